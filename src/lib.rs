@@ -1,0 +1,3 @@
+//! Lazy, chunked n-dimensional arrays.
+mod base;
+mod error;
