@@ -1,3 +1,7 @@
 //! Lazy, chunked n-dimensional arrays.
 mod base;
 mod error;
+#[allow(dead_code)]
+mod exec;
+#[allow(dead_code)]
+mod graph;
