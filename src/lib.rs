@@ -2,5 +2,11 @@
 #![allow(dead_code)]
 mod base;
 mod error;
+mod exec;
+mod graph;
+mod io;
 mod kernel;
+mod lower;
 mod op;
+mod plan;
+mod work;
