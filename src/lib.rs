@@ -1,3 +1,6 @@
 //! Lazy, chunked n-dimensional arrays.
+#![allow(dead_code)]
+
 mod base;
 mod error;
+mod io;
