@@ -111,6 +111,13 @@ pub struct Fused {
     pub leaves: Vec<Leaf>,
 }
 
+impl Fused {
+    /// The dtype of the program's first output.
+    pub fn program_dtype(&self) -> DType {
+        self.program.output_dtype(0)
+    }
+}
+
 /// An operand of a program.
 pub struct Leaf {
     pub source: LeafSource,

@@ -58,6 +58,17 @@ impl Program {
         leaves.chain(self.instrs.iter().map(|instr| instr.out_dtype.size())).max().unwrap_or(8)
     }
 
+    pub fn output_dtype(&self, number: usize) -> DType {
+        match self.outputs[number] {
+            Arg::Leaf(n) => self.leaves[n as usize],
+            Arg::Const(n) => self.consts[n as usize].dtype(),
+            Arg::Slot(n) => {
+                let writer = self.instrs.iter().rfind(|instr| instr.out == n);
+                writer.map_or(DType::Bool, |instr| instr.out_dtype)
+            }
+        }
+    }
+
     /// The elements of a tile: at least a run of a reduction, which is folded at once.
     pub fn tile(&self) -> usize {
         (TILE_BYTES / self.widest()).max(RUN)
