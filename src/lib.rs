@@ -8,5 +8,6 @@ mod io;
 mod kernel;
 mod lower;
 mod op;
+mod optimize;
 mod plan;
 mod work;

@@ -42,6 +42,7 @@ pub struct Node {
     pub at: &'static Location<'static>,
 }
 
+#[derive(Clone)]
 pub enum NodeKind {
     Memory(Memory),
     Source(Arc<dyn ErasedSource>),

@@ -13,11 +13,10 @@ mod tile;
 use std::sync::Arc;
 
 use crate::base::aligned::AlignedBytes;
-use crate::base::dtype::DType;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::expand::Numbering;
 use crate::graph::stage::{Graph, Job, Output, Place, Stage};
@@ -275,12 +274,4 @@ impl crate::exec::Work for GraphWork {
         let part = if stage.is_partial() { format!(", part {part} of {}", stage.parts()) } else { String::new() };
         format!("in {} at {region}{part}", stage.name)
     }
-}
-
-/// An array of zeros for a result: fresh pages come as zeros from the system.
-pub fn zeroed_bytes(dtype: DType, size: usize) -> Result<AlignedBytes> {
-    let bytes = size.checked_mul(dtype.size()).ok_or_else(|| {
-        Error::new(Kind::Shape, format!("{size} elements of {dtype} have more bytes than can be counted"))
-    })?;
-    Ok(AlignedBytes::zeroed(bytes))
 }
