@@ -42,7 +42,7 @@ pub type FoldMaker =
 
 /// Lowers values to a graph that puts value `i` into `places[i]`.
 pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env) {
-    let reach = reach::reach(roots, options);
+    let reach = reach::reach(roots, places, options);
     let mut build = Build {
         options,
         places,

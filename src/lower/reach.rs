@@ -9,7 +9,7 @@ use super::Options;
 use crate::base::index_map::IndexMap;
 use crate::base::region::Region;
 use crate::graph::expand::{block_input_region, flat_range};
-use crate::graph::stage::flat_hull;
+use crate::graph::stage::{Place, flat_hull};
 use crate::plan::node::{Node, NodeKind, Value, ValueKey};
 use crate::plan::walk::inputs_first;
 
@@ -64,10 +64,11 @@ const MAX_MAPS: usize = 2;
 /// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
 const CHEAP: f64 = 4.0;
 
-pub fn reach(roots: &[Value], options: &Options) -> Reach {
+pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
     let order = inputs_first(roots);
     let mut pass = Pass {
         options,
+        places,
         uses: HashMap::new(),
         cost: costs(&order),
         reach: Reach { made: Vec::new(), cones: Vec::new(), held: HashMap::new() },
@@ -114,6 +115,7 @@ fn depths(reach: &mut Reach) {
 
 struct Pass<'a> {
     options: &'a Options,
+    places: &'a [Place],
     uses: HashMap<ValueKey, Vec<Use>>,
     cost: HashMap<u64, f64>,
     reach: Reach,
@@ -138,7 +140,9 @@ impl Pass<'_> {
             })
             .collect();
         match &value.node.kind {
-            NodeKind::Reduce(_) | NodeKind::Pieces(_) if uses.is_empty() && roots.len() == 1 => {
+            NodeKind::Reduce(_) | NodeKind::Pieces(_)
+                if uses.is_empty() && roots.len() == 1 && self.fits_directly(value, roots[0]) =>
+            {
                 self.make(value, Region::whole(value.shape()), false, Some(roots[0]));
             }
             NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::Source(_) => {
@@ -163,6 +167,14 @@ impl Pass<'_> {
                     self.hold(value, &uses);
                 }
             }
+        }
+    }
+
+    /// Blocks of a reduction lack the axes that it keeps with length 1: streamed, they are copied.
+    fn fits_directly(&self, value: &Value, root: usize) -> bool {
+        match &value.node.kind {
+            NodeKind::Reduce(reduce) => !(reduce.keep && self.places[root] == Place::Stream),
+            _ => true,
         }
     }
 

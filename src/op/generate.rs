@@ -72,7 +72,7 @@ impl fmt::Debug for Generate {
             Generate::Fill(value) => write!(f, "({value})"),
             Generate::Arange { start, step } => write!(f, "({start}, step {step})"),
             Generate::Linspace { start, stop, .. } => write!(f, "({start}, {stop})"),
-            Generate::Random { distribution, key } => write!(f, "({distribution}, stream {})", key.stream),
+            Generate::Random { distribution, key } => write!(f, "({distribution}; stream {})", key.stream),
             _ => Ok(()),
         }
     }

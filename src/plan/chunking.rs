@@ -102,13 +102,18 @@ fn view_axis(start: isize, step: isize, len: usize, chunks: &AxisChunks) -> Axis
 
 /// The grid of a reshaped array: blocks of about as many elements as the input's, last axes whole.
 pub fn reshape(input: &Chunks, shape: &[usize]) -> Chunks {
-    let mut room = input.largest_block().max(1);
+    consecutive(shape, input.largest_block())
+}
+
+/// Blocks of at most so many elements, each consecutive in C order.
+pub fn consecutive(shape: &[usize], elements: usize) -> Chunks {
+    let mut room = elements.max(1);
     let mut axes: Vec<AxisChunks> = shape
         .iter()
         .rev()
         .map(|&len| {
             let size = len.min(room).max(1);
-            room = (room / size).max(1);
+            room = if size == len { (room / size.max(1)).max(1) } else { 1 };
             AxisChunks::regular(len, size)
         })
         .collect();
