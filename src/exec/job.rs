@@ -3,7 +3,7 @@
 //! See the README of this folder for the states of a task and why this cannot deadlock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::cancel::Cancel;
@@ -53,6 +53,8 @@ pub struct Job {
     error: Mutex<Option<Error>>,
     pub parking: Parking,
     finished: AtomicU32,
+    /// Threads inside of `work`.
+    workers: AtomicUsize,
 }
 
 struct Progress {
@@ -105,6 +107,7 @@ impl Job {
             error: Mutex::new(None),
             parking: Parking::default(),
             finished: AtomicU32::new(0),
+            workers: AtomicUsize::new(0),
             tasks,
             order,
             work,
@@ -146,6 +149,11 @@ impl Job {
     /// Whether a ticket finds something to do here.
     pub fn wants_workers(&self) -> bool {
         self.has_ready() && !self.is_over()
+    }
+
+    /// Whether there are ready tasks and no thread that would run them.
+    pub fn is_abandoned(&self) -> bool {
+        self.wants_workers() && self.workers.load(Ordering::SeqCst) == 0
     }
 
     pub fn n_finished(&self) -> u32 {
@@ -238,6 +246,7 @@ impl Job {
     /// between tasks.
     pub fn work(&self, number: usize, mut enough: impl FnMut() -> bool) {
         let _inside = inside();
+        self.workers.fetch_add(1, Ordering::SeqCst);
         let mut worker = Worker {
             number,
             fresh: Vec::new(),
@@ -262,6 +271,7 @@ impl Job {
                 }
             }
         }));
+        self.workers.fetch_sub(1, Ordering::SeqCst);
         if let Err(payload) = end {
             // Not a task's panic, those are caught closer. It must neither kill the process, as it
             // would in Rayon's hands, nor leave the caller waiting.
