@@ -10,14 +10,11 @@ use super::job::Job;
 use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::pool::Pool;
 use super::stream::Stream;
-use super::{FAST_POLL, SLOW_POLL, Work, inside, inside_task};
+use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
-/// A computation on a thread of a user's pool may be part of a task, which would wait for it, or not:
-/// it waits for memory as long as others move, and then runs outside of the promise. So may one on a
-/// thread of another Rayon pool, less likely.
-const DOUBT: Duration = Duration::from_secs(2);
+/// As `DOUBT`, on a thread of another Rayon pool: less likely.
 const LITTLE_DOUBT: Duration = Duration::from_secs(10);
 
 /// When nothing has moved for so long and no thread computes, a user's pool is busy with other things.
@@ -304,10 +301,8 @@ impl Running {
         }
         self.ended = true;
         if !self.job.is_over() {
-            self.job.fail(Error::new(
-                Kind::Cancelled,
-                "the computation was abandoned",
-            ));
+            self.job
+                .fail(Error::new(Kind::Cancelled, "the computation was abandoned"));
         }
         self.pool.remove(&self.gate);
         self.gate.close();

@@ -17,7 +17,7 @@ mod stream;
 mod tests;
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cancel::Cancel;
@@ -50,6 +50,10 @@ pub trait Work: Send + Sync {
 const SLOW_POLL: Duration = Duration::from_millis(20);
 const FAST_POLL: Duration = Duration::from_millis(1);
 
+/// A thread of a user's pool may run part of a task, which would wait for it, or not: it waits for
+/// memory as long as others move, and then does without.
+const DOUBT: Duration = Duration::from_secs(2);
+
 thread_local! {
     /// How many runs' tasks are on this thread's stack.
     static INSIDE: Cell<u32> = const { Cell::new(0) };
@@ -75,9 +79,4 @@ fn inside() -> impl Drop {
 /// Locks. No code of others runs under our locks, so a poisoned one is as good as any.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[expect(unused, reason = "asserted at compile time")]
-fn shareable(executor: Executor, stream: Stream, observer: Arc<dyn Observer>) -> impl Send {
-    (executor, stream, observer)
 }

@@ -186,7 +186,11 @@ impl Inner {
     }
 
     fn find_tops(self: &Arc<Inner>) {
-        let limit = if self.own { OWN_MEETING } else { SHARED_MEETING };
+        let limit = if self.own {
+            OWN_MEETING
+        } else {
+            SHARED_MEETING
+        };
         let meeting = Arc::new(Meeting::new(self.threads, limit));
         for _ in 0..self.threads {
             self.spawn(Errand::Meet(Arc::clone(&meeting)));

@@ -77,8 +77,6 @@ impl Ready {
             return oldest;
         }
         let n = self.own.len();
-        (1..n).find_map(|step| {
-            locked(&self.own[(worker + step) % n].0).pop_front()
-        })
+        (1..n).find_map(|step| locked(&self.own[(worker + step) % n].0).pop_front())
     }
 }

@@ -163,7 +163,12 @@ fn computations_nest_though_memory_is_short() {
             Ok(())
         });
         let report = executor
-            .run(tasks, order, Arc::clone(&outer) as _, &RunOptions::default())
+            .run(
+                tasks,
+                order,
+                Arc::clone(&outer) as _,
+                &RunOptions::default(),
+            )
             .unwrap();
         assert!(!report.outside_promise);
         assert_eq!(executor.ledger.usage(), Default::default());
@@ -225,29 +230,36 @@ fn a_pool_that_others_block_computes_all_the_same() {
 /// Whose threads we cannot know: two seconds, then the callers help themselves.
 #[test]
 fn a_closure_that_waits_for_threads_that_compute() {
-    for own in [true, false] {
-        let pool = match own {
-            true => Pool::new(1).unwrap(),
-            false => Pool::shared(Arc::new(
-                rayon::ThreadPoolBuilder::new()
-                    .num_threads(1)
-                    .build()
-                    .unwrap(),
-            )),
-        };
-        let executor = Executor::new(pool, Ledger::new(10_000));
-        let inner = executor.clone();
-        run(&executor, 3, move |task| {
-            if task == 1 {
-                std::thread::scope(|scope| {
-                    for _ in 0..2 {
-                        scope.spawn(|| run(&inner, 30, |_| Ok(())));
-                    }
-                });
-            }
+    let executor = executor(1, 10_000);
+    let inner = executor.clone();
+    run(&executor, 3, move |task| {
+        if task == 1 {
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| run(&inner, 30, |_| Ok(())));
+                }
+            });
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn as_many_threads_compute_as_the_pool_has() {
+    on_every_pool(|executor| {
+        let threads = executor.pool.threads();
+        // Nobody gets through alone.
+        let barrier = std::sync::Barrier::new(threads);
+        let (tasks, order) = planned(uniform(20 * threads as u32, 8, 8, |_| vec![]));
+        let work = Checked::new(&tasks, &Meter::new(10_000), move |_| {
+            barrier.wait();
             Ok(())
         });
-    }
+        executor
+            .run(tasks, order, Arc::clone(&work) as _, &RunOptions::default())
+            .unwrap();
+        work.assert_complete();
+    });
 }
 
 #[test]
