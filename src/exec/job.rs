@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 
 use super::cancel::Cancel;
 use super::events::{Event, Observers};
-use super::ledger::Account;
+use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
 use super::ready::Ready;
@@ -201,16 +201,19 @@ impl Job {
     /// Activates the first tasks.
     pub fn start(&self) {
         let mut fresh = Vec::new();
-        self.activate(&mut locked(&self.progress), &mut fresh);
+        self.activate(
+            &mut locked(&self.progress),
+            &mut self.account.booking(),
+            &mut fresh,
+        );
         self.offer(&fresh);
     }
 
     /// Activates the next tasks of the sequence while their bytes can be booked.
-    fn activate(&self, progress: &mut Progress, fresh: &mut Vec<u32>) {
+    fn activate(&self, progress: &mut Progress, booking: &mut Booking<'_>, fresh: &mut Vec<u32>) {
         if self.is_over() || (progress.full && progress.active > self.window / 2) {
             return;
         }
-        let mut booking = self.account.booking();
         progress.full = false;
         while let Some(&task) = self.order.sequence.get(progress.activated) {
             if progress.active == self.window {
@@ -358,7 +361,7 @@ impl Job {
                 worker.fresh.push(consumer);
             }
         }
-        let next = worker.fresh.pop();
+        let mut next = worker.fresh.pop();
         if !worker.fresh.is_empty() {
             self.ready.push_own(worker.number, &worker.fresh);
             self.parking.wake_workers();
@@ -368,12 +371,18 @@ impl Job {
         let (held, ended) = {
             let mut progress = locked(&self.progress);
             progress.active -= 1;
-            let held = self.give_back(returned);
-            self.activate(&mut progress, &mut worker.fresh);
+            let mut booking = self.account.booking();
+            booking.unbook(returned);
+            let held = booking.held();
+            self.activate(&mut progress, &mut booking, &mut worker.fresh);
             let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
             (held, ended)
         };
         self.finished.fetch_add(1, Ordering::Relaxed);
+        if next.is_none() && !worker.fresh.is_empty() && !self.has_ready() {
+            // It would be the first in the queue.
+            next = Some(worker.fresh.remove(0));
+        }
         self.offer(&worker.fresh);
         if ended {
             self.over.store(true, Ordering::SeqCst);
@@ -382,12 +391,6 @@ impl Job {
             self.parking.wake_all();
         }
         (next, held)
-    }
-
-    fn give_back(&self, bytes: u64) -> u64 {
-        let mut booking = self.account.booking();
-        booking.unbook(bytes);
-        booking.held()
     }
 
     /// One reader of an output is done; the bytes that are free now.
@@ -417,8 +420,9 @@ impl Job {
         let mut fresh = Vec::new();
         {
             let mut progress = locked(&self.progress);
-            self.give_back(returned);
-            self.activate(&mut progress, &mut fresh);
+            let mut booking = self.account.booking();
+            booking.unbook(returned);
+            self.activate(&mut progress, &mut booking, &mut fresh);
         }
         self.offer(&fresh);
     }
