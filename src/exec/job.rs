@@ -12,7 +12,7 @@ use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
 use super::ready::Ready;
-use super::{Work, inside, locked};
+use super::{Apart, Work, inside, locked};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
@@ -45,18 +45,25 @@ pub struct Job {
     /// Per task: consumers that have not finished, and one more until it is taken.
     readers_left: Vec<AtomicU32>,
     ready: Ready,
-    progress: Mutex<Progress>,
+    counts: Apart<Counts>,
     window: usize,
 
     /// All tasks finished, or the run has failed.
     over: AtomicBool,
     error: Mutex<Option<Error>>,
     pub parking: Parking,
-    finished: AtomicU32,
     /// Threads inside of `work`.
     workers: AtomicUsize,
 }
 
+/// What changes with every task.
+#[derive(Default)]
+struct Counts {
+    progress: Mutex<Progress>,
+    finished: AtomicU32,
+}
+
+#[derive(Default)]
 struct Progress {
     /// Tasks of the sequence that are activated: a prefix of it.
     activated: usize,
@@ -97,16 +104,11 @@ impl Job {
             inputs_left: each(&|task| tasks.inputs(task).len() as u32 + 1),
             readers_left: each(&|task| tasks.readers(task)),
             ready: Ready::new(threads + 1),
-            progress: Mutex::new(Progress {
-                activated: 0,
-                active: 0,
-                full: false,
-            }),
+            counts: Apart::default(),
             window: WINDOW * threads,
             over: AtomicBool::new(tasks.len() == 0),
             error: Mutex::new(None),
             parking: Parking::default(),
-            finished: AtomicU32::new(0),
             workers: AtomicUsize::new(0),
             tasks,
             order,
@@ -157,7 +159,7 @@ impl Job {
     }
 
     pub fn n_finished(&self) -> u32 {
-        self.finished.load(Ordering::Relaxed)
+        self.counts.finished.load(Ordering::Relaxed)
     }
 
     /// Whether a task ran to its end.
@@ -168,7 +170,7 @@ impl Job {
     /// Whether nothing runs or can be activated, though tasks are left: a stream whose consumer does
     /// not take what is delivered.
     pub fn is_stalled(&self) -> bool {
-        let progress = locked(&self.progress);
+        let progress = locked(&self.counts.progress);
         progress.active == 0 && progress.activated < self.order.sequence.len() && !self.is_over()
     }
 
@@ -202,7 +204,7 @@ impl Job {
     pub fn start(&self) {
         let mut fresh = Vec::new();
         self.activate(
-            &mut locked(&self.progress),
+            &mut locked(&self.counts.progress),
             &mut self.account.booking(),
             &mut fresh,
         );
@@ -369,16 +371,16 @@ impl Job {
 
         worker.fresh.clear();
         let (held, ended) = {
-            let mut progress = locked(&self.progress);
+            let mut progress = locked(&self.counts.progress);
             progress.active -= 1;
             let mut booking = self.account.booking();
             booking.unbook(returned);
             let held = booking.held();
             self.activate(&mut progress, &mut booking, &mut worker.fresh);
+            self.counts.finished.fetch_add(1, Ordering::Relaxed);
             let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
             (held, ended)
         };
-        self.finished.fetch_add(1, Ordering::Relaxed);
         if next.is_none() && !worker.fresh.is_empty() && !self.has_ready() {
             // It would be the first in the queue.
             next = Some(worker.fresh.remove(0));
@@ -419,7 +421,7 @@ impl Job {
         let returned = self.read(task);
         let mut fresh = Vec::new();
         {
-            let mut progress = locked(&self.progress);
+            let mut progress = locked(&self.counts.progress);
             let mut booking = self.account.booking();
             booking.unbook(returned);
             self.activate(&mut progress, &mut booking, &mut fresh);
@@ -429,7 +431,7 @@ impl Job {
 
     /// Releases the outputs that a run which ended early still holds. Nobody may run tasks any more.
     pub fn release_all(&self) {
-        let activated = locked(&self.progress).activated;
+        let activated = locked(&self.counts.progress).activated;
         for &task in &self.order.sequence[..activated] {
             if self.is_finished(task)
                 && self.readers_left[task as usize].swap(0, Ordering::AcqRel) > 0

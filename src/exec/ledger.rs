@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
-use super::{DOUBT, SLOW_POLL, locked};
+use super::{Apart, DOUBT, SLOW_POLL, locked};
 use crate::error::{Error, Kind, Result};
 
 /// A budget and who holds what of it; clones share the account.
@@ -290,7 +290,7 @@ pub struct Account {
     outside: bool,
     floor: u64,
     cap: u64,
-    state: Mutex<AccountState>,
+    state: Apart<Mutex<AccountState>>,
 }
 
 struct AccountState {
@@ -334,12 +334,12 @@ impl Account {
             outside,
             floor,
             cap,
-            state: Mutex::new(AccountState {
+            state: Apart(Mutex::new(AccountState {
                 granted,
                 held: 0,
                 peak: 0,
                 closed: outside,
-            }),
+            })),
         });
         if cap > granted {
             let mut state = ledger.state();

@@ -76,6 +76,20 @@ fn inside() -> impl Drop {
     Inside
 }
 
+/// A value on cache lines of its own (prefetchers fetch them in pairs): what all workers write for every
+/// task must not share a line with what they only read.
+#[repr(align(128))]
+#[derive(Default)]
+struct Apart<T>(T);
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// Locks. No code of others runs under our locks, so a poisoned one is as good as any.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
