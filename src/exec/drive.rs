@@ -10,13 +10,18 @@ use super::job::Job;
 use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::pool::Pool;
 use super::stream::Stream;
-use super::{FAST_POLL, SLOW_POLL, Work, inside, inside_task};
+use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
-/// A computation on a thread of a user's pool may be part of a task, which would wait for it, or not:
-/// it waits for memory as long as others move, and then runs outside of the promise.
-const DOUBT: Duration = Duration::from_secs(2);
+/// As `DOUBT`, on a thread of another Rayon pool: less likely.
+const LITTLE_DOUBT: Duration = Duration::from_secs(10);
+
+/// When nothing has moved for so long and no thread computes, a user's pool is busy with other things.
+const BUSY: Duration = Duration::from_millis(30);
+/// When nothing has moved for so long, the threads of the pool may be waiting for what this one waits
+/// for: a closure may have spread computations over threads that we cannot know of.
+const BLOCKED: Duration = Duration::from_secs(2);
 
 /// Threads and memory: what an engine owns. Clones share both.
 #[derive(Clone)]
@@ -158,8 +163,10 @@ impl Executor {
     fn patience(&self) -> Patience {
         if inside_task() {
             Patience::None
-        } else if self.pool.current_thread().is_none() {
+        } else if rayon::current_thread_index().is_none() {
             Patience::Endless
+        } else if self.pool.current_thread().is_none() {
+            Patience::WhileOthersMove(LITTLE_DOUBT)
         } else if self.pool.is_own() {
             // Only tasks bring others' code there: this is a stolen part of one.
             Patience::None
@@ -215,6 +222,7 @@ impl Running {
         let job = &*self.job;
         let takes_part = self.serial || inside_task() || self.pool.current_thread().is_some();
         let mut poll = FAST_POLL;
+        let mut last_move = (self.pool.moves(), Instant::now());
         loop {
             if takes_part {
                 let _computing = (!self.serial && !inside_task()).then(|| self.pool.compute());
@@ -234,28 +242,39 @@ impl Running {
             job.parking.park(takes_part, poll, || {
                 until(job) || (takes_part && job.has_ready())
             });
-            let moved = job.n_finished() != before;
-            poll = if moved { FAST_POLL } else { SLOW_POLL.min(2 * poll) };
+            poll = match job.n_finished() == before {
+                true => SLOW_POLL.min(2 * poll),
+                false => FAST_POLL,
+            };
             if takes_part || !job.wants_workers() || until(job) {
                 continue;
             }
             // Tickets get lost when Rayon executes them in a wait.
             self.pool.call();
-            if !moved && !self.pool.is_own() {
-                self.stand_in(&until);
+            let moves = self.pool.moves();
+            if moves != last_move.0 || !job.is_abandoned() {
+                last_move = (moves, Instant::now());
+            } else {
+                self.stand_in(last_move.1.elapsed(), &until);
             }
         }
     }
 
-    /// Nothing moves, because other code occupies the user's pool: this thread takes its place, and asks
-    /// again from time to time.
-    fn stand_in(&self, until: &impl Fn(&Job) -> bool) {
-        let Some(computing) = self.pool.stand_in() else {
-            return;
+    /// Nothing has moved for a while though tasks are ready: this thread runs some, and the loop above
+    /// asks again from time to time.
+    fn stand_in(&self, still: Duration, until: &impl Fn(&Job) -> bool) {
+        let blocked = still > BLOCKED;
+        let computing = if blocked {
+            Some(self.pool.compute())
+        } else if still > BUSY && !self.pool.is_own() {
+            self.pool.compute_alone()
+        } else {
+            None
         };
+        let Some(computing) = computing else { return };
         let start = Instant::now();
         self.job.work(self.job.worker_number(), || {
-            until(&self.job) || start.elapsed() > SLOW_POLL
+            until(&self.job) || (!blocked && start.elapsed() > SLOW_POLL)
         });
         drop(computing);
         if self.job.wants_workers() {
@@ -282,10 +301,8 @@ impl Running {
         }
         self.ended = true;
         if !self.job.is_over() {
-            self.job.fail(Error::new(
-                Kind::Cancelled,
-                "the computation was abandoned",
-            ));
+            self.job
+                .fail(Error::new(Kind::Cancelled, "the computation was abandoned"));
         }
         self.pool.remove(&self.gate);
         self.gate.close();

@@ -3,16 +3,16 @@
 //! See the README of this folder for the states of a task and why this cannot deadlock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::cancel::Cancel;
 use super::events::{Event, Observers};
-use super::ledger::Account;
+use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
 use super::ready::Ready;
-use super::{Work, inside, locked};
+use super::{Apart, Work, inside, locked};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
@@ -45,16 +45,25 @@ pub struct Job {
     /// Per task: consumers that have not finished, and one more until it is taken.
     readers_left: Vec<AtomicU32>,
     ready: Ready,
-    progress: Mutex<Progress>,
+    counts: Apart<Counts>,
     window: usize,
 
     /// All tasks finished, or the run has failed.
     over: AtomicBool,
     error: Mutex<Option<Error>>,
     pub parking: Parking,
+    /// Threads inside of `work`.
+    workers: AtomicUsize,
+}
+
+/// What changes with every task.
+#[derive(Default)]
+struct Counts {
+    progress: Mutex<Progress>,
     finished: AtomicU32,
 }
 
+#[derive(Default)]
 struct Progress {
     /// Tasks of the sequence that are activated: a prefix of it.
     activated: usize,
@@ -95,16 +104,12 @@ impl Job {
             inputs_left: each(&|task| tasks.inputs(task).len() as u32 + 1),
             readers_left: each(&|task| tasks.readers(task)),
             ready: Ready::new(threads + 1),
-            progress: Mutex::new(Progress {
-                activated: 0,
-                active: 0,
-                full: false,
-            }),
+            counts: Apart::default(),
             window: WINDOW * threads,
             over: AtomicBool::new(tasks.len() == 0),
             error: Mutex::new(None),
             parking: Parking::default(),
-            finished: AtomicU32::new(0),
+            workers: AtomicUsize::new(0),
             tasks,
             order,
             work,
@@ -148,8 +153,13 @@ impl Job {
         self.has_ready() && !self.is_over()
     }
 
+    /// Whether there are ready tasks and no thread that would run them.
+    pub fn is_abandoned(&self) -> bool {
+        self.wants_workers() && self.workers.load(Ordering::SeqCst) == 0
+    }
+
     pub fn n_finished(&self) -> u32 {
-        self.finished.load(Ordering::Relaxed)
+        self.counts.finished.load(Ordering::Relaxed)
     }
 
     /// Whether a task ran to its end.
@@ -160,7 +170,7 @@ impl Job {
     /// Whether nothing runs or can be activated, though tasks are left: a stream whose consumer does
     /// not take what is delivered.
     pub fn is_stalled(&self) -> bool {
-        let progress = locked(&self.progress);
+        let progress = locked(&self.counts.progress);
         progress.active == 0 && progress.activated < self.order.sequence.len() && !self.is_over()
     }
 
@@ -193,16 +203,19 @@ impl Job {
     /// Activates the first tasks.
     pub fn start(&self) {
         let mut fresh = Vec::new();
-        self.activate(&mut locked(&self.progress), &mut fresh);
+        self.activate(
+            &mut locked(&self.counts.progress),
+            &mut self.account.booking(),
+            &mut fresh,
+        );
         self.offer(&fresh);
     }
 
     /// Activates the next tasks of the sequence while their bytes can be booked.
-    fn activate(&self, progress: &mut Progress, fresh: &mut Vec<u32>) {
+    fn activate(&self, progress: &mut Progress, booking: &mut Booking<'_>, fresh: &mut Vec<u32>) {
         if self.is_over() || (progress.full && progress.active > self.window / 2) {
             return;
         }
-        let mut booking = self.account.booking();
         progress.full = false;
         while let Some(&task) = self.order.sequence.get(progress.activated) {
             if progress.active == self.window {
@@ -238,6 +251,7 @@ impl Job {
     /// between tasks.
     pub fn work(&self, number: usize, mut enough: impl FnMut() -> bool) {
         let _inside = inside();
+        self.workers.fetch_add(1, Ordering::SeqCst);
         let mut worker = Worker {
             number,
             fresh: Vec::new(),
@@ -262,6 +276,7 @@ impl Job {
                 }
             }
         }));
+        self.workers.fetch_sub(1, Ordering::SeqCst);
         if let Err(payload) = end {
             // Not a task's panic, those are caught closer. It must neither kill the process, as it
             // would in Rayon's hands, nor leave the caller waiting.
@@ -348,7 +363,7 @@ impl Job {
                 worker.fresh.push(consumer);
             }
         }
-        let next = worker.fresh.pop();
+        let mut next = worker.fresh.pop();
         if !worker.fresh.is_empty() {
             self.ready.push_own(worker.number, &worker.fresh);
             self.parking.wake_workers();
@@ -356,14 +371,20 @@ impl Job {
 
         worker.fresh.clear();
         let (held, ended) = {
-            let mut progress = locked(&self.progress);
+            let mut progress = locked(&self.counts.progress);
             progress.active -= 1;
-            let held = self.give_back(returned);
-            self.activate(&mut progress, &mut worker.fresh);
+            let mut booking = self.account.booking();
+            booking.unbook(returned);
+            let held = booking.held();
+            self.activate(&mut progress, &mut booking, &mut worker.fresh);
+            self.counts.finished.fetch_add(1, Ordering::Relaxed);
             let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
             (held, ended)
         };
-        self.finished.fetch_add(1, Ordering::Relaxed);
+        if next.is_none() && !worker.fresh.is_empty() && !self.has_ready() {
+            // It would be the first in the queue.
+            next = Some(worker.fresh.remove(0));
+        }
         self.offer(&worker.fresh);
         if ended {
             self.over.store(true, Ordering::SeqCst);
@@ -372,12 +393,6 @@ impl Job {
             self.parking.wake_all();
         }
         (next, held)
-    }
-
-    fn give_back(&self, bytes: u64) -> u64 {
-        let mut booking = self.account.booking();
-        booking.unbook(bytes);
-        booking.held()
     }
 
     /// One reader of an output is done; the bytes that are free now.
@@ -406,16 +421,17 @@ impl Job {
         let returned = self.read(task);
         let mut fresh = Vec::new();
         {
-            let mut progress = locked(&self.progress);
-            self.give_back(returned);
-            self.activate(&mut progress, &mut fresh);
+            let mut progress = locked(&self.counts.progress);
+            let mut booking = self.account.booking();
+            booking.unbook(returned);
+            self.activate(&mut progress, &mut booking, &mut fresh);
         }
         self.offer(&fresh);
     }
 
     /// Releases the outputs that a run which ended early still holds. Nobody may run tasks any more.
     pub fn release_all(&self) {
-        let activated = locked(&self.progress).activated;
+        let activated = locked(&self.counts.progress).activated;
         for &task in &self.order.sequence[..activated] {
             if self.is_finished(task)
                 && self.readers_left[task as usize].swap(0, Ordering::AcqRel) > 0

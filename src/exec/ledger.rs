@@ -10,7 +10,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
-use super::{SLOW_POLL, locked};
+use super::{Apart, DOUBT, SLOW_POLL, locked};
 use crate::error::{Error, Kind, Result};
 
 /// A budget and who holds what of it; clones share the account.
@@ -97,9 +97,12 @@ impl Ledger {
 
     /// Pins bytes until the `Hold` is dropped; waits for runs to end if need be, unless inside a task.
     pub fn hold(&self, bytes: u64) -> Result<Hold> {
-        let patience = match super::inside_task() {
-            true => Patience::None,
-            false => Patience::Endless,
+        let patience = if super::inside_task() {
+            Patience::None
+        } else if rayon::current_thread_index().is_some() {
+            Patience::WhileOthersMove(DOUBT)
+        } else {
+            Patience::Endless
         };
         if self.reserve(Purpose::Hold, bytes, patience, None)? {
             return Ok(Hold {
@@ -287,7 +290,7 @@ pub struct Account {
     outside: bool,
     floor: u64,
     cap: u64,
-    state: Mutex<AccountState>,
+    state: Apart<Mutex<AccountState>>,
 }
 
 struct AccountState {
@@ -331,12 +334,12 @@ impl Account {
             outside,
             floor,
             cap,
-            state: Mutex::new(AccountState {
+            state: Apart(Mutex::new(AccountState {
                 granted,
                 held: 0,
                 peak: 0,
                 closed: outside,
-            }),
+            })),
         });
         if cap > granted {
             let mut state = ledger.state();

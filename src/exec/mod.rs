@@ -17,7 +17,7 @@ mod stream;
 mod tests;
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cancel::Cancel;
@@ -50,6 +50,10 @@ pub trait Work: Send + Sync {
 const SLOW_POLL: Duration = Duration::from_millis(20);
 const FAST_POLL: Duration = Duration::from_millis(1);
 
+/// A thread of a user's pool may run part of a task, which would wait for it, or not: it waits for
+/// memory as long as others move, and then does without.
+const DOUBT: Duration = Duration::from_secs(2);
+
 thread_local! {
     /// How many runs' tasks are on this thread's stack.
     static INSIDE: Cell<u32> = const { Cell::new(0) };
@@ -72,12 +76,21 @@ fn inside() -> impl Drop {
     Inside
 }
 
+/// A value on cache lines of its own (prefetchers fetch them in pairs): what all workers write for every
+/// task must not share a line with what they only read.
+#[repr(align(128))]
+#[derive(Default)]
+struct Apart<T>(T);
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
 /// Locks. No code of others runs under our locks, so a poisoned one is as good as any.
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-#[expect(unused, reason = "asserted at compile time")]
-fn shareable(executor: Executor, stream: Stream, observer: Arc<dyn Observer>) -> impl Send {
-    (executor, stream, observer)
 }

@@ -52,6 +52,8 @@ struct Runs {
     list: Vec<Arc<Gate<Job>>>,
     /// Where the next ticket looks first.
     next: usize,
+    /// Tasks that ended in runs that are no longer listed, and those runs themselves.
+    ended: u64,
 }
 
 impl Pool {
@@ -116,6 +118,7 @@ impl Pool {
     pub fn remove(&self, run: &Arc<Gate<Job>>) {
         let mut runs = locked(&self.0.runs);
         runs.list.retain(|other| !Arc::ptr_eq(other, run));
+        runs.ended += 1 + run.enter().map_or(0, |job| u64::from(job.n_finished()));
         self.0.n_runs.store(runs.list.len(), Ordering::Relaxed);
     }
 
@@ -124,11 +127,15 @@ impl Pool {
         self.0.call();
     }
 
+    /// Grows whenever a task or a run ends.
+    pub fn moves(&self) -> u64 {
+        let runs = locked(&self.0.runs);
+        let listed = runs.list.iter().filter_map(|run| run.enter());
+        runs.ended + listed.map(|job| u64::from(job.n_finished())).sum::<u64>()
+    }
+
     /// For a thread that is not of the pool: the right to run tasks while no other thread does.
-    ///
-    /// Threads of a user's pool may all be kept busy by other code, or wait for bytes that only the
-    /// caller's run can return.
-    pub fn stand_in(&self) -> Option<Computing<'_>> {
+    pub fn compute_alone(&self) -> Option<Computing<'_>> {
         self.0
             .computing
             .compare_exchange(0, 1, Ordering::SeqCst, Ordering::SeqCst)
@@ -136,8 +143,7 @@ impl Pool {
             .map(|_| Computing(&self.0))
     }
 
-    /// For a thread of the pool that waits in a run: it computes, whatever others do. The threads that
-    /// do may wait for it.
+    /// For a thread that must run tasks whatever others do, because they may be waiting for it.
     pub fn compute(&self) -> Computing<'_> {
         self.0.computing.fetch_add(1, Ordering::SeqCst);
         Computing(&self.0)
@@ -180,7 +186,11 @@ impl Inner {
     }
 
     fn find_tops(self: &Arc<Inner>) {
-        let limit = if self.own { OWN_MEETING } else { SHARED_MEETING };
+        let limit = if self.own {
+            OWN_MEETING
+        } else {
+            SHARED_MEETING
+        };
         let meeting = Arc::new(Meeting::new(self.threads, limit));
         for _ in 0..self.threads {
             self.spawn(Errand::Meet(Arc::clone(&meeting)));

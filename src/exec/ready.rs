@@ -8,28 +8,29 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::locked;
+use super::{Apart, locked};
 
 pub struct Ready {
-    /// Tasks in all queues; raised before a task is pushed, so never less than there are.
-    count: AtomicUsize,
-    /// Tasks without inputs, in the order of activation.
-    activated: Queue,
+    shared: Apart<Shared>,
     /// Per worker.
-    own: Vec<Queue>,
+    own: Vec<Apart<Queue>>,
 }
 
-/// On cache lines of its own (prefetchers fetch them in pairs).
-#[repr(align(128))]
+type Queue = Mutex<VecDeque<u32>>;
+
 #[derive(Default)]
-struct Queue(Mutex<VecDeque<u32>>);
+struct Shared {
+    /// Tasks in all queues; raised before a task is pushed, so never less than there are.
+    count: AtomicUsize,
+    /// Tasks that were ready when they were activated, in that order.
+    activated: Queue,
+}
 
 impl Ready {
     pub fn new(workers: usize) -> Ready {
         Ready {
-            count: AtomicUsize::new(0),
-            activated: Queue::default(),
-            own: (0..workers).map(|_| Queue::default()).collect(),
+            shared: Apart::default(),
+            own: (0..workers).map(|_| Apart::default()).collect(),
         }
     }
 
@@ -38,21 +39,21 @@ impl Ready {
     }
 
     pub fn count(&self) -> usize {
-        self.count.load(Ordering::SeqCst)
+        self.shared.count.load(Ordering::SeqCst)
     }
 
     pub fn push_activated(&self, tasks: &[u32]) {
         if !tasks.is_empty() {
-            self.count.fetch_add(tasks.len(), Ordering::SeqCst);
-            locked(&self.activated.0).extend(tasks);
+            self.shared.count.fetch_add(tasks.len(), Ordering::SeqCst);
+            locked(&self.shared.activated).extend(tasks);
         }
     }
 
     /// The last one is the first to be taken.
     pub fn push_own(&self, worker: usize, tasks: &[u32]) {
         if !tasks.is_empty() {
-            self.count.fetch_add(tasks.len(), Ordering::SeqCst);
-            locked(&self.own[worker].0).extend(tasks);
+            self.shared.count.fetch_add(tasks.len(), Ordering::SeqCst);
+            locked(&self.own[worker]).extend(tasks);
         }
     }
 
@@ -62,23 +63,21 @@ impl Ready {
             return None;
         }
         let task = self.find(worker)?;
-        self.count.fetch_sub(1, Ordering::SeqCst);
+        self.shared.count.fetch_sub(1, Ordering::SeqCst);
         Some(task)
     }
 
     fn find(&self, worker: usize) -> Option<u32> {
         // One lock at a time: a guard lives to the end of its statement.
-        let newest = locked(&self.own[worker].0).pop_back();
+        let newest = locked(&self.own[worker]).pop_back();
         if newest.is_some() {
             return newest;
         }
-        let oldest = locked(&self.activated.0).pop_front();
+        let oldest = locked(&self.shared.activated).pop_front();
         if oldest.is_some() {
             return oldest;
         }
         let n = self.own.len();
-        (1..n).find_map(|step| {
-            locked(&self.own[(worker + step) % n].0).pop_front()
-        })
+        (1..n).find_map(|step| locked(&self.own[(worker + step) % n]).pop_front())
     }
 }

@@ -188,9 +188,7 @@ impl Tasks {
 /// Visits every task after all of its inputs; tasks on a cycle are never reached.
 fn for_each_after_inputs(tasks: &Tasks, mut visit: impl FnMut(u32)) {
     let n = tasks.len() as u32;
-    let mut left: Vec<u32> = (0..n)
-        .map(|task| tasks.inputs(task).len() as u32)
-        .collect();
+    let mut left: Vec<u32> = (0..n).map(|task| tasks.inputs(task).len() as u32).collect();
     let mut ready: Vec<u32> = (0..n).filter(|&task| left[task as usize] == 0).collect();
     while let Some(task) = ready.pop() {
         visit(task);

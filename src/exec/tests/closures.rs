@@ -65,14 +65,21 @@ fn on_top<R>(f: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Takes long enough for other threads to steal, and to wait for each other.
+/// Takes long enough for other threads to steal, and sleeps, so that threads wait for each other even
+/// where cores are few.
 fn parts(n: u32) -> u64 {
+    let nap = |i: u64| {
+        if i % 4 == 1 {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        spin(i)
+    };
     (0..n)
         .into_par_iter()
         .with_max_len(1)
         .map(|i| {
             on_top(|| {
-                let (a, b) = rayon::join(|| spin(i.into()), || spin(i.into()));
+                let (a, b) = rayon::join(|| nap(i.into()), || nap(u64::from(i) + 1));
                 a + b
             })
         })
@@ -86,10 +93,19 @@ fn spin(n: u64) -> u64 {
 #[test]
 fn no_task_runs_on_top_of_a_part_of_another() {
     on_every_pool(|executor| {
-        run(&executor, 300, |_| {
-            assert_eq!(BELOW.get(), 0, "a task inside of another");
-            on_top(|| std::hint::black_box(parts(8)));
-            Ok(())
+        // Many short runs, so that tickets are spawned while threads wait inside of parallel loops.
+        std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        run(&executor, 6, |_| {
+                            assert_eq!(BELOW.get(), 0, "a task inside of another");
+                            on_top(|| std::hint::black_box(parts(8)));
+                            Ok(())
+                        });
+                    }
+                });
+            }
         });
     });
 }
@@ -98,7 +114,7 @@ fn no_task_runs_on_top_of_a_part_of_another() {
 fn a_mutex_around_a_parallel_loop() {
     on_every_pool(|executor| {
         let shared = Arc::new(Mutex::new(0_u64));
-        run(&executor, 300, move |_| {
+        run(&executor, 100, move |_| {
             let mut sum = shared.lock().unwrap();
             *sum ^= parts(8);
             Ok(())
@@ -147,7 +163,12 @@ fn computations_nest_though_memory_is_short() {
             Ok(())
         });
         let report = executor
-            .run(tasks, order, Arc::clone(&outer) as _, &RunOptions::default())
+            .run(
+                tasks,
+                order,
+                Arc::clone(&outer) as _,
+                &RunOptions::default(),
+            )
             .unwrap();
         assert!(!report.outside_promise);
         assert_eq!(executor.ledger.usage(), Default::default());
@@ -204,6 +225,41 @@ fn a_pool_that_others_block_computes_all_the_same() {
     run(&executor, 300, |_| Ok(()));
     drop(blocked);
     run(&executor, 300, |_| Ok(()));
+}
+
+/// Whose threads we cannot know: two seconds, then the callers help themselves.
+#[test]
+fn a_closure_that_waits_for_threads_that_compute() {
+    let executor = executor(1, 10_000);
+    let inner = executor.clone();
+    run(&executor, 3, move |task| {
+        if task == 1 {
+            std::thread::scope(|scope| {
+                for _ in 0..2 {
+                    scope.spawn(|| run(&inner, 30, |_| Ok(())));
+                }
+            });
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn as_many_threads_compute_as_the_pool_has() {
+    on_every_pool(|executor| {
+        let threads = executor.pool.threads();
+        // Nobody gets through alone.
+        let barrier = std::sync::Barrier::new(threads);
+        let (tasks, order) = planned(uniform(20 * threads as u32, 8, 8, |_| vec![]));
+        let work = Checked::new(&tasks, &Meter::new(10_000), move |_| {
+            barrier.wait();
+            Ok(())
+        });
+        executor
+            .run(tasks, order, Arc::clone(&work) as _, &RunOptions::default())
+            .unwrap();
+        work.assert_complete();
+    });
 }
 
 #[test]

@@ -42,13 +42,20 @@ fn events_tell_the_whole_story() {
         .run(tasks, order, work, &watched(vec![Arc::clone(&diary) as _]))
         .unwrap();
     let events = diary.0.lock().unwrap();
-    assert!(matches!(events[0], Event::Planned { tasks: 50, planned_peak, .. }
-        if planned_peak == report.planned_peak));
-    assert!(matches!(events[events.len() - 1], Event::Ended { ok: true, held_peak, .. }
-        if held_peak == report.held_peak));
+    assert!(
+        matches!(events[0], Event::Planned { tasks: 50, planned_peak, .. }
+        if planned_peak == report.planned_peak)
+    );
+    assert!(
+        matches!(events[events.len() - 1], Event::Ended { ok: true, held_peak, .. }
+        if held_peak == report.held_peak)
+    );
     for task in 0..50 {
         let at = |event: fn(&Event) -> Option<u32>| {
-            let found = events.iter().enumerate().filter(|(_, e)| event(e) == Some(task));
+            let found = events
+                .iter()
+                .enumerate()
+                .filter(|(_, e)| event(e) == Some(task));
             let found: Vec<_> = found.map(|(at, _)| at).collect();
             assert_eq!(found.len(), 1);
             found[0]

@@ -169,8 +169,7 @@ impl Work for Checked {
             self.tasks.scratch_bytes(task) as i64,
         );
         self.meter.add(output + scratch);
-        let result =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.action)(task)));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.action)(task)));
         self.meter.add(-scratch);
         if !matches!(result, Ok(Ok(()))) {
             self.meter.add(-output);

@@ -36,7 +36,12 @@ fn every_task_runs_once_within_the_floor() {
             ..RunOptions::default()
         };
         let report = executor
-            .run(Arc::clone(&tasks), Arc::clone(&order), Arc::clone(&work) as _, &options)
+            .run(
+                Arc::clone(&tasks),
+                Arc::clone(&order),
+                Arc::clone(&work) as _,
+                &options,
+            )
             .unwrap_or_else(|error| panic!("graph {seed}: {error}"));
         assert_eq!(Arc::strong_count(&work), 1, "someone still has the work");
         work.assert_complete();
@@ -79,10 +84,15 @@ fn whatever_fails_leaves_nothing_behind() {
         let result = executor.run(tasks, order, Arc::clone(&work) as _, &options);
         assert!(happened.load(Ordering::SeqCst));
         match (way, result) {
-            (0, Err(error)) => assert_eq!(error.to_string(), format!("made to fail, block [{victim}]")),
+            (0, Err(error)) => {
+                assert_eq!(error.to_string(), format!("made to fail, block [{victim}]"))
+            }
             (1, Err(error)) => {
                 assert!(error.is_panic());
-                assert_eq!(error.to_string(), format!("panicked: made to panic, block [{victim}]"));
+                assert_eq!(
+                    error.to_string(),
+                    format!("panicked: made to panic, block [{victim}]")
+                );
             }
             (2, Err(error)) => assert!(error.is_cancelled()),
             // Cancelled by the last task.

@@ -23,7 +23,9 @@ impl Work for Empty {
 const MILLION: u32 = 1_000_000;
 
 fn chain() -> Tasks {
-    uniform(MILLION, 8, 8, |task| task.checked_sub(1).into_iter().collect())
+    uniform(MILLION, 8, 8, |task| {
+        task.checked_sub(1).into_iter().collect()
+    })
 }
 
 fn independent(bytes: u64) -> Tasks {
@@ -60,11 +62,13 @@ fn a_million_side_by_side() {
 #[test]
 #[ignore = "prints times"]
 fn overhead() {
-    let tree = || uniform(MILLION, 8, 8, |task| match task {
-        0..500_000 => vec![],
-        _ if task < MILLION - 1 => vec![2 * (task - 500_000), 2 * (task - 500_000) + 1],
-        _ => vec![],
-    });
+    let tree = || {
+        uniform(MILLION, 8, 8, |task| match task {
+            0..500_000 => vec![],
+            _ if task < MILLION - 1 => vec![2 * (task - 500_000), 2 * (task - 500_000) + 1],
+            _ => vec![],
+        })
+    };
     let named: [(&str, Tasks); 4] = [
         ("chain", chain()),
         ("independent, no bytes", independent(0)),
@@ -83,7 +87,12 @@ fn overhead() {
                     ..RunOptions::default()
                 };
                 let report = executor
-                    .run(Arc::clone(&tasks), Arc::clone(&order), Arc::new(Empty), &options)
+                    .run(
+                        Arc::clone(&tasks),
+                        Arc::clone(&order),
+                        Arc::new(Empty),
+                        &options,
+                    )
                     .unwrap();
                 println!(
                     "{name}: {threads} threads, serial {serial}: {:.0} ns a task",
@@ -103,7 +112,12 @@ fn overhead() {
             let start = Instant::now();
             for _ in 0..10_000 {
                 executor
-                    .run(Arc::clone(&tasks), Arc::clone(&order), Arc::new(Empty), &options)
+                    .run(
+                        Arc::clone(&tasks),
+                        Arc::clone(&order),
+                        Arc::new(Empty),
+                        &options,
+                    )
                     .unwrap();
             }
             println!(

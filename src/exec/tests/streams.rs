@@ -157,6 +157,14 @@ fn streams_inside_tasks_and_on_threads_of_the_pool() {
 }
 
 #[test]
+fn executors_and_streams_can_be_sent() {
+    fn sent<T: Send + Sync + 'static>() {}
+    sent::<Executor>();
+    sent::<Stream>();
+    sent::<RunOptions>();
+}
+
+#[test]
 fn serial_streams_run_when_asked() {
     let executor = executor(1, 1000);
     let (tasks, order) = blocks(50);
