@@ -11,11 +11,13 @@
 //! Pieces are merged by the caller. Nothing is fused into multiply-adds, so every level gives the
 //! same bits.
 
-mod accumulate;
 mod arg;
+mod counted;
 mod custom;
 mod lanes;
-mod rows;
+mod monoid;
+mod prepare;
+mod select;
 mod simple;
 #[cfg(test)]
 mod tests;
@@ -24,89 +26,91 @@ mod variance;
 use std::any::Any;
 
 pub use custom::custom;
+pub use select::fold;
 
-use crate::base::dtype::{DType, with_dtype};
+use crate::base::dtype::DType;
 use crate::error::Result;
-use crate::kernel::level::Level;
-use crate::op::reducer::{Norm, ReduceKind, ReduceOp};
-use crate::op::scalar::with_class;
-use accumulate as acc;
-use arg::Arg;
-use simple::{Counted, Simple};
-use variance::Variance;
 
-pub use crate::op::fold::{Fold, States};
+/// States of one reduction, one per output element: inside is a `Vec` of the fold's own state type.
+pub type States = Box<dyn Any + Send>;
 
-/// The fold of a reduction of elements of type `dtype`; `None` if it has no meaning for the type.
+/// A reduction at one type: the object through which the driver folds without knowing the type.
 ///
-/// `masked` says whether masks may be given.
-pub fn fold(op: ReduceOp, dtype: DType, masked: bool, level: Level) -> Option<Box<dyn Fold>> {
-    op.output(dtype)?;
-    // Only floating-point numbers can be NaN.
-    if op.skip_nan && (dtype.is_float() || dtype.is_complex()) {
-        with_class!(Inexact, dtype, T => of_any::<T, true>(op.kind, masked, level))
-            .flatten()
-            .or_else(|| {
-                with_class!(Float, dtype, T => of_ordered::<T, true>(op.kind, masked, level))
-                    .flatten()
-            })
-    } else {
-        with_dtype!(dtype, T => of_any::<T, false>(op.kind, masked, level)).or_else(|| {
-            with_class!(Ordered, dtype, T => of_ordered::<T, false>(op.kind, masked, level))
-                .flatten()
-        })
-    }
-}
+/// Values, masks and outputs are aligned to their types. A mask has one `bool` byte per value, or is
+/// null; only values whose byte is 1 take part. All `States` handed in must be of this fold.
+pub trait Fold: Send + Sync {
+    /// Bytes of one state; what a state owns on the heap is not counted.
+    fn state_bytes(&self) -> usize;
 
-/// The folds that need no order.
-fn of_any<T: acc::Reducible, const SKIP: bool>(
-    kind: ReduceKind,
-    masked: bool,
-    level: Level,
-) -> Option<Box<dyn Fold>> {
-    let selects = masked || SKIP;
-    Some(match kind {
-        ReduceKind::Sum => Simple::<T, acc::Sum, SKIP>::boxed(acc::Sum, selects, level),
-        ReduceKind::Prod => Simple::<T, acc::Prod, SKIP>::boxed(acc::Prod, selects, level),
-        ReduceKind::Mean if selects => Counted::<T, acc::Mean, SKIP>::boxed(acc::Mean, level),
-        ReduceKind::Mean => Simple::<T, acc::Mean, false>::boxed(acc::Mean, false, level),
-        ReduceKind::Any => Simple::<T, acc::AnyOf, SKIP>::boxed(acc::AnyOf, selects, level),
-        ReduceKind::All => Simple::<T, acc::AllOf, SKIP>::boxed(acc::AllOf, selects, level),
-        ReduceKind::CountNonzero => {
-            Simple::<T, acc::Nonzero, SKIP>::boxed(acc::Nonzero, selects, level)
-        }
-        ReduceKind::Norm(Norm::One) => {
-            Simple::<T, acc::NormOne, SKIP>::boxed(acc::NormOne, selects, level)
-        }
-        ReduceKind::Norm(Norm::Two) => {
-            Simple::<T, acc::NormTwo, SKIP>::boxed(acc::NormTwo, selects, level)
-        }
-        ReduceKind::Norm(Norm::Max) => {
-            Simple::<T, acc::NormMax, SKIP>::boxed(acc::NormMax, selects, level)
-        }
-        ReduceKind::Var { ddof } => Variance::<T, SKIP>::boxed(ddof.get(), false, level),
-        ReduceKind::Std { ddof } => Variance::<T, SKIP>::boxed(ddof.get(), true, level),
-        ReduceKind::Min | ReduceKind::Max | ReduceKind::ArgMin | ReduceKind::ArgMax => return None,
-    })
-}
+    /// Whether `rows` must get a whole piece, of up to `ROWS` rows, at once.
+    fn two_pass(&self) -> bool;
 
-/// The folds that need an order.
-fn of_ordered<T: acc::Extremes, const SKIP: bool>(
-    kind: ReduceKind,
-    masked: bool,
-    level: Level,
-) -> Option<Box<dyn Fold>> {
-    Some(match kind {
-        // The identity of these is NaN, which is also the result of no elements.
-        ReduceKind::Min if SKIP => Simple::<T, acc::NanMin, false>::boxed(acc::NanMin, true, level),
-        ReduceKind::Max if SKIP => Simple::<T, acc::NanMax, false>::boxed(acc::NanMax, true, level),
-        // Whether a mask selects anything is only known by counting.
-        ReduceKind::Min if masked => Counted::<T, acc::Min, false>::boxed(acc::Min, level),
-        ReduceKind::Max if masked => Counted::<T, acc::Max, false>::boxed(acc::Max, level),
-        ReduceKind::Min => Simple::<T, acc::Min, false>::boxed(acc::Min, false, level),
-        ReduceKind::Max => Simple::<T, acc::Max, false>::boxed(acc::Max, false, level),
-        ReduceKind::ArgMin => Arg::<T, false, SKIP>::boxed(level),
-        ReduceKind::ArgMax => Arg::<T, true, SKIP>::boxed(level),
-        _ => return None,
-    })
+    /// `n` identities.
+    fn states(&self, n: usize) -> States;
+
+    /// Sets the first `n` states back to the identity.
+    fn reset(&self, states: &mut States, n: usize);
+
+    /// Folds a run of `n ≤ RUN` contiguous values, from the identity, into `states[at]`.
+    ///
+    /// `first` is the flat index of the first value along the reduced elements; the values are
+    /// consecutive.
+    ///
+    /// # Safety
+    /// `values` must be `n` values, `mask` null or `n` bytes; the machine must have the fold's level.
+    #[expect(clippy::too_many_arguments)]
+    unsafe fn run(
+        &self,
+        values: *const u8,
+        mask: *const u8,
+        n: usize,
+        first: i64,
+        states: &mut States,
+        at: usize,
+    );
+
+    /// Folds `rows` rows of `width` contiguous values into `states[..width]`, which it continues.
+    ///
+    /// Strides are in elements. Row `r` has the flat index `first + r * step` along the reduced
+    /// elements. A two-pass fold overwrites the states.
+    ///
+    /// # Safety
+    /// Every row must be `width` values, and as many bytes of the mask, if there is one; the machine
+    /// must have the fold's level.
+    #[expect(clippy::too_many_arguments)]
+    unsafe fn rows(
+        &self,
+        values: *const u8,
+        row_stride: isize,
+        mask: *const u8,
+        mask_stride: isize,
+        rows: usize,
+        width: usize,
+        first: i64,
+        step: i64,
+        states: &mut States,
+    );
+
+    /// Merges `right[right_at + i]` into `left[left_at + i]`, for `i < n`.
+    fn merge(&self, left: &mut States, left_at: usize, right: &States, right_at: usize, n: usize);
+
+    /// Copies `from[from_at + i]` to `to[to_at + i]`, for `i < n`.
+    fn copy(&self, from: &States, from_at: usize, to: &mut States, to_at: usize, n: usize);
+
+    /// Writes `n` contiguous results of `states[at..]`; `count` elements were reduced to each (those
+    /// that a mask or `skip_nan` left out included).
+    ///
+    /// # Safety
+    /// `out` must be room for `n` results.
+    unsafe fn finish(
+        &self,
+        states: &States,
+        at: usize,
+        n: usize,
+        count: u64,
+        out: *mut u8,
+    ) -> Result<()>;
+
+    /// The type of the results.
+    fn output(&self) -> DType;
 }
