@@ -68,26 +68,44 @@ impl Stream {
         r * if element.is_multiple_of(2) { cos } else { sin }
     }
 
-    /// The upper 53 bits of both words of `LANES` blocks from `first` on.
+    /// The upper 53 bits of both words of `LANES` times `N` blocks.
+    ///
+    /// `N` independent chains, instruction by instruction: a core looks about a hundred waiting
+    /// instructions ahead, less than the chain of one block is long.
     #[inline(always)]
-    pub fn words<V: Vector>(&self, block: V::Bits, high: V::Bits) -> [V::Bits; 2] {
+    pub fn words<V: Vector, const N: usize>(
+        &self,
+        blocks: [V::Bits; N],
+        high: V::Bits,
+    ) -> [[V::Bits; 2]; N] {
         let (m0, m1) = (V::bits_splat(M0), V::bits_splat(M1));
         // Only the low halves of lanes count: products read no more, and the rest is shifted out.
-        let (mut c0, mut c1, mut c2, mut c3) = (block, high, V::bits_splat(0), V::bits_splat(self.stream));
-        for [key0, key1] in self.keys {
-            let (p0, p1) = (V::bits_mul32(m0, c0), V::bits_mul32(m1, c2));
-            (c0, c1, c2, c3) = (
-                V::bits_xor3(V::bits_shr::<32>(p1), c1, V::bits_splat(key0)),
-                p1,
-                V::bits_xor3(V::bits_shr::<32>(p0), c3, V::bits_splat(key1)),
-                p0,
-            );
+        let mut states = [[high, high, V::bits_splat(0), V::bits_splat(self.stream)]; N];
+        for (state, block) in states.iter_mut().zip(blocks) {
+            state[0] = block;
         }
-        let low = V::bits_splat(0xffff_ffff);
-        let join = |low_word, high_word| {
-            V::bits_shr::<11>(V::bits_or(V::bits_and(low_word, low), V::bits_shl::<32>(high_word)))
-        };
-        [join(c0, c1), join(c2, c3)]
+        // Written out: a loop of ten rounds is too long for the compiler to unroll, and would keep the
+        // states in memory.
+        macro_rules! rounds {
+            ($($round:literal)*) => {$({
+                let [key0, key1] = self.keys[$round];
+                let (key0, key1) = (V::bits_splat(key0), V::bits_splat(key1));
+                for [c0, c1, c2, c3] in &mut states {
+                    let (p0, p1) = (V::bits_mul32(m0, *c0), V::bits_mul32(m1, *c2));
+                    *c0 = V::bits_xor3(V::bits_high(p1), *c1, key0);
+                    *c1 = p1;
+                    *c2 = V::bits_xor3(V::bits_high(p0), *c3, key1);
+                    *c3 = p0;
+                }
+            })*};
+        }
+        rounds!(0 1 2 3 4 5 6 7 8 9);
+        // Not `map`: it is a function of its own, and not compiled for the instruction set.
+        let mut words = [[high; 2]; N];
+        for (words, [c0, c1, c2, c3]) in words.iter_mut().zip(states) {
+            *words = [V::bits_shr::<11>(V::bits_join(c0, c1)), V::bits_shr::<11>(V::bits_join(c2, c3))];
+        }
+        words
     }
 }
 
@@ -135,21 +153,34 @@ impl Draw for Normal {
     }
 }
 
-/// Calls `each(i, even, odd)` for the elements `first + i ..` in groups of two vectors, not yet scaled, and
-/// `single(i)` for those before the first and after the last whole group.
+/// Takes the elements that [`for_each`] makes.
+///
+/// A trait and not a closure, since a closure is a function that is not compiled for the instruction set,
+/// unless the compiler happens to inline it.
+pub trait Consume {
+    /// The elements `i ..` of two vectors, before they are interleaved, not yet scaled.
+    fn group<V: Vector>(&mut self, i: usize, even: V, odd: V);
+
+    /// One element, made by [`Draw::element`].
+    fn single(&mut self, i: usize, value: f64);
+}
+
+/// How many groups of blocks are made side by side.
+const UNROLL: usize = 4;
+
 #[inline(always)]
-pub fn for_each<V: Vector, D: Draw>(
-    stream: &Stream,
-    first: u64,
-    len: usize,
-    mut each: impl FnMut(usize, V, V),
-    mut single: impl FnMut(usize),
-) {
+fn lanes<V: Vector>(block: u64, i: u64) -> V::Bits {
+    V::bits_count(block + i * V::LANES as u64)
+}
+
+/// Makes `len` elements from `first` on: in groups of two vectors, except a few at the ends.
+#[inline(always)]
+pub fn for_each<V: Vector, D: Draw>(stream: &Stream, first: u64, len: usize, consumer: &mut impl Consume) {
     let group = 2 * V::LANES;
     // Blocks are pairs of elements: an odd start takes half of one.
     let odd = ((first % 2) as usize).min(len);
     if odd == 1 {
-        single(0);
+        consumer.single(0, D::element(stream, first));
     }
     let start = (first + odd as u64) / 2;
     let groups = (len - odd) / group;
@@ -159,18 +190,32 @@ pub fn for_each<V: Vector, D: Draw>(
     let mut done = 0;
     while done < blocks {
         let block = start + done;
+        let at = odd + 2 * done as usize;
         let run = (blocks - done).min((1 << 32) - (block & 0xffff_ffff)) / V::LANES as u64;
         let high = V::bits_splat(block >> 32);
-        for i in 0..run.max(1) {
-            let lanes = V::bits_count(block + i * V::LANES as u64);
-            let high = if run == 0 { V::bits_shr::<32>(lanes) } else { high };
-            let (even, odds) = D::elements::<V>(stream.words::<V>(lanes, high));
-            each(odd + 2 * (done as usize + i as usize * V::LANES), even, odds);
+        let wide = run / UNROLL as u64 * UNROLL as u64;
+        for i in (0..wide).step_by(UNROLL) {
+            let mut blocks = [high; UNROLL];
+            for (k, block_lanes) in blocks.iter_mut().enumerate() {
+                *block_lanes = lanes::<V>(block, i + k as u64);
+            }
+            let words = stream.words::<V, UNROLL>(blocks, high);
+            for (k, &words) in words.iter().enumerate() {
+                let (even, odds) = D::elements::<V>(words);
+                consumer.group(at + (i as usize + k) * group, even, odds);
+            }
+        }
+        for i in wide..run.max(1) {
+            let block_lanes = lanes::<V>(block, i);
+            let high = if run == 0 { V::bits_shr::<32>(block_lanes) } else { high };
+            let words = stream.words::<V, 1>([block_lanes], high);
+            let (even, odds) = D::elements::<V>(words[0]);
+            consumer.group(at + i as usize * group, even, odds);
         }
         done += run.max(1) * V::LANES as u64;
     }
     for i in odd + groups * group..len {
-        single(i);
+        consumer.single(i, D::element(stream, first + i as u64));
     }
 }
 

@@ -1,66 +1,85 @@
 //! Random numbers that are written, or used where they are made.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
 use super::buffer;
 use super::columns::merge;
-use super::philox::{Draw, Normal, Stream, Uniform, for_each};
+use super::philox::{Consume, Draw, Normal, Stream, Uniform, for_each};
 use super::vector::{Vector, dispatch};
 
 /// The columns whose sums stay in the first-level cache while rows are made.
 const STRIP: usize = 2048;
 
+/// Writes scale · U + shift.
+struct Write<'a> {
+    out: &'a mut [MaybeUninit<f64>],
+    scale: f64,
+    shift: f64,
+    /// Whether vectors may bypass the caches.
+    aligned: bool,
+}
+
+impl Consume for Write<'_> {
+    #[inline(always)]
+    fn group<V: Vector>(&mut self, i: usize, even: V, odd: V) {
+        let (factor, term) = (V::splat(self.scale * Uniform::SCALE), V::splat(self.shift));
+        let (a, b) = even.mul_add(factor, term).interleave(odd.mul_add(factor, term));
+        let to = self.out.as_mut_ptr().cast::<f64>();
+        // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
+        unsafe {
+            if self.aligned {
+                a.stream(to.add(i));
+                b.stream(to.add(i + V::LANES));
+            } else {
+                a.store(to.add(i));
+                b.store(to.add(i + V::LANES));
+            }
+        }
+    }
+
+    fn single(&mut self, i: usize, value: f64) {
+        self.out[i].write(value * self.scale + self.shift);
+    }
+}
+
 #[inline(always)]
 fn affine_body<V: Vector>(stream: &Stream, first: u64, scale: f64, shift: f64, out: &mut [MaybeUninit<f64>]) {
     let len = out.len();
-    let to = out.as_mut_ptr().cast::<f64>();
-    let (factor, term) = (V::splat(scale * Uniform::SCALE), V::splat(shift));
     // Where the parts of a buffer start, both elements and blocks are aligned.
-    let aligned = (to as usize).is_multiple_of(64) && first.is_multiple_of(2);
-    for_each::<V, Uniform>(
-        stream,
-        first,
-        len,
-        |i, even, odd| {
-            let (a, b) = even.mul_add(factor, term).interleave(odd.mul_add(factor, term));
-            // SAFETY: `for_each` gives whole groups of two vectors inside of `len`.
-            unsafe {
-                if aligned {
-                    a.stream(to.add(i));
-                    b.stream(to.add(i + V::LANES));
-                } else {
-                    a.store(to.add(i));
-                    b.store(to.add(i + V::LANES));
-                }
-            }
-        },
-        // SAFETY: `i` is inside of `len`.
-        |i| unsafe { to.add(i).write(stream.uniform(first + i as u64) * scale + shift) },
-    );
+    let aligned = (out.as_ptr() as usize).is_multiple_of(64) && first.is_multiple_of(2);
+    for_each::<V, Uniform>(stream, first, len, &mut Write { out, scale, shift, aligned });
 }
 
-/// Adds the elements from `first` on to `sums`, not yet scaled.
+/// Adds elements, not yet scaled.
+struct Add<'a, D> {
+    sums: &'a mut [f64],
+    draw: PhantomData<D>,
+}
+
+impl<D: Draw> Consume for Add<'_, D> {
+    #[inline(always)]
+    fn group<V: Vector>(&mut self, i: usize, even: V, odd: V) {
+        let (a, b) = even.interleave(odd);
+        let to = self.sums.as_mut_ptr();
+        // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
+        unsafe {
+            V::load(to.add(i)).add(a).store(to.add(i));
+            V::load(to.add(i + V::LANES)).add(b).store(to.add(i + V::LANES));
+        }
+    }
+
+    fn single(&mut self, i: usize, value: f64) {
+        self.sums[i] += value / D::SCALE;
+    }
+}
+
 #[inline(always)]
 fn add_row<V: Vector, D: Draw>(stream: &Stream, first: u64, sums: &mut [f64]) {
     let len = sums.len();
-    let to = sums.as_mut_ptr();
-    for_each::<V, D>(
-        stream,
-        first,
-        len,
-        |i, even, odd| {
-            let (a, b) = even.interleave(odd);
-            // SAFETY: `for_each` gives whole groups of two vectors inside of `len`.
-            unsafe {
-                V::load(to.add(i)).add(a).store(to.add(i));
-                V::load(to.add(i + V::LANES)).add(b).store(to.add(i + V::LANES));
-            }
-        },
-        // SAFETY: `i` is inside of `len`.
-        |i| unsafe { *to.add(i) += D::element(stream, first + i as u64) / D::SCALE },
-    );
+    for_each::<V, D>(stream, first, len, &mut Add::<D> { sums, draw: PhantomData });
 }
 
 #[inline(always)]

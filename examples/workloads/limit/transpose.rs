@@ -17,12 +17,14 @@ fn square<V: Vector>(x: &[f64], n: usize, i: usize, j: usize) -> f64 {
     let mut total = 0.0;
     for row in (i..i_whole).step_by(V::LANES) {
         for column in (j..j_whole).step_by(V::LANES) {
+            let mut turned = [V::splat(0.0); 8];
             // SAFETY: both squares of `LANES` × `LANES` elements lie inside of the matrix.
             unsafe {
                 let direct = x.as_ptr().add(row * n + column);
-                V::load_transposed(x.as_ptr().add(column * n + row), n, |r, turned| {
-                    sums[r] = sums[r].add(V::load(direct.add(r * n)).add(turned));
-                });
+                V::load_transposed(x.as_ptr().add(column * n + row), n, &mut turned);
+                for r in 0..V::LANES {
+                    sums[r] = sums[r].add(V::load(direct.add(r * n)).add(turned[r]));
+                }
             }
         }
         for r in row..row + V::LANES {

@@ -42,11 +42,11 @@ pub trait Vector: Copy {
     /// Lanes of both, alternating: the first and the second half.
     fn interleave(self, other: Self) -> (Self, Self);
     fn reduce_add(self) -> f64;
-    /// Rows of a square of `LANES` × `LANES` elements become its columns.
+    /// The columns of a square of `LANES` × `LANES` elements, into the first `LANES` places of `to`.
     ///
     /// # Safety
     /// `from` must be readable for `LANES` rows, `stride` elements apart.
-    unsafe fn load_transposed(from: *const f64, stride: usize, each: impl FnMut(usize, Self));
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Self; 8]);
 
     fn to_bits(self) -> Self::Bits;
     fn from_bits(bits: Self::Bits) -> Self;
@@ -64,6 +64,10 @@ pub trait Vector: Copy {
     fn bits_shr<const N: u32>(a: Self::Bits) -> Self::Bits;
     /// The 64-bit product of the low 32 bits.
     fn bits_mul32(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// The high 32 bits, below whatever the machine likes.
+    fn bits_high(a: Self::Bits) -> Self::Bits;
+    /// The low 32 bits of both, `low`'s below `high`'s.
+    fn bits_join(low: Self::Bits, high: Self::Bits) -> Self::Bits;
     /// `a` where the lowest bit is 0, else `b`.
     fn select_odd(bits: Self::Bits, a: Self, b: Self) -> Self;
 }

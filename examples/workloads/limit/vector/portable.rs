@@ -97,10 +97,10 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn load_transposed(from: *const f64, stride: usize, mut f: impl FnMut(usize, Portable)) {
-        for column in 0..N {
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Portable; 8]) {
+        for (column, to) in to[..N].iter_mut().enumerate() {
             // SAFETY: the caller's contract.
-            f(column, each(|row| unsafe { *from.add(row * stride + column) }));
+            *to = each(|row| unsafe { *from.add(row * stride + column) });
         }
     }
 
@@ -167,6 +167,16 @@ impl Vector for Portable {
     #[inline(always)]
     fn bits_mul32(a: [u64; N], b: [u64; N]) -> [u64; N] {
         bits(|i| (a[i] & 0xffff_ffff) * (b[i] & 0xffff_ffff))
+    }
+
+    #[inline(always)]
+    fn bits_high(a: [u64; N]) -> [u64; N] {
+        bits(|i| a[i] >> 32)
+    }
+
+    #[inline(always)]
+    fn bits_join(low: [u64; N], high: [u64; N]) -> [u64; N] {
+        bits(|i| (low[i] & 0xffff_ffff) | (high[i] << 32))
     }
 
     #[inline(always)]
