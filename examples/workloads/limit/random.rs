@@ -18,8 +18,6 @@ struct Write<'a> {
     out: &'a mut [MaybeUninit<f64>],
     scale: f64,
     shift: f64,
-    /// Whether vectors may bypass the caches.
-    aligned: bool,
 }
 
 impl Consume for Write<'_> {
@@ -30,13 +28,8 @@ impl Consume for Write<'_> {
         let to = self.out.as_mut_ptr().cast::<f64>();
         // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
         unsafe {
-            if self.aligned {
-                a.stream(to.add(i));
-                b.stream(to.add(i + V::LANES));
-            } else {
-                a.store(to.add(i));
-                b.store(to.add(i + V::LANES));
-            }
+            a.store(to.add(i));
+            b.store(to.add(i + V::LANES));
         }
     }
 
@@ -48,9 +41,7 @@ impl Consume for Write<'_> {
 #[inline(always)]
 fn affine_body<V: Vector>(stream: &Stream, first: u64, scale: f64, shift: f64, out: &mut [MaybeUninit<f64>]) {
     let len = out.len();
-    // Where the parts of a buffer start, both elements and blocks are aligned.
-    let aligned = (out.as_ptr() as usize).is_multiple_of(64) && first.is_multiple_of(2);
-    for_each::<V, Uniform>(stream, first, len, &mut Write { out, scale, shift, aligned });
+    for_each::<V, Uniform>(stream, first, len, &mut Write { out, scale, shift });
 }
 
 /// Adds elements, not yet scaled.

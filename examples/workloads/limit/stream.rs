@@ -207,18 +207,17 @@ fn affine_body<V: Vector>(x: &[f64], out: &mut [MaybeUninit<f64>]) {
     assert_eq!(x.len(), out.len());
     let (two, one) = (V::splat(2.0), V::splat(1.0));
     let to = out.as_mut_ptr().cast::<f64>();
-    let align = V::LANES * size_of::<f64>();
-    let head = to.align_offset(align).min(x.len());
-    let whole = head + (x.len() - head) / V::LANES * V::LANES;
-    for i in (0..head).chain(whole..x.len()) {
-        out[i].write(2.0 * x[i] + 1.0);
-    }
-    let mut at = head;
+    let whole = x.len() / V::LANES * V::LANES;
+    let mut at = 0;
+    // Ordinary stores: fresh pages are still in the cache from being cleared.
     while at < whole {
-        // SAFETY: `at + LANES` is at most the length of both, and `to + at` is aligned. Two times a number
-        // is exact, so that rounding once or twice is the same.
-        unsafe { V::load(x.as_ptr().add(at)).mul_add(two, one).stream(to.add(at)) };
+        // SAFETY: `at + LANES` is at most the length of both. Two times a number is exact, so that
+        // rounding once or twice is the same.
+        unsafe { V::load(x.as_ptr().add(at)).mul_add(two, one).store(to.add(at)) };
         at += V::LANES;
+    }
+    for i in whole..x.len() {
+        out[i].write(2.0 * x[i] + 1.0);
     }
 }
 

@@ -35,9 +35,9 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f64) {
-        // SAFETY: the caller's contract.
-        unsafe { _mm256_stream_pd(to, self.0) }
+    fn prefetch(from: *const f64) {
+        // SAFETY: as in `instructions!`; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
     instructions! {

@@ -23,11 +23,8 @@ pub trait Vector: Copy {
     /// # Safety
     /// `to` must be writable for `LANES` elements; no alignment is needed.
     unsafe fn store(self, to: *mut f64);
-    /// A store that leaves the caches alone.
-    ///
-    /// # Safety
-    /// As `store`, and `to` must be aligned to the vector.
-    unsafe fn stream(self, to: *mut f64);
+    /// Asks for a cache line that will be read soon; any address will do.
+    fn prefetch(from: *const f64);
 
     fn splat(value: f64) -> Self;
     fn add(self, other: Self) -> Self;

@@ -34,10 +34,7 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f64) {
-        // SAFETY: the caller's contract.
-        unsafe { self.store(to) }
-    }
+    fn prefetch(_: *const f64) {}
 
     #[inline(always)]
     fn splat(value: f64) -> Portable {
