@@ -2,7 +2,8 @@
 //!
 //! Elements 2k and 2k + 1 come from block k: counter (k's low and high half, draw 0, stream).
 
-use super::vector::Vector;
+use super::vector::wide::Wide;
+use super::vector::{Register, Vector};
 
 const M0: u64 = 0xd251_1f53;
 const M1: u64 = 0xcd9e_8d57;
@@ -34,7 +35,10 @@ impl Stream {
             let key1 = key1.wrapping_add(W1.wrapping_mul(round));
             [u64::from(key0), u64::from(key1)]
         });
-        Stream { keys, stream: u64::from(stream) }
+        Stream {
+            keys,
+            stream: u64::from(stream),
+        }
     }
 
     /// The two 64-bit words of a block.
@@ -47,8 +51,12 @@ impl Stream {
         let [mut c0, mut c1, mut c2, mut c3] = counter;
         for [key0, key1] in self.keys {
             let (p0, p1) = (M0 * c0, M1 * c2);
-            (c0, c1, c2, c3) =
-                ((p1 >> 32) ^ c1 ^ key0, p1 & 0xffff_ffff, (p0 >> 32) ^ c3 ^ key1, p0 & 0xffff_ffff);
+            (c0, c1, c2, c3) = (
+                (p1 >> 32) ^ c1 ^ key0,
+                p1 & 0xffff_ffff,
+                (p0 >> 32) ^ c3 ^ key1,
+                p0 & 0xffff_ffff,
+            );
         }
         [c0, c1, c2, c3]
     }
@@ -68,44 +76,30 @@ impl Stream {
         r * if element.is_multiple_of(2) { cos } else { sin }
     }
 
-    /// The upper 53 bits of both words of `LANES` times `N` blocks.
-    ///
-    /// `N` independent chains, instruction by instruction: a core looks about a hundred waiting
-    /// instructions ahead, less than the chain of one block is long.
+    /// The upper 53 bits of both words of `LANES` blocks.
     #[inline(always)]
-    pub fn words<V: Vector, const N: usize>(
-        &self,
-        blocks: [V::Bits; N],
-        high: V::Bits,
-    ) -> [[V::Bits; 2]; N] {
+    pub fn words<V: Vector>(&self, blocks: V::Bits, high: V::Bits) -> [V::Bits; 2] {
         let (m0, m1) = (V::bits_splat(M0), V::bits_splat(M1));
         // Only the low halves of lanes count: products read no more, and the rest is shifted out.
-        let mut states = [[high, high, V::bits_splat(0), V::bits_splat(self.stream)]; N];
-        for (state, block) in states.iter_mut().zip(blocks) {
-            state[0] = block;
-        }
+        let (mut c0, mut c1, mut c2, mut c3) =
+            (blocks, high, V::bits_splat(0), V::bits_splat(self.stream));
         // Written out: a loop of ten rounds is too long for the compiler to unroll, and would keep the
-        // states in memory.
+        // state in memory.
         macro_rules! rounds {
             ($($round:literal)*) => {$({
                 let [key0, key1] = self.keys[$round];
-                let (key0, key1) = (V::bits_splat(key0), V::bits_splat(key1));
-                for [c0, c1, c2, c3] in &mut states {
-                    let (p0, p1) = (V::bits_mul32(m0, *c0), V::bits_mul32(m1, *c2));
-                    *c0 = V::bits_xor3(V::bits_high(p1), *c1, key0);
-                    *c1 = p1;
-                    *c2 = V::bits_xor3(V::bits_high(p0), *c3, key1);
-                    *c3 = p0;
-                }
+                let (p0, p1) = (V::bits_mul32(m0, c0), V::bits_mul32(m1, c2));
+                c0 = V::bits_xor3(V::bits_high(p1), c1, V::bits_splat(key0));
+                c1 = p1;
+                c2 = V::bits_xor3(V::bits_high(p0), c3, V::bits_splat(key1));
+                c3 = p0;
             })*};
         }
         rounds!(0 1 2 3 4 5 6 7 8 9);
-        // Not `map`: it is a function of its own, and not compiled for the instruction set.
-        let mut words = [[high; 2]; N];
-        for (words, [c0, c1, c2, c3]) in words.iter_mut().zip(states) {
-            *words = [V::bits_shr::<11>(V::bits_join(c0, c1)), V::bits_shr::<11>(V::bits_join(c2, c3))];
-        }
-        words
+        [
+            V::bits_shr::<11>(V::bits_join(c0, c1)),
+            V::bits_shr::<11>(V::bits_join(c2, c3)),
+        ]
     }
 }
 
@@ -159,23 +153,23 @@ impl Draw for Normal {
 /// unless the compiler happens to inline it.
 pub trait Consume {
     /// The elements `i ..` of two vectors, before they are interleaved, not yet scaled.
-    fn group<V: Vector>(&mut self, i: usize, even: V, odd: V);
+    fn group<V: Register>(&mut self, i: usize, even: V, odd: V);
 
     /// One element, made by [`Draw::element`].
     fn single(&mut self, i: usize, value: f64);
 }
 
-/// How many groups of blocks are made side by side.
+/// How many vectors of blocks are made side by side.
 const UNROLL: usize = 4;
-
-#[inline(always)]
-fn lanes<V: Vector>(block: u64, i: u64) -> V::Bits {
-    V::bits_count(block + i * V::LANES as u64)
-}
 
 /// Makes `len` elements from `first` on: in groups of two vectors, except a few at the ends.
 #[inline(always)]
-pub fn for_each<V: Vector, D: Draw>(stream: &Stream, first: u64, len: usize, consumer: &mut impl Consume) {
+pub fn for_each<V: Register, D: Draw>(
+    stream: &Stream,
+    first: u64,
+    len: usize,
+    consumer: &mut impl Consume,
+) {
     let group = 2 * V::LANES;
     // Blocks are pairs of elements: an odd start takes half of one.
     let odd = ((first % 2) as usize).min(len);
@@ -195,21 +189,23 @@ pub fn for_each<V: Vector, D: Draw>(stream: &Stream, first: u64, len: usize, con
         let high = V::bits_splat(block >> 32);
         let wide = run / UNROLL as u64 * UNROLL as u64;
         for i in (0..wide).step_by(UNROLL) {
-            let mut blocks = [high; UNROLL];
-            for (k, block_lanes) in blocks.iter_mut().enumerate() {
-                *block_lanes = lanes::<V>(block, i + k as u64);
-            }
-            let words = stream.words::<V, UNROLL>(blocks, high);
-            for (k, &words) in words.iter().enumerate() {
-                let (even, odds) = D::elements::<V>(words);
-                consumer.group(at + (i as usize + k) * group, even, odds);
+            let first = block + i * V::LANES as u64;
+            let words = stream
+                .words::<Wide<V, UNROLL>>(<Wide<V, UNROLL>>::bits_count(first), [high; UNROLL]);
+            let (even, odds) = D::elements::<Wide<V, UNROLL>>(words);
+            for k in 0..UNROLL {
+                consumer.group(at + (i as usize + k) * group, even.0[k], odds.0[k]);
             }
         }
         for i in wide..run.max(1) {
-            let block_lanes = lanes::<V>(block, i);
-            let high = if run == 0 { V::bits_shr::<32>(block_lanes) } else { high };
-            let words = stream.words::<V, 1>([block_lanes], high);
-            let (even, odds) = D::elements::<V>(words[0]);
+            let block_lanes = V::bits_count(block + i * V::LANES as u64);
+            let high = if run == 0 {
+                V::bits_shr::<32>(block_lanes)
+            } else {
+                high
+            };
+            let words = stream.words::<V>(block_lanes, high);
+            let (even, odds) = D::elements::<V>(words);
             consumer.group(at + i as usize * group, even, odds);
         }
         done += run.max(1) * V::LANES as u64;
@@ -228,10 +224,19 @@ mod tests {
         let rounds = |counter: [u32; 4], key: [u32; 2]| {
             Stream::with_key(key[0], key[1], 0).rounds(counter.map(u64::from))
         };
-        assert_eq!(rounds([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
-        assert_eq!(rounds([u32::MAX; 4], [u32::MAX; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
         assert_eq!(
-            rounds([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
+            rounds([0; 4], [0; 2]),
+            [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]
+        );
+        assert_eq!(
+            rounds([u32::MAX; 4], [u32::MAX; 2]),
+            [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]
+        );
+        assert_eq!(
+            rounds(
+                [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+                [0xa4093822, 0x299f31d0]
+            ),
             [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]
         );
     }

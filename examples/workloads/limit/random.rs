@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::buffer;
 use super::columns::merge;
 use super::philox::{Consume, Draw, Normal, Stream, Uniform, for_each};
-use super::vector::{Vector, dispatch};
+use super::vector::{Register, dispatch};
 
 /// The columns whose sums stay in the first-level cache while rows are made.
 const STRIP: usize = 2048;
@@ -22,9 +22,11 @@ struct Write<'a> {
 
 impl Consume for Write<'_> {
     #[inline(always)]
-    fn group<V: Vector>(&mut self, i: usize, even: V, odd: V) {
+    fn group<V: Register>(&mut self, i: usize, even: V, odd: V) {
         let (factor, term) = (V::splat(self.scale * Uniform::SCALE), V::splat(self.shift));
-        let (a, b) = even.mul_add(factor, term).interleave(odd.mul_add(factor, term));
+        let (a, b) = even
+            .mul_add(factor, term)
+            .interleave(odd.mul_add(factor, term));
         let to = self.out.as_mut_ptr().cast::<f64>();
         // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
         unsafe {
@@ -39,7 +41,13 @@ impl Consume for Write<'_> {
 }
 
 #[inline(always)]
-fn affine_body<V: Vector>(stream: &Stream, first: u64, scale: f64, shift: f64, out: &mut [MaybeUninit<f64>]) {
+fn affine_body<V: Register>(
+    stream: &Stream,
+    first: u64,
+    scale: f64,
+    shift: f64,
+    out: &mut [MaybeUninit<f64>],
+) {
     let len = out.len();
     for_each::<V, Uniform>(stream, first, len, &mut Write { out, scale, shift });
 }
@@ -52,13 +60,15 @@ struct Add<'a, D> {
 
 impl<D: Draw> Consume for Add<'_, D> {
     #[inline(always)]
-    fn group<V: Vector>(&mut self, i: usize, even: V, odd: V) {
+    fn group<V: Register>(&mut self, i: usize, even: V, odd: V) {
         let (a, b) = even.interleave(odd);
         let to = self.sums.as_mut_ptr();
         // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
         unsafe {
             V::load(to.add(i)).add(a).store(to.add(i));
-            V::load(to.add(i + V::LANES)).add(b).store(to.add(i + V::LANES));
+            V::load(to.add(i + V::LANES))
+                .add(b)
+                .store(to.add(i + V::LANES));
         }
     }
 
@@ -68,13 +78,21 @@ impl<D: Draw> Consume for Add<'_, D> {
 }
 
 #[inline(always)]
-fn add_row<V: Vector, D: Draw>(stream: &Stream, first: u64, sums: &mut [f64]) {
+fn add_row<V: Register, D: Draw>(stream: &Stream, first: u64, sums: &mut [f64]) {
     let len = sums.len();
-    for_each::<V, D>(stream, first, len, &mut Add::<D> { sums, draw: PhantomData });
+    for_each::<V, D>(
+        stream,
+        first,
+        len,
+        &mut Add::<D> {
+            sums,
+            draw: PhantomData,
+        },
+    );
 }
 
 #[inline(always)]
-fn add_rows<V: Vector, D: Draw>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
+fn add_rows<V: Register, D: Draw>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
     let columns = sums.len();
     for (strip, sums) in sums.chunks_mut(STRIP).enumerate() {
         for row in rows.clone() {
@@ -84,18 +102,18 @@ fn add_rows<V: Vector, D: Draw>(stream: &Stream, rows: std::ops::Range<usize>, s
 }
 
 #[inline(always)]
-fn uniform_body<V: Vector>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
+fn uniform_body<V: Register>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
     add_rows::<V, Uniform>(stream, rows, sums);
 }
 
 #[inline(always)]
-fn normal_body<V: Vector>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
+fn normal_body<V: Register>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
     add_rows::<V, Normal>(stream, rows, sums);
 }
 
 #[cfg(test)]
 #[inline(always)]
-fn add_uniform_body<V: Vector>(stream: &Stream, first: u64, sums: &mut [f64]) {
+fn add_uniform_body<V: Register>(stream: &Stream, first: u64, sums: &mut [f64]) {
     add_row::<V, Uniform>(stream, first, sums);
 }
 
@@ -110,7 +128,9 @@ dispatch! {
 
 /// scale · U + shift, in memory of its own.
 pub fn affine(stream: &Stream, len: usize, scale: f64, shift: f64) -> Vec<f64> {
-    buffer::build(len, |first, part| affine_part(stream, first as u64, scale, shift, part))
+    buffer::build(len, |first, part| {
+        affine_part(stream, first as u64, scale, shift, part)
+    })
 }
 
 pub fn uniform(stream: &Stream, len: usize) -> Vec<f64> {
@@ -137,7 +157,10 @@ fn mean0(stream: &Stream, rows: usize, columns: usize, add: AddRows, scale: f64)
             sums
         })
         .collect();
-    merge(&parts).iter().map(|sum| sum * scale / rows as f64).collect()
+    merge(&parts)
+        .iter()
+        .map(|sum| sum * scale / rows as f64)
+        .collect()
 }
 
 /// (U + 1)[..10, ..10]

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Register, Vector};
 
 #[derive(Clone, Copy)]
 pub struct Avx2(__m256d);
@@ -88,13 +88,6 @@ impl Vector for Avx2 {
             let pairs = _mm_add_pd(_mm256_castpd256_pd128(self.0), _mm256_extractf128_pd::<1>(self.0));
             _mm_cvtsd_f64(_mm_add_sd(pairs, _mm_unpackhi_pd(pairs, pairs)))
         }
-        fn interleave(self: Avx2, other: Avx2) -> (Avx2, Avx2) {
-            let low = _mm256_unpacklo_pd(self.0, other.0);
-            let high = _mm256_unpackhi_pd(self.0, other.0);
-            let first = _mm256_permute2f128_pd::<0x20>(low, high);
-            let second = _mm256_permute2f128_pd::<0x31>(low, high);
-            (Avx2(first), Avx2(second))
-        }
     }
 
     #[inline(always)]
@@ -108,13 +101,28 @@ impl Vector for Avx2 {
         // SAFETY: as above.
         unsafe { _mm256_srl_epi64(a, _mm_cvtsi32_si128(N as i32)) }
     }
+}
+
+impl Register for Avx2 {
+    instructions! {
+        fn interleave(self: Avx2, other: Avx2) -> (Avx2, Avx2) {
+            let low = _mm256_unpacklo_pd(self.0, other.0);
+            let high = _mm256_unpackhi_pd(self.0, other.0);
+            let first = _mm256_permute2f128_pd::<0x20>(low, high);
+            let second = _mm256_permute2f128_pd::<0x31>(low, high);
+            (Avx2(first), Avx2(second))
+        }
+    }
 
     #[inline(always)]
     unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Avx2; 8]) {
         // SAFETY: the caller's contract for the loads; as in `instructions!` for the rest.
         unsafe {
             let (r0, r1) = (_mm256_loadu_pd(from), _mm256_loadu_pd(from.add(stride)));
-            let (r2, r3) = (_mm256_loadu_pd(from.add(2 * stride)), _mm256_loadu_pd(from.add(3 * stride)));
+            let (r2, r3) = (
+                _mm256_loadu_pd(from.add(2 * stride)),
+                _mm256_loadu_pd(from.add(3 * stride)),
+            );
             let (t0, t1) = (_mm256_unpacklo_pd(r0, r1), _mm256_unpackhi_pd(r0, r1));
             let (t2, t3) = (_mm256_unpacklo_pd(r2, r3), _mm256_unpackhi_pd(r2, r3));
             to[0] = Avx2(_mm256_permute2f128_pd::<0x20>(t0, t2));

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Register, Vector};
 
 #[derive(Clone, Copy)]
 pub struct Avx512(__m512d);
@@ -89,7 +89,9 @@ impl Vector for Avx512 {
         // SAFETY: as in `instructions!`.
         unsafe { _mm512_srli_epi64::<N>(a) }
     }
+}
 
+impl Register for Avx512 {
     #[inline(always)]
     fn interleave(self, other: Avx512) -> (Avx512, Avx512) {
         // SAFETY: as in `instructions!`.

@@ -8,6 +8,7 @@ pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 pub mod portable;
+pub mod wide;
 
 use std::sync::OnceLock;
 
@@ -36,14 +37,7 @@ pub trait Vector: Copy {
     /// `self * b + c`, rounded once where the machine can.
     fn mul_add(self, b: Self, c: Self) -> Self;
     fn sqrt(self) -> Self;
-    /// Lanes of both, alternating: the first and the second half.
-    fn interleave(self, other: Self) -> (Self, Self);
     fn reduce_add(self) -> f64;
-    /// The columns of a square of `LANES` × `LANES` elements, into the first `LANES` places of `to`.
-    ///
-    /// # Safety
-    /// `from` must be readable for `LANES` rows, `stride` elements apart.
-    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Self; 8]);
 
     fn to_bits(self) -> Self::Bits;
     fn from_bits(bits: Self::Bits) -> Self;
@@ -67,6 +61,17 @@ pub trait Vector: Copy {
     fn bits_join(low: Self::Bits, high: Self::Bits) -> Self::Bits;
     /// `a` where the lowest bit is 0, else `b`.
     fn select_odd(bits: Self::Bits, a: Self, b: Self) -> Self;
+}
+
+/// What moves elements between the lanes of a register.
+pub trait Register: Vector {
+    /// Lanes of both, alternating: the first and the second half.
+    fn interleave(self, other: Self) -> (Self, Self);
+    /// The columns of a square of `LANES` × `LANES` elements, into the first `LANES` places of `to`.
+    ///
+    /// # Safety
+    /// `from` must be readable for `LANES` rows, `stride` elements apart.
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Self; 8]);
 }
 
 /// The instruction sets that the loops are compiled for.
