@@ -26,6 +26,8 @@ pub struct Options {
     pub shape: Option<Vec<usize>>,
     pub chunks: Option<Vec<usize>>,
     pub threads: usize,
+    /// The budget of engines that have one; the loops written by hand have none.
+    #[allow(dead_code)]
     pub memory: Option<usize>,
     pub repeat: usize,
     pub seed: u64,
@@ -57,15 +59,27 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             options.workloads.push(workload);
             continue;
         };
-        let value = words.next().ok_or_else(|| format!("--{flag} needs a value"))?;
+        let value = words
+            .next()
+            .ok_or_else(|| format!("--{flag} needs a value"))?;
         let wrong = |what: &str| format!("--{flag} needs {what}, and {value:?} is none");
         match flag {
             "engine" => options.engine = engine(&value).ok_or_else(|| wrong("an engine"))?,
-            "shape" => options.shape = Some(lengths(&value).ok_or_else(|| wrong("a shape, as 300x200"))?),
-            "chunks" => options.chunks = Some(lengths(&value).ok_or_else(|| wrong("sizes, as 30x20"))?),
-            "threads" => options.threads = positive(&value).ok_or_else(|| wrong("a positive number"))?,
-            "memory" => options.memory = Some(bytes(&value).ok_or_else(|| wrong("a size, as 1GiB"))?),
-            "repeat" => options.repeat = positive(&value).ok_or_else(|| wrong("a positive number"))?,
+            "shape" => {
+                options.shape = Some(lengths(&value).ok_or_else(|| wrong("a shape, as 300x200"))?)
+            }
+            "chunks" => {
+                options.chunks = Some(lengths(&value).ok_or_else(|| wrong("sizes, as 30x20"))?)
+            }
+            "threads" => {
+                options.threads = positive(&value).ok_or_else(|| wrong("a positive number"))?
+            }
+            "memory" => {
+                options.memory = Some(bytes(&value).ok_or_else(|| wrong("a size, as 1GiB"))?)
+            }
+            "repeat" => {
+                options.repeat = positive(&value).ok_or_else(|| wrong("a positive number"))?
+            }
             "seed" => options.seed = value.parse().map_err(|_| wrong("a number"))?,
             _ => return Err(format!("no flag is named --{flag}")),
         }
@@ -78,7 +92,10 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
 
 fn unknown_workload(name: &str) -> String {
     let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-    format!("no workload is named {name:?}; there are {}", names.join(", "))
+    format!(
+        "no workload is named {name:?}; there are {}",
+        names.join(", ")
+    )
 }
 
 fn engine(value: &str) -> Option<EngineName> {
@@ -97,7 +114,9 @@ fn lengths(value: &str) -> Option<Vec<usize>> {
 }
 
 fn bytes(value: &str) -> Option<usize> {
-    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let digits = value
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(value.len());
     let unit = match &value[digits..] {
         "" | "B" => 1,
         "KiB" => 1 << 10,

@@ -14,16 +14,30 @@ const TOLERANCE: f64 = 1e-12;
 
 impl Checksum {
     pub fn of_bits(values: &[f64]) -> Checksum {
-        Checksum::Bits(values.iter().fold(0, |sum: u64, value| sum.wrapping_add(value.to_bits())))
+        Checksum::Bits(
+            values
+                .iter()
+                .fold(0, |sum: u64, value| sum.wrapping_add(value.to_bits())),
+        )
     }
 
     /// Whether both are of the same result.
     pub fn agrees(&self, other: &Checksum) -> bool {
         match (self, other) {
             (Checksum::Bits(a), Checksum::Bits(b)) => a == b,
-            (Checksum::Values { values: a, scales: s }, Checksum::Values { values: b, scales: t }) => {
+            (
+                Checksum::Values {
+                    values: a,
+                    scales: s,
+                },
+                Checksum::Values {
+                    values: b,
+                    scales: t,
+                },
+            ) => {
                 a.len() == b.len()
-                    && (0..a.len()).all(|i| (a[i] - b[i]).abs() <= TOLERANCE * s[i].abs().max(t[i].abs()))
+                    && (0..a.len())
+                        .all(|i| (a[i] - b[i]).abs() <= TOLERANCE * s[i].abs().max(t[i].abs()))
             }
             _ => false,
         }

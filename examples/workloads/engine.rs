@@ -24,7 +24,8 @@ pub struct Facts {
 pub trait Engine {
     fn name(&self) -> &'static str;
 
-    fn run(&self, workload: &Workload, input: &Input) -> Result<Sample, Box<dyn std::error::Error>>;
+    fn run(&self, workload: &Workload, input: &Input)
+    -> Result<Sample, Box<dyn std::error::Error>>;
 }
 
 /// The loops written by hand; see [`limit`].
@@ -37,8 +38,16 @@ impl Engine for Limit<'_> {
         "limit"
     }
 
-    fn run(&self, workload: &Workload, input: &Input) -> Result<Sample, Box<dyn std::error::Error>> {
+    fn run(
+        &self,
+        workload: &Workload,
+        input: &Input,
+    ) -> Result<Sample, Box<dyn std::error::Error>> {
         let outcome = limit::run(workload.name, input, self.pool);
-        Ok(Sample { seconds: outcome.seconds, checksum: outcome.checksum, facts: Facts::default() })
+        Ok(Sample {
+            seconds: outcome.seconds,
+            checksum: outcome.checksum,
+            facts: Facts::default(),
+        })
     }
 }

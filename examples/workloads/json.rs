@@ -63,5 +63,9 @@ impl Object {
 
 /// The shortest digits that read back as the same number; JSON knows no infinities and no NaN.
 fn number(value: f64) -> String {
-    if value.is_finite() { format!("{value:?}") } else { "null".to_owned() }
+    if value.is_finite() {
+        format!("{value:?}")
+    } else {
+        "null".to_owned()
+    }
 }

@@ -31,7 +31,9 @@ fn main() -> ExitCode {
     };
     let result = match command {
         Command::List => {
-            WORKLOADS.iter().for_each(|workload| println!("{:16}{}", workload.name, workload.what));
+            WORKLOADS
+                .iter()
+                .for_each(|workload| println!("{:16}{}", workload.name, workload.what));
             Ok(())
         }
         Command::Run(options) => run_all(&options),
@@ -46,7 +48,9 @@ fn main() -> ExitCode {
 }
 
 fn run_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(options.threads).build()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()?;
     for workload in &options.workloads {
         let engine = match options.engine {
             EngineName::Limit => Limit { pool: &pool },
@@ -62,17 +66,29 @@ fn run(
     options: &Options,
     pool: &rayon::ThreadPool,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let shape = options.shape.clone().unwrap_or_else(|| workload.shape.to_vec());
-    let chunks = options.chunks.clone().unwrap_or_else(|| workload.chunks.to_vec());
+    let shape = options
+        .shape
+        .clone()
+        .unwrap_or_else(|| workload.shape.to_vec());
+    let chunks = options
+        .chunks
+        .clone()
+        .unwrap_or_else(|| workload.chunks.to_vec());
     if shape.len() != 2 || chunks.len() != 2 {
-        return Err(format!("workloads are of two axes: shape {shape:?}, chunks {chunks:?}").into());
+        return Err(
+            format!("workloads are of two axes: shape {shape:?}, chunks {chunks:?}").into(),
+        );
     }
     let input = Input::new(workload, shape, chunks, options.seed, pool);
     // The first run warms up: pages, caches, frequencies, pools.
     let mut sample = engine.run(workload, &input)?;
     let mut seconds = Vec::with_capacity(options.repeat);
     for _ in 0..options.repeat {
-        sample = engine.run(workload, &input)?;
+        let again = engine.run(workload, &input)?;
+        if !again.checksum.agrees(&sample.checksum) {
+            return Err(format!("{} gave two different results", workload.name).into());
+        }
+        sample = again;
         seconds.push(sample.seconds);
     }
     let facts = sample.facts;

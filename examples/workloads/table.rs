@@ -25,15 +25,28 @@ const SQUARE: &[usize] = &[10_000, 10_000];
 const CHUNKS: &[usize] = &[1_000, 1_000];
 
 const fn random(name: &'static str, what: &'static str) -> Workload {
-    Workload { name, what, shape: SQUARE, chunks: CHUNKS, reads_x: false, second: Second::None }
+    Workload {
+        name,
+        what,
+        shape: SQUARE,
+        chunks: CHUNKS,
+        reads_x: false,
+        second: Second::None,
+    }
 }
 
 const fn reads(name: &'static str, what: &'static str) -> Workload {
-    Workload { reads_x: true, ..random(name, what) }
+    Workload {
+        reads_x: true,
+        ..random(name, what)
+    }
 }
 
 const fn reads_two(name: &'static str, what: &'static str) -> Workload {
-    Workload { second: Second::Same, ..reads(name, what) }
+    Workload {
+        second: Second::Same,
+        ..reads(name, what)
+    }
 }
 
 /// All workloads. x, y: uniform numbers in memory; U, N: uniform and normal numbers made on the way.
@@ -50,7 +63,10 @@ pub const WORKLOADS: &[Workload] = &[
     reads("softplus", "log(1 + exp x).mean()"),
     reads("residual", "((x − x.mean(0))²).sum()"),
     reads("global_anomaly", "((x − x.mean())²).mean()"),
-    reads("transpose_sum", "(x + xᵀ).sum(), every x[i, j] + x[j, i] computed"),
+    reads(
+        "transpose_sum",
+        "(x + xᵀ).sum(), every x[i, j] + x[j, i] computed",
+    ),
     reads("rechunk_sum", "x.rechunk((N/100, N)).sum(1)"),
     reads_two("mismatched", "(x in row strips + y in column strips).sum()"),
     reads("moments", "mean, std, min, max over axis 0 in one call"),
@@ -61,9 +77,18 @@ pub const WORKLOADS: &[Workload] = &[
         second: Second::Row,
         ..reads("tall", "(x + row).mean(0)")
     },
-    Workload { chunks: &[10, 10], ..reads("tiny_blocks", "((x + 1)·2).sum()") },
-    Workload { chunks: &[10, 10], ..reads("opaque_blocks", "x.map_blocks(+1).sum()") },
-    Workload { shape: &[1_000_000, 1_000_000], ..random("slice_of_huge", "(U + 1)[:10, :10]") },
+    Workload {
+        chunks: &[10, 10],
+        ..reads("tiny_blocks", "((x + 1)·2).sum()")
+    },
+    Workload {
+        chunks: &[10, 10],
+        ..reads("opaque_blocks", "x.map_blocks(+1).sum()")
+    },
+    Workload {
+        shape: &[1_000_000, 1_000_000],
+        ..random("slice_of_huge", "(U + 1)[:10, :10]")
+    },
 ];
 
 pub fn find(name: &str) -> Option<&'static Workload> {

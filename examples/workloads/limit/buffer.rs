@@ -20,7 +20,11 @@ pub fn build(len: usize, fill: impl Fn(usize, &mut [MaybeUninit<f64>]) + Sync) -
     let (head, rest) = spare.split_at_mut(offset);
     rayon::join(
         || fill(0, head),
-        || rest.par_chunks_mut(PART).enumerate().for_each(|(i, part)| fill(offset + i * PART, part)),
+        || {
+            rest.par_chunks_mut(PART)
+                .enumerate()
+                .for_each(|(i, part)| fill(offset + i * PART, part))
+        },
     );
     // SAFETY: `fill` has written every element.
     unsafe { result.set_len(len) };

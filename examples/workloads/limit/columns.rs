@@ -63,7 +63,7 @@ fn add_body<V: Vector>(x: &[f64], sums: &mut [f64]) {
 /// The sum of (x − row)².
 #[inline(always)]
 fn distance_body<V: Vector>(x: &[f64], row: &[f64]) -> f64 {
-    const UNROLL: usize = 4;
+    const UNROLL: usize = 8;
     let columns = row.len();
     let step = UNROLL * V::LANES;
     let whole = columns / step * step;
@@ -75,7 +75,9 @@ fn distance_body<V: Vector>(x: &[f64], row: &[f64]) -> f64 {
             for (i, sum) in sums.iter_mut().enumerate() {
                 let from = at + i * V::LANES;
                 // SAFETY: `at + step` is at most the number of columns.
-                let d = unsafe { V::load(values.as_ptr().add(from)).sub(V::load(row.as_ptr().add(from))) };
+                let d = unsafe {
+                    V::load(values.as_ptr().add(from)).sub(V::load(row.as_ptr().add(from)))
+                };
                 *sum = d.mul_add(d, *sum);
             }
             at += step;
@@ -215,7 +217,10 @@ pub fn mean0(x: &[f64], columns: usize) -> Vec<f64> {
 pub fn merge(parts: &[Vec<f64>]) -> Vec<f64> {
     let mut total = vec![0.0; parts[0].len()];
     for part in parts {
-        total.iter_mut().zip(part).for_each(|(total, value)| *total += value);
+        total
+            .iter_mut()
+            .zip(part)
+            .for_each(|(total, value)| *total += value);
     }
     total
 }
@@ -224,8 +229,11 @@ pub fn merge(parts: &[Vec<f64>]) -> Vec<f64> {
 pub fn residual(x: &[f64], columns: usize) -> f64 {
     let means = mean0(x, columns);
     let rows = x.len() / columns;
-    let parts: Vec<f64> =
-        x.par_chunks(bands(rows) * columns).rev().map(|band| distance(band, &means)).collect();
+    let parts: Vec<f64> = x
+        .par_chunks(bands(rows) * columns)
+        .rev()
+        .map(|band| distance(band, &means))
+        .collect();
     parts.iter().sum()
 }
 
@@ -269,6 +277,11 @@ pub fn moments(x: &[f64], columns: usize) -> Vec<f64> {
 pub fn tall(x: &[f64], row: &[f64]) -> Vec<f64> {
     let row: &[f64; 3] = row.try_into().expect("`tall` is written for three columns");
     // A part is whole rows, whatever the vectors' width.
-    let parts: Vec<[f64; 3]> = x.par_chunks(3 << 16).map(|part| narrow3(part, row)).collect();
-    (0..3).map(|i| parts.iter().map(|part| part[i]).sum::<f64>() / (x.len() / 3) as f64).collect()
+    let parts: Vec<[f64; 3]> = x
+        .par_chunks(3 << 16)
+        .map(|part| narrow3(part, row))
+        .collect();
+    (0..3)
+        .map(|i| parts.iter().map(|part| part[i]).sum::<f64>() / (x.len() / 3) as f64)
+        .collect()
 }

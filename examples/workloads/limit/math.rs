@@ -4,6 +4,9 @@
 //! exp's are a Chebyshev fit. Left out is what the workloads never meet: NaN, infinities,
 //! subnormals, zero and negative numbers for log, |x| > 700 for exp, |x| > 10⁵ for sine and cosine.
 
+// The digits are those of the sources, which give more than a double holds.
+#![allow(clippy::excessive_precision)]
+
 use super::vector::Vector;
 
 /// Adding it to a number below 2⁵¹ rounds the number and leaves its integer in the low bits.
@@ -38,7 +41,10 @@ pub fn exp<V: Vector>(x: V) -> V {
     let r = n.mul_add(V::splat(-LN2_LOW), r);
     let tail = polynomial(r, &P).mul(r).mul_add(r, r);
     let value = tail.add(V::splat(1.0));
-    V::from_bits(V::bits_add(value.to_bits(), V::bits_shl::<52>(shifted.to_bits())))
+    V::from_bits(V::bits_add(
+        value.to_bits(),
+        V::bits_shl::<52>(shifted.to_bits()),
+    ))
 }
 
 const LN2_HIGH: f64 = 6.93147180369123816490e-01;
@@ -60,7 +66,10 @@ pub fn log<V: Vector>(x: V) -> V {
     const ROOT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     let bits = x.to_bits();
     let above = V::bits_add(bits, V::bits_splat(BIAS.wrapping_sub(ROOT_HALF)));
-    let exponent = V::bits_or(V::bits_shr::<52>(above), V::bits_splat(4503599627370496f64.to_bits()));
+    let exponent = V::bits_or(
+        V::bits_shr::<52>(above),
+        V::bits_splat(4503599627370496f64.to_bits()),
+    );
     let k = V::from_bits(exponent).sub(V::splat(4503599627370496.0 + 1024.0));
     let power = V::bits_and(above, V::bits_splat(0xfff << 52));
     let m = V::from_bits(V::bits_sub(bits, V::bits_sub(power, V::bits_splat(BIAS))));
@@ -88,7 +97,9 @@ pub fn sin_cos<V: Vector>(x: V) -> (V, V) {
 pub fn sin_cos_turns<V: Vector>(x: V) -> (V, V) {
     let shifted = x.mul_add(V::splat(4.0), V::splat(ROUNDER));
     let n = shifted.sub(V::splat(ROUNDER));
-    let r = x.mul_add(V::splat(4.0), n.mul(V::splat(-1.0))).mul(V::splat(std::f64::consts::FRAC_PI_2));
+    let r = x
+        .mul_add(V::splat(4.0), n.mul(V::splat(-1.0)))
+        .mul(V::splat(std::f64::consts::FRAC_PI_2));
     sin_cos_quadrant(r, shifted.to_bits())
 }
 
@@ -118,12 +129,17 @@ fn sin_cos_quadrant<V: Vector>(r: V, quadrant: V::Bits) -> (V, V) {
     let lost = V::splat(1.0).sub(whole).sub(half);
     let cos = whole.add(z.mul(z).mul_add(polynomial(z, &C), lost));
 
-    let sign = V::bits_splat(1 << 63);
-    let flip = |value: V, quadrant: V::Bits| {
-        let bits = V::bits_and(V::bits_shl::<62>(quadrant), sign);
-        V::from_bits(V::bits_xor3(value.to_bits(), bits, V::bits_splat(0)))
-    };
     let next = V::bits_add(quadrant, V::bits_splat(1));
-    let (a, b) = (V::select_odd(quadrant, sin, cos), V::select_odd(quadrant, cos, sin));
-    (flip(a, quadrant), flip(b, next))
+    let (a, b) = (
+        V::select_odd(quadrant, sin, cos),
+        V::select_odd(quadrant, cos, sin),
+    );
+    (negate_upper(a, quadrant), negate_upper(b, next))
+}
+
+/// `-value` in the third and fourth quadrant.
+#[inline(always)]
+fn negate_upper<V: Vector>(value: V, quadrant: V::Bits) -> V {
+    let sign = V::bits_and(V::bits_shl::<62>(quadrant), V::bits_splat(1 << 63));
+    V::from_bits(V::bits_xor3(value.to_bits(), sign, V::bits_splat(0)))
 }

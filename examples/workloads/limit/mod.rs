@@ -47,23 +47,39 @@ impl Input {
     ) -> Input {
         let size = shape.iter().product();
         let uniform = |stream, len| {
-            Some(Arc::new(pool.install(|| random::uniform(&Stream::new(seed, stream), len))))
+            Some(Arc::new(pool.install(|| {
+                random::uniform(&Stream::new(seed, stream), len)
+            })))
         };
-        let x = if workload.reads_x { uniform(0, size) } else { None };
+        let x = if workload.reads_x {
+            uniform(0, size)
+        } else {
+            None
+        };
         let y = match workload.second {
             Second::None => None,
             Second::Same => uniform(1, size),
             Second::Row => uniform(1, shape[1]),
         };
-        Input { shape, chunks, seed, x, y }
+        Input {
+            shape,
+            chunks,
+            seed,
+            x,
+            y,
+        }
     }
 
     fn x(&self) -> &[f64] {
-        self.x.as_deref().expect("the workload's row in the table says that it reads x")
+        self.x
+            .as_deref()
+            .expect("the workload's row in the table says that it reads x")
     }
 
     fn y(&self) -> &[f64] {
-        self.y.as_deref().expect("the workload's row in the table says that it reads y")
+        self.y
+            .as_deref()
+            .expect("the workload's row in the table says that it reads y")
     }
 }
 
@@ -85,7 +101,10 @@ pub fn run(name: &str, input: &Input, pool: &rayon::ThreadPool) -> Outcome {
     let start = std::time::Instant::now();
     let answer = compute(name, input, pool);
     let seconds = start.elapsed().as_secs_f64();
-    Outcome { seconds, checksum: checksum(name, input, &answer) }
+    Outcome {
+        seconds,
+        checksum: checksum(name, input, &answer),
+    }
 }
 
 /// The timed part.
@@ -98,7 +117,10 @@ pub fn compute(name: &str, input: &Input, pool: &rayon::ThreadPool) -> Answer {
 
 fn compute_here(name: &str, input: &Input) -> Answer {
     let &[rows, columns] = &input.shape[..] else {
-        panic!("workloads are of two axes, and the shape is {:?}", input.shape)
+        panic!(
+            "workloads are of two axes, and the shape is {:?}",
+            input.shape
+        )
     };
     let stream = || Stream::new(input.seed, 0);
     let one = |value| Answer::Reduced(vec![value]);
@@ -120,7 +142,10 @@ fn compute_here(name: &str, input: &Input) -> Answer {
         "residual" => one(columns::residual(input.x(), columns)),
         "global_anomaly" => one(stream::global_anomaly(input.x())),
         "transpose_sum" => {
-            assert_eq!(rows, columns, "only a square matrix can be added to its transpose");
+            assert_eq!(
+                rows, columns,
+                "only a square matrix can be added to its transpose"
+            );
             one(transpose::transpose_sum(input.x(), rows))
         }
         "rechunk_sum" => Answer::Reduced(stream::row_sums(input.x(), columns)),
@@ -151,7 +176,10 @@ pub fn checksum(name: &str, input: &Input, answer: &Answer) -> Checksum {
                 // All terms are positive.
                 _ => values.iter().map(|value| value.abs()).collect(),
             };
-            Checksum::Values { values: values.clone(), scales }
+            Checksum::Values {
+                values: values.clone(),
+                scales,
+            }
         }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! Elements 2k and 2k + 1 come from block k: counter (k's low and high half, draw 0, stream).
 
-use super::vector::Vector;
+use super::vector::wide::Wide;
+use super::vector::{Register, Vector};
 
 const M0: u64 = 0xd251_1f53;
 const M1: u64 = 0xcd9e_8d57;
@@ -34,7 +35,10 @@ impl Stream {
             let key1 = key1.wrapping_add(W1.wrapping_mul(round));
             [u64::from(key0), u64::from(key1)]
         });
-        Stream { keys, stream: u64::from(stream) }
+        Stream {
+            keys,
+            stream: u64::from(stream),
+        }
     }
 
     /// The two 64-bit words of a block.
@@ -47,8 +51,12 @@ impl Stream {
         let [mut c0, mut c1, mut c2, mut c3] = counter;
         for [key0, key1] in self.keys {
             let (p0, p1) = (M0 * c0, M1 * c2);
-            (c0, c1, c2, c3) =
-                ((p1 >> 32) ^ c1 ^ key0, p1 & 0xffff_ffff, (p0 >> 32) ^ c3 ^ key1, p0 & 0xffff_ffff);
+            (c0, c1, c2, c3) = (
+                (p1 >> 32) ^ c1 ^ key0,
+                p1 & 0xffff_ffff,
+                (p0 >> 32) ^ c3 ^ key1,
+                p0 & 0xffff_ffff,
+            );
         }
         [c0, c1, c2, c3]
     }
@@ -68,26 +76,30 @@ impl Stream {
         r * if element.is_multiple_of(2) { cos } else { sin }
     }
 
-    /// The upper 53 bits of both words of `LANES` blocks from `first` on.
+    /// The upper 53 bits of both words of `LANES` blocks.
     #[inline(always)]
-    pub fn words<V: Vector>(&self, block: V::Bits, high: V::Bits) -> [V::Bits; 2] {
+    pub fn words<V: Vector>(&self, blocks: V::Bits, high: V::Bits) -> [V::Bits; 2] {
         let (m0, m1) = (V::bits_splat(M0), V::bits_splat(M1));
         // Only the low halves of lanes count: products read no more, and the rest is shifted out.
-        let (mut c0, mut c1, mut c2, mut c3) = (block, high, V::bits_splat(0), V::bits_splat(self.stream));
-        for [key0, key1] in self.keys {
-            let (p0, p1) = (V::bits_mul32(m0, c0), V::bits_mul32(m1, c2));
-            (c0, c1, c2, c3) = (
-                V::bits_xor3(V::bits_shr::<32>(p1), c1, V::bits_splat(key0)),
-                p1,
-                V::bits_xor3(V::bits_shr::<32>(p0), c3, V::bits_splat(key1)),
-                p0,
-            );
+        let (mut c0, mut c1, mut c2, mut c3) =
+            (blocks, high, V::bits_splat(0), V::bits_splat(self.stream));
+        // Written out: a loop of ten rounds is too long for the compiler to unroll, and would keep the
+        // state in memory.
+        macro_rules! rounds {
+            ($($round:literal)*) => {$({
+                let [key0, key1] = self.keys[$round];
+                let (p0, p1) = (V::bits_mul32(m0, c0), V::bits_mul32(m1, c2));
+                c0 = V::bits_xor3(V::bits_high(p1), c1, V::bits_splat(key0));
+                c1 = p1;
+                c2 = V::bits_xor3(V::bits_high(p0), c3, V::bits_splat(key1));
+                c3 = p0;
+            })*};
         }
-        let low = V::bits_splat(0xffff_ffff);
-        let join = |low_word, high_word| {
-            V::bits_shr::<11>(V::bits_or(V::bits_and(low_word, low), V::bits_shl::<32>(high_word)))
-        };
-        [join(c0, c1), join(c2, c3)]
+        rounds!(0 1 2 3 4 5 6 7 8 9);
+        [
+            V::bits_shr::<11>(V::bits_join(c0, c1)),
+            V::bits_shr::<11>(V::bits_join(c2, c3)),
+        ]
     }
 }
 
@@ -135,21 +147,34 @@ impl Draw for Normal {
     }
 }
 
-/// Calls `each(i, even, odd)` for the elements `first + i ..` in groups of two vectors, not yet scaled, and
-/// `single(i)` for those before the first and after the last whole group.
+/// Takes the elements that [`for_each`] makes.
+///
+/// A trait and not a closure, since a closure is a function that is not compiled for the instruction set,
+/// unless the compiler happens to inline it.
+pub trait Consume {
+    /// The elements `i ..` of two vectors, before they are interleaved, not yet scaled.
+    fn group<V: Register>(&mut self, i: usize, even: V, odd: V);
+
+    /// One element, made by [`Draw::element`].
+    fn single(&mut self, i: usize, value: f64);
+}
+
+/// How many vectors of blocks are made side by side.
+const UNROLL: usize = 4;
+
+/// Makes `len` elements from `first` on: in groups of two vectors, except a few at the ends.
 #[inline(always)]
-pub fn for_each<V: Vector, D: Draw>(
+pub fn for_each<V: Register, D: Draw>(
     stream: &Stream,
     first: u64,
     len: usize,
-    mut each: impl FnMut(usize, V, V),
-    mut single: impl FnMut(usize),
+    consumer: &mut impl Consume,
 ) {
     let group = 2 * V::LANES;
     // Blocks are pairs of elements: an odd start takes half of one.
     let odd = ((first % 2) as usize).min(len);
     if odd == 1 {
-        single(0);
+        consumer.single(0, D::element(stream, first));
     }
     let start = (first + odd as u64) / 2;
     let groups = (len - odd) / group;
@@ -159,18 +184,34 @@ pub fn for_each<V: Vector, D: Draw>(
     let mut done = 0;
     while done < blocks {
         let block = start + done;
+        let at = odd + 2 * done as usize;
         let run = (blocks - done).min((1 << 32) - (block & 0xffff_ffff)) / V::LANES as u64;
         let high = V::bits_splat(block >> 32);
-        for i in 0..run.max(1) {
-            let lanes = V::bits_count(block + i * V::LANES as u64);
-            let high = if run == 0 { V::bits_shr::<32>(lanes) } else { high };
-            let (even, odds) = D::elements::<V>(stream.words::<V>(lanes, high));
-            each(odd + 2 * (done as usize + i as usize * V::LANES), even, odds);
+        let wide = run / UNROLL as u64 * UNROLL as u64;
+        for i in (0..wide).step_by(UNROLL) {
+            let first = block + i * V::LANES as u64;
+            let words = stream
+                .words::<Wide<V, UNROLL>>(<Wide<V, UNROLL>>::bits_count(first), [high; UNROLL]);
+            let (even, odds) = D::elements::<Wide<V, UNROLL>>(words);
+            for k in 0..UNROLL {
+                consumer.group(at + (i as usize + k) * group, even.0[k], odds.0[k]);
+            }
+        }
+        for i in wide..run.max(1) {
+            let block_lanes = V::bits_count(block + i * V::LANES as u64);
+            let high = if run == 0 {
+                V::bits_shr::<32>(block_lanes)
+            } else {
+                high
+            };
+            let words = stream.words::<V>(block_lanes, high);
+            let (even, odds) = D::elements::<V>(words);
+            consumer.group(at + i as usize * group, even, odds);
         }
         done += run.max(1) * V::LANES as u64;
     }
     for i in odd + groups * group..len {
-        single(i);
+        consumer.single(i, D::element(stream, first + i as u64));
     }
 }
 
@@ -183,10 +224,19 @@ mod tests {
         let rounds = |counter: [u32; 4], key: [u32; 2]| {
             Stream::with_key(key[0], key[1], 0).rounds(counter.map(u64::from))
         };
-        assert_eq!(rounds([0; 4], [0; 2]), [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]);
-        assert_eq!(rounds([u32::MAX; 4], [u32::MAX; 2]), [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]);
         assert_eq!(
-            rounds([0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0]),
+            rounds([0; 4], [0; 2]),
+            [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]
+        );
+        assert_eq!(
+            rounds([u32::MAX; 4], [u32::MAX; 2]),
+            [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]
+        );
+        assert_eq!(
+            rounds(
+                [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+                [0xa4093822, 0x299f31d0]
+            ),
             [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]
         );
     }

@@ -1,70 +1,98 @@
 //! Random numbers that are written, or used where they are made.
 
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
 use rayon::prelude::*;
 
 use super::buffer;
 use super::columns::merge;
-use super::philox::{Draw, Normal, Stream, Uniform, for_each};
-use super::vector::{Vector, dispatch};
+use super::philox::{Consume, Draw, Normal, Stream, Uniform, for_each};
+use super::vector::{Register, dispatch};
 
 /// The columns whose sums stay in the first-level cache while rows are made.
 const STRIP: usize = 2048;
 
-#[inline(always)]
-fn affine_body<V: Vector>(stream: &Stream, first: u64, scale: f64, shift: f64, out: &mut [MaybeUninit<f64>]) {
-    let len = out.len();
-    let to = out.as_mut_ptr().cast::<f64>();
-    let (factor, term) = (V::splat(scale * Uniform::SCALE), V::splat(shift));
-    // Where the parts of a buffer start, both elements and blocks are aligned.
-    let aligned = (to as usize).is_multiple_of(64) && first.is_multiple_of(2);
-    for_each::<V, Uniform>(
-        stream,
-        first,
-        len,
-        |i, even, odd| {
-            let (a, b) = even.mul_add(factor, term).interleave(odd.mul_add(factor, term));
-            // SAFETY: `for_each` gives whole groups of two vectors inside of `len`.
-            unsafe {
-                if aligned {
-                    a.stream(to.add(i));
-                    b.stream(to.add(i + V::LANES));
-                } else {
-                    a.store(to.add(i));
-                    b.store(to.add(i + V::LANES));
-                }
-            }
-        },
-        // SAFETY: `i` is inside of `len`.
-        |i| unsafe { to.add(i).write(stream.uniform(first + i as u64) * scale + shift) },
-    );
+/// Writes scale · U + shift.
+struct Write<'a> {
+    out: &'a mut [MaybeUninit<f64>],
+    scale: f64,
+    shift: f64,
 }
 
-/// Adds the elements from `first` on to `sums`, not yet scaled.
+impl Consume for Write<'_> {
+    #[inline(always)]
+    fn group<V: Register>(&mut self, i: usize, even: V, odd: V) {
+        let (factor, term) = (V::splat(self.scale * Uniform::SCALE), V::splat(self.shift));
+        let (a, b) = even
+            .mul_add(factor, term)
+            .interleave(odd.mul_add(factor, term));
+        let to = self.out.as_mut_ptr().cast::<f64>();
+        // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
+        unsafe {
+            a.store(to.add(i));
+            b.store(to.add(i + V::LANES));
+        }
+    }
+
+    fn single(&mut self, i: usize, value: f64) {
+        self.out[i].write(value * self.scale + self.shift);
+    }
+}
+
 #[inline(always)]
-fn add_row<V: Vector, D: Draw>(stream: &Stream, first: u64, sums: &mut [f64]) {
+fn affine_body<V: Register>(
+    stream: &Stream,
+    first: u64,
+    scale: f64,
+    shift: f64,
+    out: &mut [MaybeUninit<f64>],
+) {
+    let len = out.len();
+    for_each::<V, Uniform>(stream, first, len, &mut Write { out, scale, shift });
+}
+
+/// Adds elements, not yet scaled.
+struct Add<'a, D> {
+    sums: &'a mut [f64],
+    draw: PhantomData<D>,
+}
+
+impl<D: Draw> Consume for Add<'_, D> {
+    #[inline(always)]
+    fn group<V: Register>(&mut self, i: usize, even: V, odd: V) {
+        let (a, b) = even.interleave(odd);
+        let to = self.sums.as_mut_ptr();
+        // SAFETY: `for_each` gives whole groups of two vectors, inside of the slice.
+        unsafe {
+            V::load(to.add(i)).add(a).store(to.add(i));
+            V::load(to.add(i + V::LANES))
+                .add(b)
+                .store(to.add(i + V::LANES));
+        }
+    }
+
+    fn single(&mut self, i: usize, value: f64) {
+        self.sums[i] += value / D::SCALE;
+    }
+}
+
+#[inline(always)]
+fn add_row<V: Register, D: Draw>(stream: &Stream, first: u64, sums: &mut [f64]) {
     let len = sums.len();
-    let to = sums.as_mut_ptr();
     for_each::<V, D>(
         stream,
         first,
         len,
-        |i, even, odd| {
-            let (a, b) = even.interleave(odd);
-            // SAFETY: `for_each` gives whole groups of two vectors inside of `len`.
-            unsafe {
-                V::load(to.add(i)).add(a).store(to.add(i));
-                V::load(to.add(i + V::LANES)).add(b).store(to.add(i + V::LANES));
-            }
+        &mut Add::<D> {
+            sums,
+            draw: PhantomData,
         },
-        // SAFETY: `i` is inside of `len`.
-        |i| unsafe { *to.add(i) += D::element(stream, first + i as u64) / D::SCALE },
     );
 }
 
 #[inline(always)]
-fn add_rows<V: Vector, D: Draw>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
+fn add_rows<V: Register, D: Draw>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
     let columns = sums.len();
     for (strip, sums) in sums.chunks_mut(STRIP).enumerate() {
         for row in rows.clone() {
@@ -74,18 +102,18 @@ fn add_rows<V: Vector, D: Draw>(stream: &Stream, rows: std::ops::Range<usize>, s
 }
 
 #[inline(always)]
-fn uniform_body<V: Vector>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
+fn uniform_body<V: Register>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
     add_rows::<V, Uniform>(stream, rows, sums);
 }
 
 #[inline(always)]
-fn normal_body<V: Vector>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
+fn normal_body<V: Register>(stream: &Stream, rows: std::ops::Range<usize>, sums: &mut [f64]) {
     add_rows::<V, Normal>(stream, rows, sums);
 }
 
 #[cfg(test)]
 #[inline(always)]
-fn add_uniform_body<V: Vector>(stream: &Stream, first: u64, sums: &mut [f64]) {
+fn add_uniform_body<V: Register>(stream: &Stream, first: u64, sums: &mut [f64]) {
     add_row::<V, Uniform>(stream, first, sums);
 }
 
@@ -100,7 +128,9 @@ dispatch! {
 
 /// scale · U + shift, in memory of its own.
 pub fn affine(stream: &Stream, len: usize, scale: f64, shift: f64) -> Vec<f64> {
-    buffer::build(len, |first, part| affine_part(stream, first as u64, scale, shift, part))
+    buffer::build(len, |first, part| {
+        affine_part(stream, first as u64, scale, shift, part)
+    })
 }
 
 pub fn uniform(stream: &Stream, len: usize) -> Vec<f64> {
@@ -127,7 +157,10 @@ fn mean0(stream: &Stream, rows: usize, columns: usize, add: AddRows, scale: f64)
             sums
         })
         .collect();
-    merge(&parts).iter().map(|sum| sum * scale / rows as f64).collect()
+    merge(&parts)
+        .iter()
+        .map(|sum| sum * scale / rows as f64)
+        .collect()
 }
 
 /// (U + 1)[..10, ..10]

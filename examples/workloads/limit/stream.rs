@@ -6,6 +6,7 @@ use rayon::prelude::*;
 
 use super::buffer;
 use super::math;
+use super::vector::wide::Wide;
 use super::vector::{Vector, dispatch};
 
 /// The elements that a thread takes at a time.
@@ -33,7 +34,7 @@ fn sum_terms<V: Vector, T: Term, const UNROLL: usize>(x: &[f64], term: T) -> f64
     }
     let mut total = 0.0;
     for &value in &x[whole..] {
-        // All lanes hold the one value, so the sum of the lanes is a power of two too large.
+        // All lanes hold the one value; their number is a power of two.
         total += term.term(V::splat(value)).reduce_add() / V::LANES as f64;
     }
     for sum in sums {
@@ -121,29 +122,29 @@ fn distance_body<V: Vector>(x: &[f64], center: f64) -> f64 {
 
 #[inline(always)]
 fn trig_body<V: Vector>(x: &[f64]) -> f64 {
-    sum_terms::<V, _, 2>(x, Trig)
+    sum_terms::<Wide<V, 4>, _, 1>(x, Trig)
 }
 
 #[inline(always)]
 fn softplus_body<V: Vector>(x: &[f64]) -> f64 {
-    sum_terms::<V, _, 2>(x, Softplus)
+    sum_terms::<Wide<V, 4>, _, 1>(x, Softplus)
 }
 
 /// The sums of x − c and (x − c)².
 #[inline(always)]
 fn moments_body<V: Vector>(x: &[f64], center: f64) -> [f64; 2] {
-    const UNROLL: usize = 4;
+    const UNROLL: usize = 8;
     let step = UNROLL * V::LANES;
     let c = V::splat(center);
-    let mut sums = [[V::splat(0.0); UNROLL]; 2];
+    let mut sums = [[V::splat(0.0); 2]; UNROLL];
     let whole = x.len() / step * step;
     let mut at = 0;
     while at < whole {
-        for i in 0..UNROLL {
+        for (i, [first, second]) in sums.iter_mut().enumerate() {
             // SAFETY: `at + step` is at most the slice's length.
             let d = unsafe { V::load(x.as_ptr().add(at + i * V::LANES)) }.sub(c);
-            sums[0][i] = sums[0][i].add(d);
-            sums[1][i] = d.mul_add(d, sums[1][i]);
+            *first = first.add(d);
+            *second = d.mul_add(d, *second);
         }
         at += step;
     }
@@ -152,9 +153,9 @@ fn moments_body<V: Vector>(x: &[f64], center: f64) -> [f64; 2] {
         total[0] += value - center;
         total[1] += (value - center).powi(2);
     }
-    for i in 0..UNROLL {
-        total[0] += sums[0][i].reduce_add();
-        total[1] += sums[1][i].reduce_add();
+    for [first, second] in sums {
+        total[0] += first.reduce_add();
+        total[1] += second.reduce_add();
     }
     total
 }
@@ -177,7 +178,7 @@ fn pair_body<V: Vector>(x: &[f64], y: &[f64], pair: Pair) -> f64 {
 #[inline(always)]
 fn pair_loop<V: Vector>(x: &[f64], y: &[f64], sign: f64) -> f64 {
     assert_eq!(x.len(), y.len());
-    const UNROLL: usize = 4;
+    const UNROLL: usize = 8;
     let step = UNROLL * V::LANES;
     let mut sums = [V::splat(0.0); UNROLL];
     let whole = x.len() / step * step;
@@ -207,18 +208,21 @@ fn affine_body<V: Vector>(x: &[f64], out: &mut [MaybeUninit<f64>]) {
     assert_eq!(x.len(), out.len());
     let (two, one) = (V::splat(2.0), V::splat(1.0));
     let to = out.as_mut_ptr().cast::<f64>();
-    let align = V::LANES * size_of::<f64>();
-    let head = to.align_offset(align).min(x.len());
-    let whole = head + (x.len() - head) / V::LANES * V::LANES;
-    for i in (0..head).chain(whole..x.len()) {
-        out[i].write(2.0 * x[i] + 1.0);
-    }
-    let mut at = head;
+    let whole = x.len() / V::LANES * V::LANES;
+    let mut at = 0;
+    // Ordinary stores: fresh pages are still in the cache from being cleared.
     while at < whole {
-        // SAFETY: `at + LANES` is at most the length of both, and `to + at` is aligned. Two times a number
-        // is exact, so that rounding once or twice is the same.
-        unsafe { V::load(x.as_ptr().add(at)).mul_add(two, one).stream(to.add(at)) };
+        // SAFETY: `at + LANES` is at most the length of both. Two times a number is exact, so that
+        // rounding once or twice is the same.
+        unsafe {
+            V::load(x.as_ptr().add(at))
+                .mul_add(two, one)
+                .store(to.add(at))
+        };
         at += V::LANES;
+    }
+    for i in whole..x.len() {
+        out[i].write(2.0 * x[i] + 1.0);
     }
 }
 
@@ -235,7 +239,9 @@ dispatch! {
 
 /// 2x + 1, in memory of its own.
 pub fn affine(x: &[f64]) -> Vec<f64> {
-    buffer::build(x.len(), |first, part| affine_part(&x[first..first + part.len()], part))
+    buffer::build(x.len(), |first, part| {
+        affine_part(&x[first..first + part.len()], part)
+    })
 }
 
 pub fn sum(x: &[f64]) -> f64 {
@@ -261,8 +267,13 @@ pub fn softplus(x: &[f64]) -> f64 {
 pub fn std(x: &[f64]) -> f64 {
     let near = &x[..x.len().min(4096)];
     let center = plain(near) / near.len() as f64;
-    let parts: Vec<[f64; 2]> = x.par_chunks(PART).map(|part| moments(part, center)).collect();
-    let [first, second] = parts.iter().fold([0.0; 2], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
+    let parts: Vec<[f64; 2]> = x
+        .par_chunks(PART)
+        .map(|part| moments(part, center))
+        .collect();
+    let [first, second] = parts
+        .iter()
+        .fold([0.0; 2], |sum, part| [sum[0] + part[0], sum[1] + part[1]]);
     let n = x.len() as f64;
     ((second - first * first / n) / n).sqrt()
 }
@@ -272,7 +283,11 @@ pub fn std(x: &[f64]) -> f64 {
 /// The second one goes backwards, so that it finds in the caches what the first one has read last.
 pub fn global_anomaly(x: &[f64]) -> f64 {
     let mean = sum(x) / x.len() as f64;
-    let parts: Vec<f64> = x.par_chunks(PART).rev().map(|part| distance(part, mean)).collect();
+    let parts: Vec<f64> = x
+        .par_chunks(PART)
+        .rev()
+        .map(|part| distance(part, mean))
+        .collect();
     parts.iter().sum::<f64>() / x.len() as f64
 }
 

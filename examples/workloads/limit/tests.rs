@@ -7,31 +7,43 @@ use crate::table::{self, WORKLOADS};
 fn plainly(name: &str, input: &Input) -> Answer {
     let [rows, columns] = [input.shape[0], input.shape[1]];
     let stream = Stream::new(input.seed, 0);
-    let uniform: Vec<f64> = (0..(rows * columns) as u64).map(|i| stream.uniform(i)).collect();
+    let uniform: Vec<f64> = (0..(rows * columns) as u64)
+        .map(|i| stream.uniform(i))
+        .collect();
     if let Some(x) = &input.x {
         assert_eq!(**x, uniform);
     }
     let x = |i: usize, j: usize| uniform[i * columns + j];
     let column = |f: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        (0..columns).map(|j| (0..rows).map(|i| f(i, j)).sum()).collect()
+        (0..columns)
+            .map(|j| (0..rows).map(|i| f(i, j)).sum())
+            .collect()
     };
     let row = |f: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {
-        (0..rows).map(|i| (0..columns).map(|j| f(i, j)).sum()).collect()
+        (0..rows)
+            .map(|i| (0..columns).map(|j| f(i, j)).sum())
+            .collect()
     };
     let all = |f: &dyn Fn(usize, usize) -> f64| vec![row(f).iter().sum()];
-    let over = |n: usize, values: Vec<f64>| values.iter().map(|v| v / n as f64).collect::<Vec<f64>>();
+    let over =
+        |n: usize, values: Vec<f64>| values.iter().map(|v| v / n as f64).collect::<Vec<f64>>();
     let size = rows * columns;
     let mean0 = over(rows, column(&x));
     let mean = over(size, all(&x))[0];
     let y = |i: usize, j: usize| input.y.as_ref().unwrap()[i * columns + j];
     Answer::Reduced(match name {
-        "affine" | "affine_random" => return Answer::Whole(uniform.iter().map(|x| 2.0 * x + 1.0).collect()),
+        "affine" | "affine_random" => {
+            return Answer::Whole(uniform.iter().map(|x| 2.0 * x + 1.0).collect());
+        }
         "slice_of_huge" => {
             let corner = (0..100).map(|i| stream.uniform((i / 10 * columns + i % 10) as u64) + 1.0);
             return Answer::Whole(corner.collect());
         }
         "mean0_random" | "mean0" => mean0,
-        "mean0_normal" => over(rows, column(&|i, j| stream.normal((i * columns + j) as u64))),
+        "mean0_normal" => over(
+            rows,
+            column(&|i, j| stream.normal((i * columns + j) as u64)),
+        ),
         "sum" => all(&x),
         "mean1" => over(columns, row(&x)),
         "rechunk_sum" => row(&x),
@@ -42,9 +54,13 @@ fn plainly(name: &str, input: &Input) -> Answer {
         "global_anomaly" => over(size, all(&|i, j| (x(i, j) - mean).powi(2))),
         "transpose_sum" => all(&|i, j| x(i, j) + x(j, i)),
         "mismatched" => all(&|i, j| x(i, j) + y(i, j)),
-        "double_diff" => {
-            all(&|i, j| if i == 0 || j == 0 { 0.0 } else { x(i, j) - y(i - 1, j - 1) })
-        }
+        "double_diff" => all(&|i, j| {
+            if i == 0 || j == 0 {
+                0.0
+            } else {
+                x(i, j) - y(i - 1, j - 1)
+            }
+        }),
         "tall" => over(rows, column(&|i, j| x(i, j) + input.y.as_ref().unwrap()[j])),
         "tiny_blocks" => all(&|i, j| (x(i, j) + 1.0) * 2.0),
         "opaque_blocks" => all(&|i, j| x(i, j) + 1.0),
@@ -52,7 +68,9 @@ fn plainly(name: &str, input: &Input) -> Answer {
             let std = over(rows, column(&|i, j| (x(i, j) - mean0[j]).powi(2)));
             let std: Vec<f64> = std.iter().map(|v| v.sqrt()).collect();
             let extreme = |f: fn(f64, f64) -> f64| -> Vec<f64> {
-                (0..columns).map(|j| (0..rows).map(|i| x(i, j)).reduce(f).unwrap()).collect()
+                (0..columns)
+                    .map(|j| (0..rows).map(|i| x(i, j)).reduce(f).unwrap())
+                    .collect()
             };
             [mean0, std, extreme(f64::min), extreme(f64::max)].concat()
         }
@@ -62,7 +80,10 @@ fn plainly(name: &str, input: &Input) -> Answer {
 
 #[test]
 fn workloads_agree_with_plain_loops() {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(3)
+        .build()
+        .unwrap();
     for workload in WORKLOADS {
         let shapes: &[[usize; 2]] = match workload.name {
             "tall" => &[[1, 3], [70_001, 3]],
@@ -74,7 +95,12 @@ fn workloads_agree_with_plain_loops() {
             let input = Input::new(workload, shape.to_vec(), vec![10, 7], 7, &pool);
             let plain = checksum(workload.name, &input, &plainly(workload.name, &input));
             let fast = run(workload.name, &input, &pool).checksum;
-            assert!(fast.agrees(&plain), "{} {shape:?} {:?}: {fast:?} {plain:?}", workload.name, level());
+            assert!(
+                fast.agrees(&plain),
+                "{} {shape:?} {:?}: {fast:?} {plain:?}",
+                workload.name,
+                level()
+            );
         }
     }
     assert!(table::find("sum").is_some() && table::find("none").is_none());
@@ -117,10 +143,17 @@ fn far_counters_are_those_of_single_elements() {
     let stream = Stream::new(11, 5);
     let first = (1u64 << 33) - 77;
     let values = random::uniform(&stream, 5);
-    assert_eq!(values, (0..5).map(|i| stream.uniform(i)).collect::<Vec<_>>());
+    assert_eq!(
+        values,
+        (0..5).map(|i| stream.uniform(i)).collect::<Vec<_>>()
+    );
     let mut sums = vec![0.0; 200];
     random::add_uniform(&stream, first, &mut sums);
     for (i, sum) in sums.iter().enumerate() {
-        assert_eq!(sum * (1.0 / (1u64 << 53) as f64), stream.uniform(first + i as u64), "{i}");
+        assert_eq!(
+            sum * (1.0 / (1u64 << 53) as f64),
+            stream.uniform(first + i as u64),
+            "{i}"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Register, Vector};
 
 #[derive(Clone, Copy)]
 pub struct Avx2(__m256d);
@@ -35,9 +35,9 @@ impl Vector for Avx2 {
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f64) {
-        // SAFETY: the caller's contract.
-        unsafe { _mm256_stream_pd(to, self.0) }
+    fn prefetch(from: *const f64) {
+        // SAFETY: as in `instructions!`; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
     instructions! {
@@ -62,6 +62,10 @@ impl Vector for Avx2 {
         fn bits_or(a: __m256i, b: __m256i) -> __m256i { _mm256_or_si256(a, b) }
         fn bits_xor3(a: __m256i, b: __m256i, c: __m256i) -> __m256i { _mm256_xor_si256(_mm256_xor_si256(a, b), c) }
         fn bits_mul32(a: __m256i, b: __m256i) -> __m256i { _mm256_mul_epu32(a, b) }
+        fn bits_high(a: __m256i) -> __m256i { _mm256_shuffle_epi32::<0xf5>(a) }
+        fn bits_join(low: __m256i, high: __m256i) -> __m256i {
+            _mm256_blend_epi32::<0xaa>(low, _mm256_shuffle_epi32::<0xa0>(high))
+        }
         fn select_odd(bits: __m256i, a: Avx2, b: Avx2) -> Avx2 {
             let odd = _mm256_castsi256_pd(_mm256_slli_epi64::<63>(bits));
             Avx2(_mm256_blendv_pd(a.0, b.0, odd))
@@ -84,13 +88,6 @@ impl Vector for Avx2 {
             let pairs = _mm_add_pd(_mm256_castpd256_pd128(self.0), _mm256_extractf128_pd::<1>(self.0));
             _mm_cvtsd_f64(_mm_add_sd(pairs, _mm_unpackhi_pd(pairs, pairs)))
         }
-        fn interleave(self: Avx2, other: Avx2) -> (Avx2, Avx2) {
-            let low = _mm256_unpacklo_pd(self.0, other.0);
-            let high = _mm256_unpackhi_pd(self.0, other.0);
-            let first = _mm256_permute2f128_pd::<0x20>(low, high);
-            let second = _mm256_permute2f128_pd::<0x31>(low, high);
-            (Avx2(first), Avx2(second))
-        }
     }
 
     #[inline(always)]
@@ -104,19 +101,34 @@ impl Vector for Avx2 {
         // SAFETY: as above.
         unsafe { _mm256_srl_epi64(a, _mm_cvtsi32_si128(N as i32)) }
     }
+}
+
+impl Register for Avx2 {
+    instructions! {
+        fn interleave(self: Avx2, other: Avx2) -> (Avx2, Avx2) {
+            let low = _mm256_unpacklo_pd(self.0, other.0);
+            let high = _mm256_unpackhi_pd(self.0, other.0);
+            let first = _mm256_permute2f128_pd::<0x20>(low, high);
+            let second = _mm256_permute2f128_pd::<0x31>(low, high);
+            (Avx2(first), Avx2(second))
+        }
+    }
 
     #[inline(always)]
-    unsafe fn load_transposed(from: *const f64, stride: usize, mut each: impl FnMut(usize, Avx2)) {
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Avx2; 8]) {
         // SAFETY: the caller's contract for the loads; as in `instructions!` for the rest.
         unsafe {
-            let row = |row: usize| _mm256_loadu_pd(from.add(row * stride));
-            let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
+            let (r0, r1) = (_mm256_loadu_pd(from), _mm256_loadu_pd(from.add(stride)));
+            let (r2, r3) = (
+                _mm256_loadu_pd(from.add(2 * stride)),
+                _mm256_loadu_pd(from.add(3 * stride)),
+            );
             let (t0, t1) = (_mm256_unpacklo_pd(r0, r1), _mm256_unpackhi_pd(r0, r1));
             let (t2, t3) = (_mm256_unpacklo_pd(r2, r3), _mm256_unpackhi_pd(r2, r3));
-            each(0, Avx2(_mm256_permute2f128_pd::<0x20>(t0, t2)));
-            each(1, Avx2(_mm256_permute2f128_pd::<0x20>(t1, t3)));
-            each(2, Avx2(_mm256_permute2f128_pd::<0x31>(t0, t2)));
-            each(3, Avx2(_mm256_permute2f128_pd::<0x31>(t1, t3)));
+            to[0] = Avx2(_mm256_permute2f128_pd::<0x20>(t0, t2));
+            to[1] = Avx2(_mm256_permute2f128_pd::<0x20>(t1, t3));
+            to[2] = Avx2(_mm256_permute2f128_pd::<0x31>(t0, t2));
+            to[3] = Avx2(_mm256_permute2f128_pd::<0x31>(t1, t3));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::Vector;
+use super::{Register, Vector};
 
 #[derive(Clone, Copy)]
 pub struct Avx512(__m512d);
@@ -35,9 +35,9 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f64) {
-        // SAFETY: the caller's contract.
-        unsafe { _mm512_stream_pd(to, self.0) }
+    fn prefetch(from: *const f64) {
+        // SAFETY: as in `instructions!`; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
     instructions! {
@@ -64,6 +64,14 @@ impl Vector for Avx512 {
         fn bits_or(a: __m512i, b: __m512i) -> __m512i { _mm512_or_si512(a, b) }
         fn bits_xor3(a: __m512i, b: __m512i, c: __m512i) -> __m512i { _mm512_ternarylogic_epi64::<0x96>(a, b, c) }
         fn bits_mul32(a: __m512i, b: __m512i) -> __m512i { _mm512_mul_epu32(a, b) }
+        fn bits_high(a: __m512i) -> __m512i {
+            // A shuffle runs beside the multiplications; a shift would wait for their port.
+            _mm512_shuffle_epi32::<0xf5>(a)
+        }
+        fn bits_join(low: __m512i, high: __m512i) -> __m512i {
+            // Not a shift: the compiler would multiply by a shifted factor instead, which takes longer.
+            _mm512_mask_shuffle_epi32::<0xa0>(low, 0xaaaa, high)
+        }
         fn select_odd(bits: __m512i, a: Avx512, b: Avx512) -> Avx512 {
             let odd = _mm512_test_epi64_mask(bits, _mm512_set1_epi64(1));
             Avx512(_mm512_mask_blend_pd(odd, a.0, b.0))
@@ -81,7 +89,9 @@ impl Vector for Avx512 {
         // SAFETY: as in `instructions!`.
         unsafe { _mm512_srli_epi64::<N>(a) }
     }
+}
 
+impl Register for Avx512 {
     #[inline(always)]
     fn interleave(self, other: Avx512) -> (Avx512, Avx512) {
         // SAFETY: as in `instructions!`.
@@ -95,28 +105,29 @@ impl Vector for Avx512 {
     }
 
     #[inline(always)]
-    unsafe fn load_transposed(from: *const f64, stride: usize, mut each: impl FnMut(usize, Avx512)) {
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Avx512; 8]) {
         // SAFETY: the caller's contract for the loads; as in `instructions!` for the rest.
         unsafe {
-            // Pairs of elements of neighbouring rows, then of rows two apart, then four apart.
-            // The last two steps read quarters of rows that lie four apart, so that the loads do a
-            // part of the shuffling.
-            let half = |row: usize, at: usize| _mm256_loadu_pd(from.add(row * stride + at));
+            // Rows four apart share a register from the start, so that the loads do a third of the
+            // shuffling.
             for side in 0..2 {
                 let at = 4 * side;
-                let row = |r: usize| {
-                    _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(half(r, at)), half(r + 4, at))
-                };
-                let (r0, r1, r2, r3) = (row(0), row(1), row(2), row(3));
+                let mut rows = [_mm512_setzero_pd(); 4];
+                for (r, row) in rows.iter_mut().enumerate() {
+                    let upper = _mm256_loadu_pd(from.add(r * stride + at));
+                    let lower = _mm256_loadu_pd(from.add((r + 4) * stride + at));
+                    *row = _mm512_insertf64x4::<1>(_mm512_castpd256_pd512(upper), lower);
+                }
+                let [r0, r1, r2, r3] = rows;
                 let (t0, t1) = (_mm512_unpacklo_pd(r0, r1), _mm512_unpackhi_pd(r0, r1));
                 let (t2, t3) = (_mm512_unpacklo_pd(r2, r3), _mm512_unpackhi_pd(r2, r3));
                 // Of each 256-bit half: the even or the odd quarter of both.
                 let even = _mm512_setr_epi64(0, 1, 8, 9, 4, 5, 12, 13);
                 let odd = _mm512_setr_epi64(2, 3, 10, 11, 6, 7, 14, 15);
-                each(at, Avx512(_mm512_permutex2var_pd(t0, even, t2)));
-                each(at + 1, Avx512(_mm512_permutex2var_pd(t1, even, t3)));
-                each(at + 2, Avx512(_mm512_permutex2var_pd(t0, odd, t2)));
-                each(at + 3, Avx512(_mm512_permutex2var_pd(t1, odd, t3)));
+                to[at] = Avx512(_mm512_permutex2var_pd(t0, even, t2));
+                to[at + 1] = Avx512(_mm512_permutex2var_pd(t1, even, t3));
+                to[at + 2] = Avx512(_mm512_permutex2var_pd(t0, odd, t2));
+                to[at + 3] = Avx512(_mm512_permutex2var_pd(t1, odd, t3));
             }
         }
     }

@@ -8,6 +8,7 @@ pub mod avx2;
 #[cfg(target_arch = "x86_64")]
 pub mod avx512;
 pub mod portable;
+pub mod wide;
 
 use std::sync::OnceLock;
 
@@ -23,11 +24,8 @@ pub trait Vector: Copy {
     /// # Safety
     /// `to` must be writable for `LANES` elements; no alignment is needed.
     unsafe fn store(self, to: *mut f64);
-    /// A store that leaves the caches alone.
-    ///
-    /// # Safety
-    /// As `store`, and `to` must be aligned to the vector.
-    unsafe fn stream(self, to: *mut f64);
+    /// Asks for a cache line that will be read soon; any address will do.
+    fn prefetch(from: *const f64);
 
     fn splat(value: f64) -> Self;
     fn add(self, other: Self) -> Self;
@@ -39,14 +37,7 @@ pub trait Vector: Copy {
     /// `self * b + c`, rounded once where the machine can.
     fn mul_add(self, b: Self, c: Self) -> Self;
     fn sqrt(self) -> Self;
-    /// Lanes of both, alternating: the first and the second half.
-    fn interleave(self, other: Self) -> (Self, Self);
     fn reduce_add(self) -> f64;
-    /// Rows of a square of `LANES` × `LANES` elements become its columns.
-    ///
-    /// # Safety
-    /// `from` must be readable for `LANES` rows, `stride` elements apart.
-    unsafe fn load_transposed(from: *const f64, stride: usize, each: impl FnMut(usize, Self));
 
     fn to_bits(self) -> Self::Bits;
     fn from_bits(bits: Self::Bits) -> Self;
@@ -64,8 +55,23 @@ pub trait Vector: Copy {
     fn bits_shr<const N: u32>(a: Self::Bits) -> Self::Bits;
     /// The 64-bit product of the low 32 bits.
     fn bits_mul32(a: Self::Bits, b: Self::Bits) -> Self::Bits;
+    /// The high 32 bits, below whatever the machine likes.
+    fn bits_high(a: Self::Bits) -> Self::Bits;
+    /// The low 32 bits of both, `low`'s below `high`'s.
+    fn bits_join(low: Self::Bits, high: Self::Bits) -> Self::Bits;
     /// `a` where the lowest bit is 0, else `b`.
     fn select_odd(bits: Self::Bits, a: Self, b: Self) -> Self;
+}
+
+/// What moves elements between the lanes of a register.
+pub trait Register: Vector {
+    /// Lanes of both, alternating: the first and the second half.
+    fn interleave(self, other: Self) -> (Self, Self);
+    /// The columns of a square of `LANES` × `LANES` elements, into the first `LANES` places of `to`.
+    ///
+    /// # Safety
+    /// `from` must be readable for `LANES` rows, `stride` elements apart.
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Self; 8]);
 }
 
 /// The instruction sets that the loops are compiled for.

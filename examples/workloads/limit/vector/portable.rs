@@ -1,6 +1,6 @@
 //! Four f64 in an array: what the compiler makes of it on the target's baseline.
 
-use super::Vector;
+use super::{Register, Vector};
 
 const N: usize = 4;
 
@@ -34,10 +34,7 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    unsafe fn stream(self, to: *mut f64) {
-        // SAFETY: the caller's contract.
-        unsafe { self.store(to) }
-    }
+    fn prefetch(_: *const f64) {}
 
     #[inline(always)]
     fn splat(value: f64) -> Portable {
@@ -66,12 +63,24 @@ impl Vector for Portable {
 
     #[inline(always)]
     fn min(self, other: Portable) -> Portable {
-        each(|i| if self.0[i] < other.0[i] { self.0[i] } else { other.0[i] })
+        each(|i| {
+            if self.0[i] < other.0[i] {
+                self.0[i]
+            } else {
+                other.0[i]
+            }
+        })
     }
 
     #[inline(always)]
     fn max(self, other: Portable) -> Portable {
-        each(|i| if self.0[i] > other.0[i] { self.0[i] } else { other.0[i] })
+        each(|i| {
+            if self.0[i] > other.0[i] {
+                self.0[i]
+            } else {
+                other.0[i]
+            }
+        })
     }
 
     #[inline(always)]
@@ -86,22 +95,8 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
-    fn interleave(self, other: Portable) -> (Portable, Portable) {
-        let at = |i: usize| if i.is_multiple_of(2) { self.0[i / 2] } else { other.0[i / 2] };
-        (each(at), each(|i| at(i + N)))
-    }
-
-    #[inline(always)]
     fn reduce_add(self) -> f64 {
         self.0.iter().sum()
-    }
-
-    #[inline(always)]
-    unsafe fn load_transposed(from: *const f64, stride: usize, mut f: impl FnMut(usize, Portable)) {
-        for column in 0..N {
-            // SAFETY: the caller's contract.
-            f(column, each(|row| unsafe { *from.add(row * stride + column) }));
-        }
     }
 
     #[inline(always)]
@@ -170,7 +165,39 @@ impl Vector for Portable {
     }
 
     #[inline(always)]
+    fn bits_high(a: [u64; N]) -> [u64; N] {
+        bits(|i| a[i] >> 32)
+    }
+
+    #[inline(always)]
+    fn bits_join(low: [u64; N], high: [u64; N]) -> [u64; N] {
+        bits(|i| (low[i] & 0xffff_ffff) | (high[i] << 32))
+    }
+
+    #[inline(always)]
     fn select_odd(bits: [u64; N], a: Portable, b: Portable) -> Portable {
         each(|i| if bits[i] & 1 == 0 { a.0[i] } else { b.0[i] })
+    }
+}
+
+impl Register for Portable {
+    #[inline(always)]
+    fn interleave(self, other: Portable) -> (Portable, Portable) {
+        let at = |i: usize| {
+            if i.is_multiple_of(2) {
+                self.0[i / 2]
+            } else {
+                other.0[i / 2]
+            }
+        };
+        (each(at), each(|i| at(i + N)))
+    }
+
+    #[inline(always)]
+    unsafe fn load_transposed(from: *const f64, stride: usize, to: &mut [Portable; 8]) {
+        for (column, to) in to[..N].iter_mut().enumerate() {
+            // SAFETY: the caller's contract.
+            *to = each(|row| unsafe { *from.add(row * stride + column) });
+        }
     }
 }
