@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::compute::plan;
+use super::compute::{Tasked, plan};
 use super::engine::Engine;
 use super::handle::Array;
 use crate::base::chunks::{Chunks, unravel};
@@ -58,7 +58,7 @@ pub struct Blocks<T> {
 }
 
 enum State {
-    Running { stream: Stream, work: Arc<GraphWork>, first: u32, next: usize, chunks: Chunks },
+    Running { stream: Stream, work: Arc<Tasked>, first: u32, next: usize, chunks: Chunks },
     Failed(Error),
     Done,
 }
@@ -84,7 +84,7 @@ impl<T: Element> Blocks<T> {
         let work = unsafe {
             GraphWork::new(planned.graph, planned.env, planned.numbering, n_tasks, Vec::new())
         };
-        let work = Arc::new(work);
+        let work = Arc::new(Tasked(work));
         let options = RunOptions {
             cancel: engine.cancel.clone(),
             observers: engine.observers.to_vec(),
@@ -111,7 +111,7 @@ impl<T: Element> Iterator for Blocks<T> {
                 match stream.wait(task) {
                     Err(error) => (Err(error), true),
                     Ok(()) => {
-                        let block = work.take_block(task).expect("a finished task has made its block");
+                        let block = work.0.take_block(task).expect("a finished task has made its block");
                         stream.take(task);
                         let index = unravel(*next, &chunks.num_blocks());
                         *next += 1;

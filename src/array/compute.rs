@@ -17,7 +17,7 @@ use crate::base::element::Element;
 use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::error::{Error, Kind, Result};
-use crate::exec::{Hold, RunOptions};
+use crate::exec::{Hold, RunOptions, Work};
 use crate::graph::env::Env;
 use crate::graph::expand::{Numbering, expand};
 use crate::graph::stage::{Graph, Place};
@@ -102,6 +102,23 @@ impl Planned {
     pub fn is_tiny(&self) -> bool {
         let cost: f64 = self.graph.dag.node_weights().map(|stage| stage.cost * stage.tasks() as f64).sum();
         cost < SERIAL_COST
+    }
+}
+
+/// A graph's tasks as the executor sees them.
+pub(super) struct Tasked(pub GraphWork);
+
+impl Work for Tasked {
+    fn run(&self, task: u32) -> Result<()> {
+        self.0.run(task)
+    }
+
+    fn release(&self, task: u32) {
+        self.0.release(task);
+    }
+
+    fn describe(&self, task: u32) -> String {
+        format!("in {}", self.0.describe(task))
     }
 }
 
@@ -319,7 +336,7 @@ unsafe fn execute(engine: &Engine, planned: Planned, mut results: Vec<ResultPlac
     // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
     let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), results) };
     let options = RunOptions { cancel: engine.cancel.clone(), observers: engine.observers.to_vec(), serial };
-    let report = engine.executor.run(tasks, order, Arc::new(work), &options)?;
+    let report = engine.executor.run(tasks, order, Arc::new(Tasked(work)), &options)?;
     Ok(Report {
         tasks: report.tasks,
         planned_peak_bytes: report.planned_peak,

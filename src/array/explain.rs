@@ -8,10 +8,9 @@ use super::compute::{Compute, Planned, plan, requested};
 use super::engine::Engine;
 use crate::base::region::Region;
 use crate::error::Result;
-use crate::exec::Work;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, Place, Stage};
 use crate::plan::display::PlanDisplay;
-use crate::work::GraphWork;
+use crate::work::describe;
 
 /// A computation, explained: printed, it shows the optimized plan, the stages and their tasks, the passes
 /// over each source, bytes read and written, and the peak memory that it keeps to.
@@ -301,13 +300,9 @@ impl TaskGraph {
             return Ok(TaskGraph { graph, summarized: true });
         }
         let tasks = planned.tasks.clone();
-        // SAFETY: nothing is run; there are no places to write to.
-        let work = unsafe {
-            GraphWork::new(planned.graph, planned.env, planned.numbering, tasks.len(), Vec::new())
-        };
         let mut graph = DiGraph::new();
         let nodes: Vec<_> = (0..tasks.len() as u32)
-            .map(|task| graph.add_node(work.describe(task).trim_start_matches("in ").to_owned()))
+            .map(|task| graph.add_node(describe(&planned.graph, &planned.numbering, task)))
             .collect();
         for task in 0..tasks.len() as u32 {
             for &input in tasks.inputs(task) {

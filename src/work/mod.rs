@@ -256,22 +256,30 @@ impl Destination {
     }
 }
 
-impl crate::exec::Work for GraphWork {
-    fn run(&self, task: u32) -> Result<()> {
+impl GraphWork {
+    /// Runs a task; its output stays until it is released or taken.
+    pub fn run(&self, task: u32) -> Result<()> {
         let made = self.run_task(task)?;
         self.store.put(task, made);
         Ok(())
     }
 
-    fn release(&self, task: u32) {
+    /// Drops a task's output.
+    pub fn release(&self, task: u32) {
         self.store.take(task);
     }
 
-    fn describe(&self, task: u32) -> String {
-        let (id, cell, part) = self.numbering.locate(&self.graph, task);
-        let stage = &self.graph.dag[id];
-        let region = stage.outputs[0].region(&stage.cell_index(cell));
-        let part = if stage.is_partial() { format!(", part {part} of {}", stage.parts()) } else { String::new() };
-        format!("in {} at {region}{part}", stage.name)
+    /// What a task is called in errors.
+    pub fn describe(&self, task: u32) -> String {
+        describe(&self.graph, &self.numbering, task)
     }
+}
+
+/// A task's stage, the region that it makes, and which part of a reduction it is.
+pub fn describe(graph: &Graph, numbering: &Numbering, task: u32) -> String {
+    let (id, cell, part) = numbering.locate(graph, task);
+    let stage = &graph.dag[id];
+    let region = stage.outputs[0].region(&stage.cell_index(cell));
+    let part = if stage.is_partial() { format!(", part {part} of {}", stage.parts()) } else { String::new() };
+    format!("{} at {region}{part}", stage.name)
 }
