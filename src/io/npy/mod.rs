@@ -7,5 +7,10 @@ pub mod position;
 pub mod read;
 pub mod write;
 
+#[cfg(unix)]
+pub use map::NpyMapped;
+pub use read::{NpyFile, NpySource};
+pub use write::NpySink;
+
 #[cfg(test)]
 mod tests;

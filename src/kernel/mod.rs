@@ -1,0 +1,9 @@
+//! Kernels: plain loops over contiguous elements, instantiated per instruction-set level.
+//!
+//! One thread, no input or output, no allocation beyond what the caller hands in.
+
+pub mod copy;
+pub mod elementwise;
+pub mod level;
+pub mod random;
+pub mod reduce;

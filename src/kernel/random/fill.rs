@@ -1,0 +1,341 @@
+//! Random bits made into the values of a distribution.
+
+use std::f64::consts::TAU;
+use std::mem::MaybeUninit;
+use std::slice::from_raw_parts_mut;
+
+use super::philox::Blocks;
+use crate::base::dtype::DType;
+use crate::kernel::level::{Level, level_functions};
+use crate::op::random::{Distribution, Key};
+
+/// Words that are generated at once: they stay in the first-level cache until they are values.
+const WORDS: usize = 256;
+const UNIT_53: f64 = 1.0 / (1u64 << 53) as f64;
+const UNIT_24: f32 = 1.0 / (1u32 << 24) as f32;
+
+/// Writes `n` values, of which the one at `j` is element `start + j * step` of the array.
+///
+/// # Safety
+/// `out` must be room for `n` aligned values of the type, which the distribution must admit; the
+/// machine must have the level.
+#[expect(clippy::too_many_arguments)]
+pub unsafe fn fill(
+    distribution: &Distribution,
+    dtype: DType,
+    key: Key,
+    start: u64,
+    step: i64,
+    n: usize,
+    out: *mut u8,
+    level: Level,
+) {
+    let run = Run {
+        blocks: Blocks::new(key),
+        start,
+        step,
+        level,
+    };
+    // SAFETY: the caller promises room for `n` values of this type and the level.
+    unsafe {
+        match (*distribution, dtype) {
+            (Distribution::Uniform { low, high }, DType::F64) => {
+                run.write::<f64, _>(
+                    out,
+                    n,
+                    Uniform {
+                        low,
+                        width: high - low,
+                    },
+                );
+            }
+            (Distribution::Uniform { low, high }, DType::F32) => {
+                run.write::<f32, _>(
+                    out,
+                    n,
+                    Uniform {
+                        low: low as f32,
+                        width: (high - low) as f32,
+                    },
+                );
+            }
+            (Distribution::Normal { mean, std }, DType::F64) => {
+                run.write::<f64, _>(out, n, Normal { mean, std })
+            }
+            (Distribution::Normal { mean, std }, DType::F32) => {
+                run.write::<f32, _>(out, n, Normal { mean, std })
+            }
+            (Distribution::Exponential { rate }, DType::F64) => {
+                run.write::<f64, _>(out, n, Exponential { rate })
+            }
+            (Distribution::Exponential { rate }, DType::F32) => {
+                run.write::<f32, _>(out, n, Exponential { rate })
+            }
+            (Distribution::Integers { low, high }, _) => {
+                let law = Integers {
+                    low: low as u64,
+                    range: (high - low) as u64,
+                };
+                match dtype {
+                    DType::I8 | DType::U8 => run.write::<u8, _>(out, n, law),
+                    DType::I16 | DType::U16 => run.write::<u16, _>(out, n, law),
+                    DType::I32 | DType::U32 => run.write::<u32, _>(out, n, law),
+                    DType::I64 | DType::U64 => run.write::<u64, _>(out, n, law),
+                    other => unreachable!("no integers of type {other}"),
+                }
+            }
+            (Distribution::Bernoulli { p }, DType::Bool) => {
+                run.write::<u8, _>(out, n, Bernoulli { p })
+            }
+            (distribution, dtype) => unreachable!("no {distribution:?} of type {dtype}"),
+        }
+    }
+}
+
+/// Which elements are wanted.
+#[derive(Clone, Copy)]
+struct Run {
+    blocks: Blocks,
+    start: u64,
+    step: i64,
+    level: Level,
+}
+
+/// How the words of blocks become values of type `T`.
+trait Law<T>: Copy {
+    /// Values that one block gives: 2 or 4.
+    const PER_BLOCK: usize;
+
+    /// The values of whole blocks, whose words they are.
+    fn values(self, words: &[u64], out: &mut [MaybeUninit<T>]);
+
+    #[inline(always)]
+    unsafe fn body(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+        self.values(words, out);
+    }
+
+    level_functions!(unsafe fn portable, avx2, avx512(law: Self, words: &[u64], out: &mut [MaybeUninit<T>]) = Self::body);
+}
+
+impl Run {
+    /// # Safety
+    /// As for [`fill`].
+    unsafe fn write<T: Copy, L: Law<T>>(self, out: *mut u8, n: usize, law: L) {
+        // SAFETY: the caller promises the room; it need not be initialized.
+        let out: &mut [MaybeUninit<T>] = unsafe { from_raw_parts_mut(out.cast(), n) };
+        if self.step == 1 {
+            // SAFETY: the caller promises the level.
+            unsafe { self.contiguous(out, law) };
+        } else {
+            self.strided(out, law);
+        }
+    }
+
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn contiguous<T: Copy, L: Law<T>>(self, out: &mut [MaybeUninit<T>], law: L) {
+        let per_block = L::PER_BLOCK as u64;
+        let mut block = self.start / per_block;
+        // A first block that is only partly wanted.
+        let skipped = (self.start % per_block) as usize;
+        let head = match skipped {
+            0 => 0,
+            _ => out.len().min(L::PER_BLOCK - skipped),
+        };
+        let (head, mut rest) = out.split_at_mut(head);
+        if skipped > 0 {
+            head.copy_from_slice(&self.one_block(block, law)[skipped..skipped + head.len()]);
+            block += 1;
+        }
+        let mut words = [0u64; WORDS];
+        while rest.len() >= L::PER_BLOCK {
+            let whole = (rest.len() / L::PER_BLOCK).min(WORDS / 2);
+            let (now, later) = rest.split_at_mut(whole * L::PER_BLOCK);
+            let words = &mut words[..2 * whole];
+            // SAFETY: the caller promises the level.
+            unsafe {
+                self.blocks.words(block, words, self.level);
+                match self.level {
+                    Level::Portable => L::portable(law, words, now),
+                    Level::Avx2 => L::avx2(law, words, now),
+                    Level::Avx512 => L::avx512(law, words, now),
+                }
+            }
+            rest = later;
+            block += whole as u64;
+        }
+        if !rest.is_empty() {
+            rest.copy_from_slice(&self.one_block(block, law)[..rest.len()]);
+        }
+    }
+
+    fn strided<T: Copy, L: Law<T>>(self, out: &mut [MaybeUninit<T>], law: L) {
+        let per_block = L::PER_BLOCK as u64;
+        let mut last = None;
+        for (j, out) in out.iter_mut().enumerate() {
+            let index = self
+                .start
+                .wrapping_add_signed((j as i64).wrapping_mul(self.step));
+            let block = index / per_block;
+            let values = match last {
+                Some((of, values)) if of == block => values,
+                _ => self.one_block(block, law),
+            };
+            last = Some((block, values));
+            *out = values[(index % per_block) as usize];
+        }
+    }
+
+    /// The values of one block; those past `PER_BLOCK` are not there.
+    fn one_block<T: Copy, L: Law<T>>(self, block: u64, law: L) -> [MaybeUninit<T>; 4] {
+        let mut values = [MaybeUninit::uninit(); 4];
+        law.values(&self.blocks.block(block), &mut values[..L::PER_BLOCK]);
+        values
+    }
+}
+
+/// Uniform in an interval: `low + width * u`.
+#[derive(Clone, Copy)]
+struct Uniform<F> {
+    low: F,
+    width: F,
+}
+
+impl Law<f64> for Uniform<f64> {
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn values(self, words: &[u64], out: &mut [MaybeUninit<f64>]) {
+        for (out, &word) in out.iter_mut().zip(words) {
+            out.write(self.low + self.width * unit(word));
+        }
+    }
+}
+
+impl Law<f32> for Uniform<f32> {
+    const PER_BLOCK: usize = 4;
+
+    #[inline(always)]
+    fn values(self, words: &[u64], out: &mut [MaybeUninit<f32>]) {
+        let (pairs, _) = out.as_chunks_mut::<2>();
+        for (pair, &word) in pairs.iter_mut().zip(words) {
+            pair[0].write(self.low + self.width * (((word as u32) >> 8) as f32 * UNIT_24));
+            pair[1].write(self.low + self.width * ((word >> 40) as u32 as f32 * UNIT_24));
+        }
+    }
+}
+
+/// A double in [0, 1) of the upper 53 bits.
+#[inline(always)]
+fn unit(word: u64) -> f64 {
+    (word >> 11) as f64 * UNIT_53
+}
+
+/// A type to which computed doubles are rounded.
+trait FromF64 {
+    fn from_f64(value: f64) -> Self;
+}
+
+impl FromF64 for f64 {
+    #[inline(always)]
+    fn from_f64(value: f64) -> f64 {
+        value
+    }
+}
+
+impl FromF64 for f32 {
+    #[inline(always)]
+    fn from_f64(value: f64) -> f32 {
+        value as f32
+    }
+}
+
+/// Box and Muller's transform: the two words of a block are two independent normal values.
+#[derive(Clone, Copy)]
+struct Normal {
+    mean: f64,
+    std: f64,
+}
+
+impl<T: FromF64> Law<T> for Normal {
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn values(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+        let ((pairs, _), (words, _)) = (out.as_chunks_mut::<2>(), words.as_chunks::<2>());
+        for (pair, word) in pairs.iter_mut().zip(words) {
+            // In (0, 1], so that the logarithm is finite.
+            let radius = (-2.0 * (((word[0] >> 11) + 1) as f64 * UNIT_53).ln()).sqrt();
+            let (sine, cosine) = (TAU * unit(word[1])).sin_cos();
+            pair[0].write(T::from_f64(self.mean + self.std * (radius * cosine)));
+            pair[1].write(T::from_f64(self.mean + self.std * (radius * sine)));
+        }
+    }
+}
+
+/// By inversion: `−ln(1 − u) / rate`.
+#[derive(Clone, Copy)]
+struct Exponential {
+    rate: f64,
+}
+
+impl<T: FromF64> Law<T> for Exponential {
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn values(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+        for (out, &word) in out.iter_mut().zip(words) {
+            out.write(T::from_f64(-(1.0 - unit(word)).ln() / self.rate));
+        }
+    }
+}
+
+/// The upper half of the product of 64 random bits and the size of the range: no value is more than
+/// range / 2⁶⁴ likelier than another.
+#[derive(Clone, Copy)]
+struct Integers {
+    /// Modulo 2⁶⁴.
+    low: u64,
+    /// 0 for all 2⁶⁴ values.
+    range: u64,
+}
+
+macro_rules! integers {
+    ($($ty:ty)*) => {$(
+        impl Law<$ty> for Integers {
+            const PER_BLOCK: usize = 2;
+
+            #[inline(always)]
+            fn values(self, words: &[u64], out: &mut [MaybeUninit<$ty>]) {
+                if self.range == 0 {
+                    for (out, &word) in out.iter_mut().zip(words) {
+                        out.write(self.low.wrapping_add(word) as $ty);
+                    }
+                    return;
+                }
+                for (out, &word) in out.iter_mut().zip(words) {
+                    let scaled = ((word as u128 * self.range as u128) >> 64) as u64;
+                    out.write(self.low.wrapping_add(scaled) as $ty);
+                }
+            }
+        }
+    )*};
+}
+integers!(u8 u16 u32 u64);
+
+/// `u < p`.
+#[derive(Clone, Copy)]
+struct Bernoulli {
+    p: f64,
+}
+
+impl Law<u8> for Bernoulli {
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn values(self, words: &[u64], out: &mut [MaybeUninit<u8>]) {
+        for (out, &word) in out.iter_mut().zip(words) {
+            out.write((unit(word) < self.p) as u8);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! Philox4x32-10, a counter-based generator: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw,
+//! "Parallel random numbers: as easy as 1, 2, 3" (SC 2011); Random123 has the reference code.
+
+use crate::kernel::level::{Level, level_functions};
+use crate::op::random::Key;
+
+const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
+/// What is added to the key from round to round: parts of the golden ratio and of √3 − 1.
+const WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
+const ROUNDS: usize = 10;
+
+/// What a key is used for: the same seed gives each use a key of its own.
+#[derive(Clone, Copy)]
+pub enum Domain {
+    /// The elements of an array, one counter per block of elements.
+    Blocks,
+    /// One stream of draws per element.
+    Elements,
+}
+
+/// The 64-bit key of a seed: outputs of SplitMix64, one per domain.
+pub fn key_of(seed: u64, domain: Domain) -> [u32; 2] {
+    let steps = match domain {
+        Domain::Blocks => 1u64,
+        Domain::Elements => 2,
+    };
+    let mut z = seed.wrapping_add(steps.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    z ^= z >> 31;
+    [z as u32, (z >> 32) as u32]
+}
+
+/// The 128 random bits of one counter.
+#[inline(always)]
+pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..ROUNDS {
+        let p0 = MULTIPLIERS[0] as u64 * counter[0] as u64;
+        let p1 = MULTIPLIERS[1] as u64 * counter[2] as u64;
+        counter = [
+            (p1 >> 32) as u32 ^ counter[1] ^ key[0],
+            p1 as u32,
+            (p0 >> 32) as u32 ^ counter[3] ^ key[1],
+            p0 as u32,
+        ];
+        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+    }
+    counter
+}
+
+/// The blocks of one array.
+#[derive(Clone, Copy)]
+pub struct Blocks {
+    key: [u32; 2],
+    stream: u32,
+}
+
+impl Blocks {
+    pub fn new(key: Key) -> Blocks {
+        Blocks {
+            key: key_of(key.seed, Domain::Blocks),
+            stream: key.stream,
+        }
+    }
+
+    /// One block, as two words.
+    #[inline(always)]
+    pub fn block(self, index: u64) -> [u64; 2] {
+        let counter = [index as u32, (index >> 32) as u32, 0, self.stream];
+        let [a, b, c, d] = philox(counter, self.key);
+        [a as u64 | (b as u64) << 32, c as u64 | (d as u64) << 32]
+    }
+
+    /// The words of consecutive blocks, two per block, at the speed of the level.
+    ///
+    /// # Safety
+    /// The machine must have the level.
+    pub unsafe fn words(self, first: u64, words: &mut [u64], level: Level) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match level {
+                Level::Portable => words_portable(self, first, words),
+                Level::Avx2 => words_avx2(self, first, words),
+                Level::Avx512 => words_avx512(self, first, words),
+            }
+        }
+    }
+}
+
+level_functions!(unsafe fn words_portable, words_avx2, words_avx512(
+    blocks: Blocks, first: u64, words: &mut [u64]) = words_body);
+
+/// Blocks that are computed side by side.
+const GROUP: usize = 16;
+
+#[inline(always)]
+unsafe fn words_body(blocks: Blocks, first: u64, words: &mut [u64]) {
+    let (groups, rest) = words.as_chunks_mut::<{ 2 * GROUP }>();
+    let mut index = first;
+    for group in groups {
+        group_body(blocks, index, group);
+        index = index.wrapping_add(GROUP as u64);
+    }
+    for pair in rest.chunks_mut(2) {
+        pair.copy_from_slice(&blocks.block(index)[..pair.len()]);
+        index = index.wrapping_add(1);
+    }
+}
+
+/// The counters of a group as arrays of 64-bit lanes, of which the upper halves may hold anything: so
+/// a product of 32 bits by 32 is one vector instruction, and no lane is ever masked or moved.
+#[inline(always)]
+fn group_body(blocks: Blocks, first: u64, out: &mut [u64; 2 * GROUP]) {
+    const LOW: u64 = 0xFFFF_FFFF;
+    let (m0, m1) = (MULTIPLIERS[0] as u64, MULTIPLIERS[1] as u64);
+    let [mut k0, mut k1] = blocks.key;
+    let mut c0 = [0u64; GROUP];
+    let mut c1 = [0u64; GROUP];
+    let mut c2 = [0u64; GROUP];
+    let mut c3 = [blocks.stream as u64; GROUP];
+    for i in 0..GROUP {
+        c0[i] = first.wrapping_add(i as u64);
+        c1[i] = c0[i] >> 32;
+        c2[i] = 0;
+    }
+    for _ in 0..ROUNDS {
+        for i in 0..GROUP {
+            let p0 = (c0[i] & LOW) * m0;
+            let p1 = (c2[i] & LOW) * m1;
+            c0[i] = (p1 >> 32) ^ c1[i] ^ k0 as u64;
+            c2[i] = (p0 >> 32) ^ c3[i] ^ k1 as u64;
+            c1[i] = p1;
+            c3[i] = p0;
+        }
+        k0 = k0.wrapping_add(WEYL[0]);
+        k1 = k1.wrapping_add(WEYL[1]);
+    }
+    for i in 0..GROUP {
+        out[2 * i] = (c0[i] & LOW) | (c1[i] << 32);
+        out[2 * i + 1] = (c2[i] & LOW) | (c3[i] << 32);
+    }
+}

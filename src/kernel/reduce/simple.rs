@@ -1,0 +1,201 @@
+//! Folds whose states are those of a monoid.
+
+use std::any::Any as StdAny;
+
+use super::monoid::Monoid;
+use super::prepare::{Prepare, Rows};
+use super::{Fold, States};
+use crate::base::dtype::DType;
+use crate::base::element::Element;
+use crate::error::{Error, Kind, Result};
+use crate::kernel::elementwise::{TileFn, cast};
+use crate::kernel::level::Level;
+
+/// The states as what they are.
+#[track_caller]
+pub fn typed<S: 'static>(states: &States) -> &[S] {
+    let states: &dyn StdAny = &**states;
+    states
+        .downcast_ref::<Vec<S>>()
+        .expect("states of another fold")
+}
+
+/// The states as what they are, to be changed.
+#[track_caller]
+pub fn typed_mut<S: 'static>(states: &mut States) -> &mut [S] {
+    let states: &mut dyn StdAny = &mut **states;
+    states
+        .downcast_mut::<Vec<S>>()
+        .expect("states of another fold")
+}
+
+/// The error of a reduction of nothing that has no value then.
+pub fn nothing(name: &str) -> Error {
+    Error::new(
+        Kind::Value,
+        format!("{name} of no elements has no value (none are there, or all are masked or NaN)"),
+    )
+}
+
+/// The methods of [`Fold`] that only move states of the type `$state`.
+macro_rules! state_methods {
+    ($state:ty, $self:ident => $identity:expr, |$left:ident, $right:ident| $merge:expr) => {
+        fn state_bytes(&self) -> usize {
+            size_of::<$state>()
+        }
+
+        fn states(&self, n: usize) -> States {
+            let $self = self;
+            Box::new(vec![$identity; n])
+        }
+
+        fn reset(&self, states: &mut States, n: usize) {
+            let $self = self;
+            typed_mut::<$state>(states)[..n].fill($identity);
+        }
+
+        fn merge(
+            &self,
+            left: &mut States,
+            left_at: usize,
+            right: &States,
+            right_at: usize,
+            n: usize,
+        ) {
+            let $self = self;
+            let left = &mut typed_mut::<$state>(left)[left_at..left_at + n];
+            let right = &typed::<$state>(right)[right_at..right_at + n];
+            for (left, right) in left.iter_mut().zip(right) {
+                let ($left, $right) = (*left, *right);
+                *left = $merge;
+            }
+        }
+
+        fn copy(&self, from: &States, from_at: usize, to: &mut States, to_at: usize, n: usize) {
+            let from = &typed::<$state>(from)[from_at..from_at + n];
+            typed_mut::<$state>(to)[to_at..to_at + n].copy_from_slice(from);
+        }
+    };
+}
+pub(super) use state_methods;
+
+/// What becomes of a state in the end, before it is converted to the type of the result.
+///
+/// Gets the number of elements that took part, and whether some may have been left out.
+pub type Conclude<S> = fn(state: S, count: u64, selects: bool) -> Result<S>;
+
+/// A fold whose states are those of the monoid `M`.
+pub struct Simple<M: Monoid> {
+    pub monoid: M,
+    pub prepare: Prepare,
+    /// Whether a mask or `skip_nan` may leave elements out.
+    pub selects: bool,
+    pub conclude: Conclude<M::State>,
+    to_output: TileFn,
+    output: DType,
+}
+
+impl<M: Monoid<State: Element>> Simple<M> {
+    pub fn new(
+        monoid: M,
+        prepare: Prepare,
+        selects: bool,
+        conclude: Conclude<M::State>,
+        output: DType,
+    ) -> Simple<M> {
+        // The formulas are the same at all levels, and results are few.
+        let to_output = cast(M::State::DTYPE, output, Level::Portable);
+        Simple {
+            monoid,
+            prepare,
+            selects,
+            conclude,
+            to_output,
+            output,
+        }
+    }
+
+    /// Writes concluded states as results.
+    ///
+    /// # Safety
+    /// `out` must be room for the results.
+    pub unsafe fn write_results(
+        &self,
+        states: impl Iterator<Item = Result<M::State>>,
+        out: *mut u8,
+    ) -> Result<()> {
+        for (i, state) in states.enumerate() {
+            let state = [state?];
+            let out = out.wrapping_add(i * self.output.size());
+            // SAFETY: one value in, one value out, for which the caller promised room.
+            unsafe { (self.to_output)(1, &[state.as_ptr().cast(); 3], out) };
+        }
+        Ok(())
+    }
+}
+
+impl<M: Monoid<State: Element>> Fold for Simple<M> {
+    state_methods!(M::State, this => this.monoid.identity(), |left, right| this.monoid.merge(left, right));
+
+    fn two_pass(&self) -> bool {
+        false
+    }
+
+    unsafe fn run(
+        &self,
+        values: *const u8,
+        mask: *const u8,
+        n: usize,
+        _first: i64,
+        states: &mut States,
+        at: usize,
+    ) {
+        // SAFETY: the contract of `Fold::run`.
+        typed_mut::<M::State>(states)[at] =
+            unsafe { self.prepare.fold_run(self.monoid, values, mask, n) };
+    }
+
+    unsafe fn rows(
+        &self,
+        values: *const u8,
+        row_stride: isize,
+        mask: *const u8,
+        mask_stride: isize,
+        rows: usize,
+        width: usize,
+        _first: i64,
+        _step: i64,
+        states: &mut States,
+    ) {
+        let rows = Rows {
+            values,
+            stride: row_stride,
+            mask,
+            mask_stride,
+            rows,
+        };
+        let states = &mut typed_mut::<M::State>(states)[..width];
+        // SAFETY: the contract of `Fold::rows`.
+        unsafe { self.prepare.fold_rows(self.monoid, &rows, states) };
+    }
+
+    unsafe fn finish(
+        &self,
+        states: &States,
+        at: usize,
+        n: usize,
+        count: u64,
+        out: *mut u8,
+    ) -> Result<()> {
+        let states = &typed::<M::State>(states)[at..at + n];
+        let concluded = states
+            .iter()
+            .map(|&state| (self.conclude)(state, count, self.selects));
+        // SAFETY: the contract of `Fold::finish`.
+        unsafe { self.write_results(concluded, out) }
+    }
+
+    fn output(&self) -> DType {
+        self.output
+    }
+}

@@ -1,0 +1,457 @@
+//! Folds against obvious loops that follow the contract of the order literally.
+
+use std::sync::Arc;
+
+use num_complex::Complex;
+
+use super::*;
+use crate::base::dtype::with_dtype;
+use crate::base::element::Element;
+use crate::base::scalar::Scalar;
+use crate::kernel::level::Level;
+use crate::op::reducer::{Ddof, LANES, Norm, ROWS, RUN, ReduceKind, ReduceOp, Reducer};
+use crate::op::scalar::cast::CastToAll;
+use crate::op::table;
+
+/// Reproducible values with all exponents from 2⁻⁸ to 2⁸, so that the order of a sum shows.
+fn values(n: usize) -> Vec<f64> {
+    let mut state = 12345u64;
+    (0..n)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            let exponent = ((state >> 40) % 16) as i32 - 8;
+            ((state >> 11) as f64 / (1u64 << 53) as f64 - 0.5) * 2f64.powi(exponent)
+        })
+        .collect()
+}
+
+fn keep(i: usize) -> bool {
+    !i.is_multiple_of(3)
+}
+
+/// One piece as it enters the fold.
+enum Piece {
+    Run,
+    /// Rows of one column: all rows are as wide as the column is.
+    Rows,
+}
+
+/// Folds `data` as one piece and gives the result and its scalar.
+fn piece<T: Element>(
+    fold: &dyn Fold,
+    how: &Piece,
+    data: &[T],
+    mask: Option<&[bool]>,
+) -> Result<Scalar> {
+    let mask_pointer = mask.map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
+    let mut states = fold.states(3);
+    match how {
+        // SAFETY: slices of the given lengths.
+        Piece::Run => unsafe {
+            fold.run(
+                data.as_ptr().cast(),
+                mask_pointer,
+                data.len(),
+                0,
+                &mut states,
+                1,
+            );
+        },
+        Piece::Rows => {
+            // Three columns with the same values, rows a stride of five apart.
+            let wide: Vec<T> = data.iter().flat_map(|&x| [x; 5]).collect();
+            let wide_mask: Option<Vec<bool>> =
+                mask.map(|mask| mask.iter().flat_map(|&keep| [keep; 4]).collect());
+            let mask_pointer = wide_mask
+                .as_ref()
+                .map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
+            // SAFETY: rows of five values and four bytes, of which three are read.
+            unsafe {
+                fold.rows(
+                    wide.as_ptr().cast(),
+                    5,
+                    mask_pointer,
+                    4,
+                    data.len(),
+                    3,
+                    0,
+                    1,
+                    &mut states,
+                );
+            }
+        }
+    }
+    result(fold, &states, 1, data.len() as u64)
+}
+
+fn result(fold: &dyn Fold, states: &States, at: usize, count: u64) -> Result<Scalar> {
+    let mut out = [0u64; 2];
+    // SAFETY: room for one result of any type.
+    unsafe { fold.finish(states, at, 1, count, out.as_mut_ptr().cast())? };
+    // SAFETY: `finish` wrote one value of this type.
+    Ok(with_dtype!(fold.output(), T => unsafe { out.as_ptr().cast::<T>().read() }.to_scalar()))
+}
+
+/// Adds in the order of the contract.
+fn ordered_sum(how: &Piece, terms: &[Option<f64>], identity: f64) -> f64 {
+    match how {
+        Piece::Rows => terms.iter().flatten().fold(identity, |sum, x| sum + x),
+        Piece::Run => {
+            let mut lanes = [identity; LANES];
+            for (i, x) in terms.iter().enumerate() {
+                if let Some(x) = x {
+                    lanes[i % LANES] += x;
+                }
+            }
+            for half in [8, 4, 2, 1] {
+                for j in 0..half {
+                    lanes[j] += lanes[j + half];
+                }
+            }
+            lanes[0]
+        }
+    }
+}
+
+fn cases() -> Vec<(Piece, usize)> {
+    let mut cases: Vec<(Piece, usize)> = [0, 1, 2, 15, 16, 17, 100, 1000, RUN]
+        .map(|n| (Piece::Run, n))
+        .into();
+    cases.extend([0, 1, 7, 8, 9, 50, ROWS].map(|n| (Piece::Rows, n)));
+    cases
+}
+
+fn close(a: f64, b: f64) -> bool {
+    a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan()
+}
+
+fn as_f64(scalar: Scalar) -> f64 {
+    match table::cast(scalar, DType::F64) {
+        Scalar::F64(x) => x,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Sums, means and variances of a real type, to the bit, plain, masked and without NaN.
+fn check_moments<T: Element + CastToAll>(with_nan: bool) {
+    for (how, n) in cases() {
+        let data: Vec<T> = values(n)
+            .iter()
+            .enumerate()
+            .map(|(i, &x)| {
+                if with_nan && i % 5 == 1 {
+                    f64::NAN
+                } else {
+                    x * 100.0
+                }
+            })
+            .map(|x| T::from_scalar(table::cast(x.to_scalar(), T::DTYPE)).unwrap())
+            .collect();
+        let wide: Vec<f64> = data.iter().map(|&x| as_f64(x.to_scalar())).collect();
+        let mask: Vec<bool> = (0..n).map(keep).collect();
+        for (masked, skip_nan) in [(false, false), (true, false), (false, true), (true, true)] {
+            let terms: Vec<Option<f64>> = wide
+                .iter()
+                .enumerate()
+                .map(|(i, &x)| ((!masked || keep(i)) && !(skip_nan && x.is_nan())).then_some(x))
+                .collect();
+            let count = terms.iter().flatten().count() as f64;
+            let sum = ordered_sum(&how, &terms, -0.0);
+            let mean = sum / count;
+            let squares: Vec<Option<f64>> = terms
+                .iter()
+                .map(|x| x.map(|x| (x - mean) * (x - mean)))
+                .collect();
+            let variance = ordered_sum(&how, &squares, 0.0) / (count - 1.0).max(0.0);
+            let variance = if count == 0.0 { f64::NAN } else { variance };
+            let ddof = Ddof::new(1.0);
+            for (kind, expected) in [
+                (
+                    ReduceKind::Sum,
+                    if n == 0 || masked || skip_nan {
+                        sum + 0.0
+                    } else {
+                        sum
+                    },
+                ),
+                (ReduceKind::Mean, mean),
+                (ReduceKind::Var { ddof }, variance),
+                (ReduceKind::Std { ddof }, variance.sqrt()),
+            ] {
+                for level in Level::available() {
+                    let op = ReduceOp { kind, skip_nan };
+                    let fold = fold(op, T::DTYPE, masked, level).unwrap();
+                    assert_eq!(Some(fold.output()), op.output(T::DTYPE));
+                    let mask = masked.then_some(&mask[..]);
+                    let got = as_f64(piece(&*fold, &how, &data, mask).unwrap());
+                    let expected = as_f64(table::cast(expected.to_scalar(), fold.output()));
+                    let what = op.name();
+                    assert!(
+                        close(got, expected),
+                        "{what} {} n {n} masked {masked} {level:?}: {got}, not {expected}",
+                        T::DTYPE
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn moments_follow_the_order() {
+    check_moments::<f64>(false);
+    check_moments::<f64>(true);
+    check_moments::<f32>(false);
+    check_moments::<f32>(true);
+    check_moments::<i32>(false);
+    check_moments::<u8>(false);
+    check_moments::<bool>(false);
+}
+
+/// Reductions that do not depend on the order, of any type.
+fn check_exact<T: Element + CastToAll>(with_nan: bool) {
+    for (how, n) in cases() {
+        let data: Vec<T> = values(n)
+            .iter()
+            .enumerate()
+            .map(|(i, &x)| {
+                if with_nan && i % 50 == 41 {
+                    f64::NAN
+                } else {
+                    (x * 3.0).round()
+                }
+            })
+            .map(|x| T::from_scalar(table::cast(x.to_scalar(), T::DTYPE)).unwrap())
+            .collect();
+        let mask: Vec<bool> = (0..n).map(keep).collect();
+        for (masked, skip_nan) in [(false, false), (true, false), (false, true), (true, true)] {
+            let kept: Vec<(usize, f64)> = data
+                .iter()
+                .map(|&x| as_f64(x.to_scalar()))
+                .enumerate()
+                .filter(|&(i, x)| (!masked || keep(i)) && !(skip_nan && x.is_nan()))
+                .collect();
+            let nan = kept.iter().position(|(_, x)| x.is_nan());
+            let least = nan.map(|at| kept[at]).or(kept
+                .iter()
+                .copied()
+                .reduce(|a, b| if b.1 < a.1 { b } else { a }));
+            let most = nan.map(|at| kept[at]).or(kept
+                .iter()
+                .copied()
+                .reduce(|a, b| if b.1 > a.1 { b } else { a }));
+            let skips = skip_nan && (T::DTYPE.is_float() || T::DTYPE.is_complex());
+            let empty = if skips && n > 0 { Some(f64::NAN) } else { None };
+            let nonzero = kept.iter().filter(|(_, x)| *x != 0.0).count();
+            for (kind, expected) in [
+                (ReduceKind::Min, least.map(|x| x.1).or(empty)),
+                (ReduceKind::Max, most.map(|x| x.1).or(empty)),
+                (ReduceKind::ArgMin, least.map(|x| x.0 as f64)),
+                (ReduceKind::ArgMax, most.map(|x| x.0 as f64)),
+                (ReduceKind::Any, Some((nonzero > 0) as u8 as f64)),
+                (ReduceKind::All, Some((nonzero == kept.len()) as u8 as f64)),
+                (ReduceKind::CountNonzero, Some(nonzero as f64)),
+            ] {
+                for level in Level::available() {
+                    let op = ReduceOp { kind, skip_nan };
+                    let fold = fold(op, T::DTYPE, masked, level).unwrap();
+                    let mask = masked.then_some(&mask[..]);
+                    let got = piece(&*fold, &how, &data, mask).ok().map(as_f64);
+                    let same = match (got, expected) {
+                        (Some(a), Some(b)) => a == b || a.is_nan() && b.is_nan(),
+                        (a, b) => a.is_none() && b.is_none(),
+                    };
+                    assert!(
+                        same,
+                        "{} {} n {n} masked {masked} {level:?}: {got:?}, not {expected:?}",
+                        op.name(),
+                        T::DTYPE
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn extremes_places_and_counts() {
+    check_exact::<f64>(false);
+    check_exact::<f64>(true);
+    check_exact::<f32>(true);
+    check_exact::<i8>(false);
+    check_exact::<u16>(false);
+    check_exact::<i64>(false);
+    check_exact::<bool>(false);
+}
+
+#[test]
+fn norms_and_products() {
+    let data = [3.0f32, -4.0, 0.0];
+    for level in Level::available() {
+        let get = |kind| {
+            let fold = fold(ReduceOp::new(kind), DType::F32, false, level).unwrap();
+            piece(&*fold, &Piece::Run, &data, None).unwrap()
+        };
+        assert_eq!(get(ReduceKind::Norm(Norm::One)), Scalar::F32(7.0));
+        assert_eq!(get(ReduceKind::Norm(Norm::Two)), Scalar::F32(5.0));
+        assert_eq!(get(ReduceKind::Norm(Norm::Max)), Scalar::F32(4.0));
+        assert_eq!(get(ReduceKind::Prod), Scalar::F32(-0.0));
+    }
+}
+
+#[test]
+fn complex_sums_and_variances() {
+    let data = [
+        Complex::new(1.0f32, 2.0),
+        Complex::new(3.0, -2.0),
+        Complex::new(2.0, 3.0),
+    ];
+    let op = ReduceOp::new(ReduceKind::Mean);
+    let fold_of = |op| fold(op, DType::Complex64, false, Level::Portable).unwrap();
+    let mean = piece(&*fold_of(op), &Piece::Run, &data, None).unwrap();
+    assert_eq!(mean, Scalar::Complex64(Complex::new(2.0, 1.0)));
+    let op = ReduceOp::new(ReduceKind::Var {
+        ddof: Ddof::new(0.0),
+    });
+    let variance = piece(&*fold_of(op), &Piece::Rows, &data, None).unwrap();
+    assert_eq!(variance, Scalar::F32((2.0 + 10.0 + 4.0) / 3.0));
+    assert!(
+        fold(
+            ReduceOp::new(ReduceKind::Max),
+            DType::Complex64,
+            false,
+            Level::Portable
+        )
+        .is_none()
+    );
+}
+
+#[test]
+fn integers_wrap_in_64_bits() {
+    let op = ReduceOp::new(ReduceKind::Sum);
+    let sum = fold(op, DType::I64, false, Level::Portable).unwrap();
+    let got = piece(&*sum, &Piece::Run, &[i64::MAX, 2], None).unwrap();
+    assert_eq!(got, Scalar::I64(i64::MIN + 1));
+    let sum = fold(op, DType::U8, false, Level::Portable).unwrap();
+    let got = piece(&*sum, &Piece::Rows, &[255u8, 255], None).unwrap();
+    assert_eq!(got, Scalar::U64(510));
+}
+
+#[test]
+fn merged_pieces_are_close_to_the_whole() {
+    let data = values(4 * RUN);
+    for kind in [
+        ReduceKind::Mean,
+        ReduceKind::Var {
+            ddof: Ddof::new(0.0),
+        },
+        ReduceKind::Max,
+        ReduceKind::ArgMin,
+    ] {
+        let fold = fold(ReduceOp::new(kind), DType::F64, false, Level::Portable).unwrap();
+        let mut states = fold.states(4);
+        for i in 0..4 {
+            // SAFETY: the data has four runs.
+            unsafe {
+                let run = data.as_ptr().add(i * RUN).cast();
+                fold.run(run, std::ptr::null(), RUN, (i * RUN) as i64, &mut states, i);
+            }
+        }
+        let mut right = fold.states(2);
+        fold.copy(&states, 2, &mut right, 0, 2);
+        fold.merge(&mut states, 0, &right, 0, 2);
+        fold.copy(&states, 1, &mut right, 0, 1);
+        fold.merge(&mut states, 0, &right, 0, 1);
+        let got = as_f64(result(&*fold, &states, 0, data.len() as u64).unwrap());
+        let mean = data.iter().sum::<f64>() / data.len() as f64;
+        let expected = match kind {
+            ReduceKind::Mean => mean,
+            ReduceKind::Var { .. } => {
+                data.iter().map(|x| (x - mean) * (x - mean)).sum::<f64>() / data.len() as f64
+            }
+            ReduceKind::Max => data.iter().copied().fold(f64::MIN, f64::max),
+            _ => (0..data.len())
+                .min_by(|&i, &j| data[i].total_cmp(&data[j]))
+                .unwrap() as f64,
+        };
+        assert!(
+            (got - expected).abs() <= 1e-12 * expected.abs(),
+            "{kind:?}: {got}, not {expected}"
+        );
+    }
+}
+
+#[test]
+fn reset_gives_identities_again() {
+    let fold = fold(
+        ReduceOp::new(ReduceKind::Sum),
+        DType::F64,
+        false,
+        Level::Portable,
+    )
+    .unwrap();
+    assert_eq!(fold.state_bytes(), 8);
+    let mut states = fold.states(2);
+    let data = [5.0f64; 4];
+    // SAFETY: two rows of two values.
+    unsafe {
+        fold.rows(
+            data.as_ptr().cast(),
+            2,
+            std::ptr::null(),
+            0,
+            2,
+            2,
+            0,
+            1,
+            &mut states,
+        )
+    };
+    assert_eq!(result(&*fold, &states, 1, 2).unwrap(), Scalar::F64(10.0));
+    fold.reset(&mut states, 2);
+    assert_eq!(result(&*fold, &states, 1, 0).unwrap(), Scalar::F64(0.0));
+}
+
+/// The largest distance between neighbours, which needs first and last values in its state.
+struct Jump;
+
+impl Reducer<i32> for Jump {
+    type State = Option<(i32, i32, i32)>;
+    type Output = i64;
+
+    fn identity(&self) -> Self::State {
+        None
+    }
+    fn step(&self, state: &mut Self::State, value: i32) {
+        self.merge(state, &Some((value, value, 0)));
+    }
+    fn merge(&self, left: &mut Self::State, right: &Self::State) {
+        *left = match (*left, *right) {
+            (Some((a, b, x)), Some((c, d, y))) => Some((a, d, x.max(y).max((c - b).abs()))),
+            (left, right) => left.or(right),
+        };
+    }
+    fn finish(&self, state: &Self::State) -> i64 {
+        state.map_or(-1, |(_, _, jump)| jump.into())
+    }
+}
+
+#[test]
+fn custom_reducers_keep_the_order() {
+    let fold = custom::<i32, Jump>(Arc::new(Jump));
+    let data = [1, 2, 9, 3, 4];
+    for how in [Piece::Run, Piece::Rows] {
+        assert_eq!(piece(&*fold, &how, &data, None).unwrap(), Scalar::I64(7));
+        let mask = [true, true, false, true, true];
+        assert_eq!(
+            piece(&*fold, &how, &data, Some(&mask)).unwrap(),
+            Scalar::I64(1)
+        );
+    }
+    assert_eq!(
+        piece::<i32>(&*fold, &Piece::Run, &[], None).unwrap(),
+        Scalar::I64(-1)
+    );
+}

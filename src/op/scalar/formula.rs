@@ -1,0 +1,103 @@
+//! Every operation as a type, so that generic kernels can be instantiated with it.
+
+use crate::base::element::{Element, Numeric};
+use crate::op::table::for_each_op;
+
+/// An operation of one operand of type `T`.
+pub trait Unary<T>: 'static {
+    type Out: Element;
+    fn apply(x: T) -> Self::Out;
+}
+
+/// An operation of two operands of type `T`.
+pub trait Binary<T>: 'static {
+    type Out: Element;
+    fn apply(x: T, y: T) -> Self::Out;
+}
+
+/// An operation of three operands of type `T`.
+pub trait Ternary<T>: 'static {
+    type Out: Element;
+    fn apply(x: T, y: T, z: T) -> Self::Out;
+}
+
+/// A choice between two operands of type `T`.
+pub trait Choice<T>: 'static {
+    type Out: Element;
+    fn apply(condition: bool, x: T, y: T) -> Self::Out;
+}
+
+macro_rules! result {
+    (Same, $T:ident) => {
+        $T
+    };
+    (Bool, $T:ident) => {
+        bool
+    };
+    (Count, $T:ident) => {
+        u8
+    };
+    (Real, $T:ident) => {
+        <$T as Numeric>::Real
+    };
+    (Mean, $T:ident) => {
+        <$T as Numeric>::Mean
+    };
+}
+
+macro_rules! formula {
+    (Unary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
+        impl<T: scalar::$class> Unary<T> for $variant {
+            type Out = result!($result, T);
+            #[inline(always)]
+            fn apply(x: T) -> Self::Out {
+                <T as scalar::$class>::$name(x)
+            }
+        }
+    };
+    (Binary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
+        impl<T: scalar::$class> Binary<T> for $variant {
+            type Out = result!($result, T);
+            #[inline(always)]
+            fn apply(x: T, y: T) -> Self::Out {
+                <T as scalar::$class>::$name(x, y)
+            }
+        }
+    };
+    (Ternary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
+        impl<T: scalar::$class> Ternary<T> for $variant {
+            type Out = result!($result, T);
+            #[inline(always)]
+            fn apply(x: T, y: T, z: T) -> Self::Out {
+                <T as scalar::$class>::$name(x, y, z)
+            }
+        }
+    };
+    (Choice, $variant:ident, $name:ident, $class:ident, $result:ident) => {
+        impl<T: scalar::$class> Choice<T> for $variant {
+            type Out = result!($result, T);
+            #[inline(always)]
+            fn apply(condition: bool, x: T, y: T) -> Self::Out {
+                if condition { x } else { y }
+            }
+        }
+    };
+}
+
+macro_rules! families {
+    ($($family:ident { $(($variant:ident, $name:ident, $arity:ident, $class:ident, $result:ident,
+        $cost:literal, $symmetry:ident, $share:ident, $doc:literal),)* })*) => {$(
+        pub mod $family {
+            #[allow(unused_imports)]
+            use super::{Binary, Choice, Numeric, Ternary, Unary};
+            use crate::op::scalar;
+
+            $(
+                #[doc = $doc]
+                pub struct $variant;
+                formula!($arity, $variant, $name, $class, $result);
+            )*
+        }
+    )*};
+}
+for_each_op!(families);
