@@ -4,3 +4,4 @@ mod base;
 mod error;
 mod kernel;
 mod op;
+

@@ -1,11 +1,11 @@
 //! Where the smallest or largest element is.
 
 use std::marker::PhantomData;
+use std::slice::from_raw_parts;
 
-use super::accumulate::{Extremes, Max, Min, NanMax, NanMin, nothing};
-use super::lanes::{fold_run, keeps};
-use super::rows::Rows;
-use super::simple::{run_slices, state_methods, typed, typed_mut};
+use super::monoid::{Extremes, MaxOf, MinOf, NanMaxOf, NanMinOf};
+use super::prepare::{Prepare, Rows};
+use super::simple::{nothing, state_methods, typed, typed_mut};
 use super::{Fold, States};
 use crate::base::dtype::DType;
 use crate::error::Result;
@@ -22,13 +22,20 @@ struct Place<T> {
 /// The flat index of the first largest (`LARGEST`) or smallest element. NaN is larger and smaller
 /// than anything, unless it is skipped.
 pub struct Arg<T, const LARGEST: bool, const SKIP: bool> {
+    prepare: Prepare,
     level: Level,
     element: PhantomData<fn(T)>,
 }
 
 impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
     pub fn boxed(level: Level) -> Box<dyn Fold> {
+        let neutral = match (SKIP, LARGEST) {
+            (true, _) => T::UNKNOWN,
+            (false, true) => T::LOWEST,
+            (false, false) => T::HIGHEST,
+        };
         Box::new(Arg::<T, LARGEST, SKIP> {
+            prepare: Prepare::new(T::DTYPE, level).neutralize(neutral),
             level,
             element: PhantomData,
         })
@@ -62,20 +69,30 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
         }
     }
 
-    level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
-        values: &[T], mask: Option<&[u8]>) -> Option<usize> = Self::run_body);
-    level_functions!(unsafe fn rows_portable, rows_avx2, rows_avx512(
-        rows: Rows<'_, T>, first: i64, step: i64, places: &mut [Place<T>]) = Self::rows_body);
+    level_functions!(unsafe fn row_portable, row_avx2, row_avx512(
+        row: &[T], mask: Option<&[u8]>, index: i64, places: &mut [Place<T>]) = Self::row_body);
 
-    // First the best value, then the first place that has it: both loops become vectors, which a
-    // loop that carries an index does not.
-    #[inline(always)]
-    unsafe fn run_body(values: &[T], mask: Option<&[u8]>) -> Option<usize> {
-        let best = match (LARGEST, SKIP) {
-            (false, false) => fold_run::<T, Min, false>(Min, values, mask),
-            (true, false) => fold_run::<T, Max, false>(Max, values, mask),
-            (false, true) => fold_run::<T, NanMin, false>(NanMin, values, mask),
-            (true, true) => fold_run::<T, NanMax, false>(NanMax, values, mask),
+    /// Where the best value of a run is.
+    ///
+    /// # Safety
+    /// As for [`Fold::run`].
+    unsafe fn find(&self, values: *const u8, mask: *const u8, n: usize) -> Option<(usize, T)> {
+        // First the best value, then the first place that has it: both loops become vectors, which a
+        // loop that carries an index does not.
+        // SAFETY: the contract of `Fold::run`.
+        let best: T = unsafe {
+            let prepare = &self.prepare;
+            match (LARGEST, SKIP) {
+                (false, false) => prepare.fold_run(MinOf::new(), values, mask, n),
+                (true, false) => prepare.fold_run(MaxOf::new(), values, mask, n),
+                (false, true) => prepare.fold_run(NanMinOf::new(), values, mask, n),
+                (true, true) => prepare.fold_run(NanMaxOf::new(), values, mask, n),
+            }
+        };
+        // SAFETY: the contract of `Fold::run`.
+        let (values, mask) = unsafe {
+            let mask = (!mask.is_null()).then(|| from_raw_parts(mask, n));
+            (from_raw_parts(values.cast::<T>(), n), mask)
         };
         const CHUNK: usize = 64;
         let is_best = |value: T| (value == best) | (value.isnan() & best.isnan() & !SKIP);
@@ -90,7 +107,7 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
             for (j, &value) in chunk.iter().enumerate() {
                 let at = c * CHUNK + j;
                 if is_best(value) && mask.is_none_or(|mask| mask[at] != 0) {
-                    return Some(at);
+                    return Some((at, value));
                 }
             }
         }
@@ -98,21 +115,32 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
     }
 
     #[inline(always)]
-    unsafe fn rows_body(rows: Rows<'_, T>, first: i64, step: i64, places: &mut [Place<T>]) {
-        for r in 0..rows.rows {
-            let (row, index) = (rows.row(r), first + r as i64 * step);
-            let row = &row[..places.len()];
-            let mask = rows.mask_row(r);
-            for i in 0..places.len() {
-                let (value, place) = (row[i], places[i]);
-                let keep = keeps::<T, SKIP>(value) & mask.is_none_or(|mask| mask[i] != 0);
-                let better = keep & ((place.index < 0) | Self::beats(value, place.value));
-                places[i] = if better {
-                    Place { value, index }
-                } else {
-                    place
-                };
+    unsafe fn row_body(row: &[T], mask: Option<&[u8]>, index: i64, places: &mut [Place<T>]) {
+        let n = places.len();
+        let row = &row[..n];
+        match mask {
+            None => {
+                for i in 0..n {
+                    places[i] = Self::step(places[i], row[i], index, true);
+                }
             }
+            Some(mask) => {
+                let mask = &mask[..n];
+                for i in 0..n {
+                    places[i] = Self::step(places[i], row[i], index, mask[i] != 0);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn step(place: Place<T>, value: T, index: i64, keep: bool) -> Place<T> {
+        let keep = keep & !(SKIP & value.isnan());
+        let better = keep & ((place.index < 0) | Self::beats(value, place.value));
+        if better {
+            Place { value, index }
+        } else {
+            place
         }
     }
 }
@@ -134,19 +162,11 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Fold for Arg<T, LARGEST
         at: usize,
     ) {
         // SAFETY: the contract of `Fold::run`.
-        let (values, found) = unsafe {
-            let (values, mask) = run_slices::<T>(values, mask, n);
-            let found = match self.level {
-                Level::Portable => Self::run_portable(values, mask),
-                Level::Avx2 => Self::run_avx2(values, mask),
-                Level::Avx512 => Self::run_avx512(values, mask),
-            };
-            (values, found)
-        };
+        let found = unsafe { self.find(values, mask, n) };
         typed_mut::<Place<T>>(states)[at] = match found {
-            Some(found) => Place {
-                value: values[found],
-                index: first + found as i64,
+            Some((i, value)) => Place {
+                value,
+                index: first + i as i64,
             },
             None => Self::NONE,
         };
@@ -165,13 +185,25 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Fold for Arg<T, LARGEST
         states: &mut States,
     ) {
         let places = &mut typed_mut::<Place<T>>(states)[..width];
-        // SAFETY: the contract of `Fold::rows`.
-        unsafe {
-            let rows = Rows::new(values, row_stride, mask, mask_stride, rows, width);
-            match self.level {
-                Level::Portable => Self::rows_portable(rows, first, step, places),
-                Level::Avx2 => Self::rows_avx2(rows, first, step, places),
-                Level::Avx512 => Self::rows_avx512(rows, first, step, places),
+        let all = Rows {
+            values,
+            stride: row_stride,
+            mask,
+            mask_stride,
+            rows,
+        };
+        for r in 0..rows {
+            let index = first + r as i64 * step;
+            let mask = all.mask(r, 0);
+            // SAFETY: the contract of `Fold::rows`.
+            unsafe {
+                let row = from_raw_parts(all.values(r, 0, T::DTYPE).cast::<T>(), width);
+                let mask = (!mask.is_null()).then(|| from_raw_parts(mask, width));
+                match self.level {
+                    Level::Portable => Self::row_portable(row, mask, index, places),
+                    Level::Avx2 => Self::row_avx2(row, mask, index, places),
+                    Level::Avx512 => Self::row_avx512(row, mask, index, places),
+                }
             }
         }
     }

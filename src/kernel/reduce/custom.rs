@@ -1,10 +1,11 @@
 //! Folds of the reducers that users write.
 
 use std::marker::PhantomData;
+use std::slice::from_raw_parts;
 use std::sync::Arc;
 
-use super::rows::Rows;
-use super::simple::{run_slices, typed, typed_mut};
+use super::prepare::Rows;
+use super::simple::{typed, typed_mut};
 use super::{Fold, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
@@ -54,7 +55,10 @@ impl<T: Element, R: Reducer<T>> Fold for Custom<T, R> {
         at: usize,
     ) {
         // SAFETY: the contract of `Fold::run`.
-        let (values, mask) = unsafe { run_slices::<T>(values, mask, n) };
+        let (values, mask) = unsafe {
+            let mask = (!mask.is_null()).then(|| from_raw_parts(mask, n));
+            (from_raw_parts(values.cast::<T>(), n), mask)
+        };
         let mut state = self.reducer.identity();
         match mask {
             None => self.reducer.step_many(&mut state, values),
@@ -80,11 +84,24 @@ impl<T: Element, R: Reducer<T>> Fold for Custom<T, R> {
         states: &mut States,
     ) {
         let states = &mut typed_mut::<R::State>(states)[..width];
-        // SAFETY: the contract of `Fold::rows`.
-        let rows = unsafe { Rows::<T>::new(values, row_stride, mask, mask_stride, rows, width) };
-        for r in 0..rows.rows {
-            let mask = rows.mask_row(r);
-            for (i, (state, &value)) in states.iter_mut().zip(rows.row(r)).enumerate() {
+        let all = Rows {
+            values,
+            stride: row_stride,
+            mask,
+            mask_stride,
+            rows,
+        };
+        for r in 0..rows {
+            let mask = all.mask(r, 0);
+            // SAFETY: the contract of `Fold::rows`.
+            let (row, mask) = unsafe {
+                let mask = (!mask.is_null()).then(|| from_raw_parts(mask, width));
+                (
+                    from_raw_parts(all.values(r, 0, T::DTYPE).cast::<T>(), width),
+                    mask,
+                )
+            };
+            for (i, (state, &value)) in states.iter_mut().zip(row).enumerate() {
                 if mask.is_none_or(|mask| mask[i] != 0) {
                     self.reducer.step(state, value);
                 }

@@ -1,85 +1,132 @@
-//! The order in a run: 16 lanes, then a binary tree.
+//! The two orders in which terms enter states: lanes in runs, columns in row pieces.
 
-use super::accumulate::Accumulate;
+use std::slice::from_raw_parts;
+
+use super::monoid::Monoid;
+use crate::kernel::level::{Level, level_functions};
 use crate::op::reducer::LANES;
-use crate::op::scalar::Any;
 
-/// Folds a run. With `SKIP` NaN do not take part; nor do, if there is a mask, values whose byte is 0.
-#[inline(always)]
-pub fn fold_run<T: Any, A: Accumulate<T>, const SKIP: bool>(
-    acc: A,
-    values: &[T],
-    mask: Option<&[u8]>,
-) -> A::State {
-    let mut lanes = [acc.identity(); LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    match mask {
-        None => {
-            for chunk in chunks {
-                for j in 0..LANES {
-                    lanes[j] = step_if(acc, lanes[j], chunk[j], keeps::<T, SKIP>(chunk[j]));
+/// Rows taken in one pass over the states: enough that the states' loads and stores do not count.
+pub const PASS: usize = 8;
+
+/// The loops of a monoid, at every level. (Methods of a trait, so that the compiler makes them part of
+/// the unit of code of the monoid.)
+pub trait Loops: Monoid {
+    /// Takes terms into lanes: of every 16 terms the `j`-th into lane `j`.
+    ///
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn step_lanes(
+        self,
+        terms: &[Self::Term],
+        lanes: &mut [Self::State; LANES],
+        level: Level,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            match level {
+                Level::Portable => Self::lanes_portable(self, terms, lanes),
+                Level::Avx2 => Self::lanes_avx2(self, terms, lanes),
+                Level::Avx512 => Self::lanes_avx512(self, terms, lanes),
+            }
+        }
+    }
+
+    /// Merges the lanes pairwise.
+    fn merge_lanes(self, mut lanes: [Self::State; LANES]) -> Self::State {
+        for half in [8, 4, 2, 1] {
+            for j in 0..half {
+                lanes[j] = self.merge(lanes[j], lanes[j + half]);
+            }
+        }
+        lanes[0]
+    }
+
+    /// Takes one row after the other into the states, one per column.
+    ///
+    /// # Safety
+    /// Every row must be as many terms as there are states; the machine must have the level.
+    unsafe fn step_rows(
+        self,
+        rows: &[*const Self::Term],
+        states: &mut [Self::State],
+        level: Level,
+    ) {
+        // The other levels only gain where there are vectors.
+        let level = if states.len() < LANES {
+            Level::Portable
+        } else {
+            level
+        };
+        let (passes, rest) = rows.as_chunks::<PASS>();
+        // SAFETY: the caller's promise.
+        unsafe {
+            for rows in passes {
+                match level {
+                    Level::Portable => Self::pass_portable(self, rows, states),
+                    Level::Avx2 => Self::pass_avx2(self, rows, states),
+                    Level::Avx512 => Self::pass_avx512(self, rows, states),
                 }
             }
-            for (j, &value) in rest.iter().enumerate() {
-                lanes[j] = step_if(acc, lanes[j], value, keeps::<T, SKIP>(value));
-            }
-        }
-        Some(mask) => {
-            let (mask_chunks, mask_rest) = mask.as_chunks::<LANES>();
-            for (chunk, mask) in chunks.iter().zip(mask_chunks) {
-                for j in 0..LANES {
-                    let keep = (mask[j] != 0) & keeps::<T, SKIP>(chunk[j]);
-                    lanes[j] = step_if(acc, lanes[j], chunk[j], keep);
+            for &row in rest {
+                match level {
+                    Level::Portable => Self::row_portable(self, row, states),
+                    Level::Avx2 => Self::row_avx2(self, row, states),
+                    Level::Avx512 => Self::row_avx512(self, row, states),
                 }
             }
-            for (j, (&value, &mask)) in rest.iter().zip(mask_rest).enumerate() {
-                let keep = (mask != 0) & keeps::<T, SKIP>(value);
-                lanes[j] = step_if(acc, lanes[j], value, keep);
-            }
         }
     }
-    merge_lanes(acc, lanes)
-}
 
-#[inline(always)]
-fn merge_lanes<T, A: Accumulate<T>>(acc: A, mut lanes: [A::State; LANES]) -> A::State {
-    let mut half = LANES / 2;
-    while half > 0 {
-        for j in 0..half {
-            lanes[j] = acc.merge(lanes[j], lanes[j + half]);
-        }
-        half /= 2;
-    }
-    lanes[0]
-}
+    level_functions!(unsafe fn lanes_portable, lanes_avx2, lanes_avx512(
+        this: Self, terms: &[Self::Term], lanes: &mut [Self::State; LANES]) = Self::lanes_body);
+    level_functions!(unsafe fn pass_portable, pass_avx2, pass_avx512(
+        this: Self, rows: &[*const Self::Term; PASS], states: &mut [Self::State]) = Self::pass_body);
+    level_functions!(unsafe fn row_portable, row_avx2, row_avx512(
+        this: Self, row: *const Self::Term, states: &mut [Self::State]) = Self::row_body);
 
-/// How many values of a run take part. Counts are exact, whatever their order.
-#[inline(always)]
-pub fn count_run<T: Any, const SKIP: bool>(values: &[T], mask: Option<&[u8]>) -> u64 {
-    let mut count = 0;
-    match mask {
-        None if !SKIP => count = values.len() as u64,
-        None => {
-            for &value in values {
-                count += keeps::<T, SKIP>(value) as u64;
+    #[inline(always)]
+    unsafe fn lanes_body(self, terms: &[Self::Term], out: &mut [Self::State; LANES]) {
+        // A copy, which the compiler can keep in registers.
+        let mut lanes = *out;
+        let (chunks, rest) = terms.as_chunks::<LANES>();
+        for chunk in chunks {
+            for j in 0..LANES {
+                lanes[j] = self.step(lanes[j], chunk[j]);
             }
         }
-        Some(mask) => {
-            for (&value, &mask) in values.iter().zip(mask) {
-                count += ((mask != 0) & keeps::<T, SKIP>(value)) as u64;
-            }
+        *out = lanes;
+        for (lane, &term) in out.iter_mut().zip(rest) {
+            *lane = self.step(*lane, term);
         }
     }
-    count
-}
 
-#[inline(always)]
-pub fn keeps<T: Any, const SKIP: bool>(value: T) -> bool {
-    !SKIP || !value.isnan()
-}
+    #[inline(always)]
+    unsafe fn pass_body(self, rows: &[*const Self::Term; PASS], states: &mut [Self::State]) {
+        let n = states.len();
+        // SAFETY: the caller promises that every row has `n` terms.
+        let [a, b, c, d, e, f, g, h] = rows.map(|row| unsafe { from_raw_parts(row, n) });
+        for i in 0..n {
+            let mut state = states[i];
+            state = self.step(state, a[i]);
+            state = self.step(state, b[i]);
+            state = self.step(state, c[i]);
+            state = self.step(state, d[i]);
+            state = self.step(state, e[i]);
+            state = self.step(state, f[i]);
+            state = self.step(state, g[i]);
+            state = self.step(state, h[i]);
+            states[i] = state;
+        }
+    }
 
-#[inline(always)]
-pub fn step_if<T, A: Accumulate<T>>(acc: A, state: A::State, value: T, keep: bool) -> A::State {
-    let stepped = acc.step(state, value);
-    if keep { stepped } else { state }
+    #[inline(always)]
+    unsafe fn row_body(self, row: *const Self::Term, states: &mut [Self::State]) {
+        // SAFETY: the caller promises that the row has as many terms.
+        let row = unsafe { from_raw_parts(row, states.len()) };
+        for i in 0..row.len() {
+            states[i] = self.step(states[i], row[i]);
+        }
+    }
 }
+impl<M: Monoid> Loops for M {}

@@ -1,18 +1,15 @@
-//! Folds whose states are those of one accumulation, with or without a count.
+//! Folds whose states are those of a monoid.
 
 use std::any::Any as StdAny;
-use std::marker::PhantomData;
-use std::slice::from_raw_parts;
 
-use super::accumulate::Accumulate;
-use super::lanes::{count_run, fold_run};
-use super::rows::{Rows, fold_rows};
+use super::monoid::Monoid;
+use super::prepare::{Prepare, Rows};
 use super::{Fold, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
-use crate::error::Result;
-use crate::kernel::level::{Level, level_functions};
-use crate::op::scalar::Any;
+use crate::error::{Error, Kind, Result};
+use crate::kernel::elementwise::{TileFn, cast};
+use crate::kernel::level::Level;
 
 /// The states as what they are.
 #[track_caller]
@@ -32,19 +29,12 @@ pub fn typed_mut<S: 'static>(states: &mut States) -> &mut [S] {
         .expect("states of another fold")
 }
 
-/// # Safety
-/// `values` must be `n` aligned values; `mask` null or `n` bytes.
-#[inline(always)]
-pub unsafe fn run_slices<'a, T>(
-    values: *const u8,
-    mask: *const u8,
-    n: usize,
-) -> (&'a [T], Option<&'a [u8]>) {
-    // SAFETY: the caller's promise.
-    unsafe {
-        let mask = (!mask.is_null()).then(|| from_raw_parts(mask, n));
-        (from_raw_parts(values.cast(), n), mask)
-    }
+/// The error of a reduction of nothing that has no value then.
+pub fn nothing(name: &str) -> Error {
+    Error::new(
+        Kind::Value,
+        format!("{name} of no elements has no value (none are there, or all are masked or NaN)"),
+    )
 }
 
 /// The methods of [`Fold`] that only move states of the type `$state`.
@@ -89,55 +79,63 @@ macro_rules! state_methods {
 }
 pub(super) use state_methods;
 
-/// A fold whose state is that of the accumulation `A`.
-pub struct Simple<T, A, const SKIP: bool> {
-    acc: A,
-    selects: bool,
-    level: Level,
-    element: PhantomData<fn(T)>,
+/// What becomes of a state in the end, before it is converted to the type of the result.
+///
+/// Gets the number of elements that took part, and whether some may have been left out.
+pub type Conclude<S> = fn(state: S, count: u64, selects: bool) -> Result<S>;
+
+/// A fold whose states are those of the monoid `M`.
+pub struct Simple<M: Monoid> {
+    pub monoid: M,
+    pub prepare: Prepare,
+    /// Whether a mask or `skip_nan` may leave elements out.
+    pub selects: bool,
+    pub conclude: Conclude<M::State>,
+    to_output: TileFn,
+    output: DType,
 }
 
-impl<T: Any, A: Accumulate<T>, const SKIP: bool> Simple<T, A, SKIP> {
-    pub fn boxed(acc: A, selects: bool, level: Level) -> Box<dyn Fold> {
-        Box::new(Simple::<T, A, SKIP> {
-            acc,
+impl<M: Monoid<State: Element>> Simple<M> {
+    pub fn new(
+        monoid: M,
+        prepare: Prepare,
+        selects: bool,
+        conclude: Conclude<M::State>,
+        output: DType,
+    ) -> Simple<M> {
+        // The formulas are the same at all levels, and results are few.
+        let to_output = cast(M::State::DTYPE, output, Level::Portable);
+        Simple {
+            monoid,
+            prepare,
             selects,
-            level,
-            element: PhantomData,
-        })
+            conclude,
+            to_output,
+            output,
+        }
     }
 
-    level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
-        acc: A, values: &[T], mask: Option<&[u8]>) -> A::State = Self::run_body);
-    level_functions!(unsafe fn rows_portable, rows_avx2, rows_avx512(
-        acc: A, rows: Rows<'_, T>, states: &mut [A::State]) = Self::rows_body);
-
-    #[inline(always)]
-    unsafe fn run_body(acc: A, values: &[T], mask: Option<&[u8]>) -> A::State {
-        fold_run::<T, A, SKIP>(acc, values, mask)
-    }
-
-    #[inline(always)]
-    unsafe fn rows_body(acc: A, rows: Rows<'_, T>, states: &mut [A::State]) {
-        fold_rows::<T, A, SKIP>(acc, rows, states);
-    }
-
+    /// Writes concluded states as results.
+    ///
     /// # Safety
-    /// The machine must have the fold's level.
-    unsafe fn fold_run(&self, values: &[T], mask: Option<&[u8]>) -> A::State {
-        // SAFETY: the caller's promise.
-        unsafe {
-            match self.level {
-                Level::Portable => Self::run_portable(self.acc, values, mask),
-                Level::Avx2 => Self::run_avx2(self.acc, values, mask),
-                Level::Avx512 => Self::run_avx512(self.acc, values, mask),
-            }
+    /// `out` must be room for the results.
+    pub unsafe fn write_results(
+        &self,
+        states: impl Iterator<Item = Result<M::State>>,
+        out: *mut u8,
+    ) -> Result<()> {
+        for (i, state) in states.enumerate() {
+            let state = [state?];
+            let out = out.wrapping_add(i * self.output.size());
+            // SAFETY: one value in, one value out, for which the caller promised room.
+            unsafe { (self.to_output)(1, &[state.as_ptr().cast(); 3], out) };
         }
+        Ok(())
     }
 }
 
-impl<T: Any, A: Accumulate<T>, const SKIP: bool> Fold for Simple<T, A, SKIP> {
-    state_methods!(A::State, this => this.acc.identity(), |left, right| this.acc.merge(left, right));
+impl<M: Monoid<State: Element>> Fold for Simple<M> {
+    state_methods!(M::State, this => this.monoid.identity(), |left, right| this.monoid.merge(left, right));
 
     fn two_pass(&self) -> bool {
         false
@@ -153,10 +151,8 @@ impl<T: Any, A: Accumulate<T>, const SKIP: bool> Fold for Simple<T, A, SKIP> {
         at: usize,
     ) {
         // SAFETY: the contract of `Fold::run`.
-        unsafe {
-            let (values, mask) = run_slices::<T>(values, mask, n);
-            typed_mut::<A::State>(states)[at] = self.fold_run(values, mask);
-        }
+        typed_mut::<M::State>(states)[at] =
+            unsafe { self.prepare.fold_run(self.monoid, values, mask, n) };
     }
 
     unsafe fn rows(
@@ -171,151 +167,16 @@ impl<T: Any, A: Accumulate<T>, const SKIP: bool> Fold for Simple<T, A, SKIP> {
         _step: i64,
         states: &mut States,
     ) {
-        let states = &mut typed_mut::<A::State>(states)[..width];
-        // SAFETY: the contract of `Fold::rows`.
-        unsafe {
-            let rows = Rows::new(values, row_stride, mask, mask_stride, rows, width);
-            match self.level {
-                Level::Portable => Self::rows_portable(self.acc, rows, states),
-                Level::Avx2 => Self::rows_avx2(self.acc, rows, states),
-                Level::Avx512 => Self::rows_avx512(self.acc, rows, states),
-            }
-        }
-    }
-
-    unsafe fn finish(
-        &self,
-        states: &States,
-        at: usize,
-        n: usize,
-        count: u64,
-        out: *mut u8,
-    ) -> Result<()> {
-        for (i, &state) in typed::<A::State>(states)[at..at + n].iter().enumerate() {
-            let result = self.acc.finish(state, count, self.selects)?;
-            // SAFETY: the caller promises room for `n` results.
-            unsafe { out.cast::<A::Output>().add(i).write(result) };
-        }
-        Ok(())
-    }
-
-    fn output(&self) -> DType {
-        A::Output::DTYPE
-    }
-}
-
-/// A fold that counts which elements took part, beside the accumulation `A`.
-pub struct Counted<T, A, const SKIP: bool> {
-    acc: A,
-    level: Level,
-    element: PhantomData<fn(T)>,
-}
-
-impl<T: Any, A: Accumulate<T>, const SKIP: bool> Counted<T, A, SKIP> {
-    pub fn boxed(acc: A, level: Level) -> Box<dyn Fold> {
-        Box::new(Counted::<T, A, SKIP> {
-            acc,
-            level,
-            element: PhantomData,
-        })
-    }
-
-    level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
-        acc: A, values: &[T], mask: Option<&[u8]>) -> (A::State, u64) = Self::run_body);
-    level_functions!(unsafe fn rows_portable, rows_avx2, rows_avx512(
-        acc: A, rows: Rows<'_, T>, states: &mut [(A::State, u64)]) = Self::rows_body);
-
-    // Two passes over the run, which is in cache: the lanes of each become vectors.
-    #[inline(always)]
-    unsafe fn run_body(acc: A, values: &[T], mask: Option<&[u8]>) -> (A::State, u64) {
-        (
-            fold_run::<T, A, SKIP>(acc, values, mask),
-            count_run::<T, SKIP>(values, mask),
-        )
-    }
-
-    #[inline(always)]
-    unsafe fn rows_body(acc: A, rows: Rows<'_, T>, states: &mut [(A::State, u64)]) {
-        fold_rows::<T, Counting<A>, SKIP>(Counting(acc), rows, states);
-    }
-}
-
-/// An accumulation and a count side by side.
-#[derive(Clone, Copy)]
-struct Counting<A>(A);
-
-impl<T, A: Accumulate<T>> Accumulate<T> for Counting<A> {
-    type State = (A::State, u64);
-    type Output = A::Output;
-
-    #[inline(always)]
-    fn identity(self) -> Self::State {
-        (self.0.identity(), 0)
-    }
-    #[inline(always)]
-    fn step(self, (state, count): Self::State, value: T) -> Self::State {
-        (self.0.step(state, value), count + 1)
-    }
-    #[inline(always)]
-    fn merge(self, left: Self::State, right: Self::State) -> Self::State {
-        (self.0.merge(left.0, right.0), left.1 + right.1)
-    }
-    #[inline(always)]
-    fn finish(self, (state, count): Self::State, _all: u64, selected: bool) -> Result<A::Output> {
-        self.0.finish(state, count, selected)
-    }
-}
-
-impl<T: Any, A: Accumulate<T>, const SKIP: bool> Fold for Counted<T, A, SKIP> {
-    state_methods!((A::State, u64), this => Counting(this.acc).identity(),
-        |left, right| Counting(this.acc).merge(left, right));
-
-    fn two_pass(&self) -> bool {
-        false
-    }
-
-    unsafe fn run(
-        &self,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
-        _first: i64,
-        states: &mut States,
-        at: usize,
-    ) {
-        // SAFETY: the contract of `Fold::run`.
-        typed_mut::<(A::State, u64)>(states)[at] = unsafe {
-            let (values, mask) = run_slices::<T>(values, mask, n);
-            match self.level {
-                Level::Portable => Self::run_portable(self.acc, values, mask),
-                Level::Avx2 => Self::run_avx2(self.acc, values, mask),
-                Level::Avx512 => Self::run_avx512(self.acc, values, mask),
-            }
+        let rows = Rows {
+            values,
+            stride: row_stride,
+            mask,
+            mask_stride,
+            rows,
         };
-    }
-
-    unsafe fn rows(
-        &self,
-        values: *const u8,
-        row_stride: isize,
-        mask: *const u8,
-        mask_stride: isize,
-        rows: usize,
-        width: usize,
-        _first: i64,
-        _step: i64,
-        states: &mut States,
-    ) {
-        let states = &mut typed_mut::<(A::State, u64)>(states)[..width];
+        let states = &mut typed_mut::<M::State>(states)[..width];
         // SAFETY: the contract of `Fold::rows`.
-        unsafe {
-            let rows = Rows::new(values, row_stride, mask, mask_stride, rows, width);
-            match self.level {
-                Level::Portable => Self::rows_portable(self.acc, rows, states),
-                Level::Avx2 => Self::rows_avx2(self.acc, rows, states),
-                Level::Avx512 => Self::rows_avx512(self.acc, rows, states),
-            }
-        }
+        unsafe { self.prepare.fold_rows(self.monoid, &rows, states) };
     }
 
     unsafe fn finish(
@@ -326,16 +187,15 @@ impl<T: Any, A: Accumulate<T>, const SKIP: bool> Fold for Counted<T, A, SKIP> {
         count: u64,
         out: *mut u8,
     ) -> Result<()> {
-        let states = &typed::<(A::State, u64)>(states)[at..at + n];
-        for (i, &state) in states.iter().enumerate() {
-            let result = Counting(self.acc).finish(state, count, true)?;
-            // SAFETY: the caller promises room for `n` results.
-            unsafe { out.cast::<A::Output>().add(i).write(result) };
-        }
-        Ok(())
+        let states = &typed::<M::State>(states)[at..at + n];
+        let concluded = states
+            .iter()
+            .map(|&state| (self.conclude)(state, count, self.selects));
+        // SAFETY: the contract of `Fold::finish`.
+        unsafe { self.write_results(concluded, out) }
     }
 
     fn output(&self) -> DType {
-        A::Output::DTYPE
+        self.output
     }
 }

@@ -1,22 +1,15 @@
 //! Variance and standard deviation: two passes over each piece, pieces merged by Chan's formula.
 
-use std::marker::PhantomData;
-
-use super::accumulate::{Accumulate, Mean, MeanState, Reducible, SumState};
-use super::lanes::{count_run, fold_run, keeps};
-use super::rows::{Rows, fold_rows};
-use super::simple::{run_slices, state_methods, typed, typed_mut};
+use super::counted::Keep;
+use super::monoid::{DeviationOf, Moment, SumOf};
+use super::prepare::{Buffer, CHUNK, Prepare, Rows, Value};
+use super::simple::{state_methods, typed, typed_mut};
 use super::{Fold, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::Result;
+use crate::kernel::elementwise::{TileFn, cast};
 use crate::kernel::level::{Level, level_functions};
-use crate::op::scalar::Arith;
-use crate::op::scalar::cast::CastTo;
-
-/// Columns of a row piece that are folded together: 128 rows of them stay in the second-level cache
-/// between the two passes.
-const COLUMNS: usize = 256;
 
 /// How many values there were, their mean, and the sum of the squares of their deviations from it.
 #[derive(Clone, Copy)]
@@ -26,7 +19,7 @@ struct Moments<M> {
     m2: f64,
 }
 
-impl<M: MeanState> Moments<M> {
+impl<M: Moment> Moments<M> {
     const NONE: Moments<M> = Moments {
         n: 0.0,
         mean: M::ZERO,
@@ -50,171 +43,150 @@ impl<M: MeanState> Moments<M> {
     }
 }
 
-/// The sum of the squares of the deviations from a mean.
-#[derive(Clone, Copy)]
-struct Deviation<M>(M);
-
-impl<T: Reducible> Accumulate<T> for Deviation<T::Mean64> {
-    type State = f64;
-    type Output = f64;
-
-    #[inline(always)]
-    fn identity(self) -> f64 {
-        0.0
-    }
-    #[inline(always)]
-    fn step(self, m2: f64, value: T) -> f64 {
-        m2 + CastTo::<T::Mean64>::cast(value)
-            .subtract(self.0)
-            .norm_square()
-    }
-    #[inline(always)]
-    fn merge(self, left: f64, right: f64) -> f64 {
-        left + right
-    }
-    #[inline(always)]
-    fn finish(self, m2: f64, _count: u64, _selected: bool) -> Result<f64> {
-        Ok(m2)
-    }
-}
-
-/// The variance, or its root.
-pub struct Variance<T, const SKIP: bool> {
+/// The variance, or its root, of values that are carried as `M`.
+pub struct Variance<M> {
     ddof: f64,
     root: bool,
     level: Level,
-    element: PhantomData<fn(T)>,
+    /// Values as `M`, with nothing where they do not take part.
+    terms: Prepare,
+    /// Values as `M`.
+    plain: Prepare,
+    keep: Keep,
+    to_output: TileFn,
+    output: DType,
+    carried: std::marker::PhantomData<fn(M)>,
 }
 
-impl<T: Reducible, const SKIP: bool> Variance<T, SKIP> {
-    pub fn boxed(ddof: f64, root: bool, level: Level) -> Box<dyn Fold> {
-        Box::new(Variance::<T, SKIP> {
+impl<M: Moment + Element> Variance<M> {
+    pub fn new(dtype: DType, skip_nan: bool, ddof: f64, root: bool, level: Level) -> Variance<M> {
+        let plain = || Prepare::new(dtype, level).convert(M::DTYPE);
+        let terms = if skip_nan {
+            plain().replace_nan(M::NOTHING.to_scalar())
+        } else {
+            plain()
+        };
+        let output = if dtype.is_integer() || dtype == DType::Bool {
+            DType::F64
+        } else {
+            dtype.part()
+        };
+        Variance {
             ddof,
             root,
             level,
-            element: PhantomData,
-        })
-    }
-
-    level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
-        values: &[T], mask: Option<&[u8]>) -> Moments<T::Mean64> = Self::run_body);
-    level_functions!(unsafe fn rows_portable, rows_avx2, rows_avx512(
-        rows: Rows<'_, T>, states: &mut [Moments<T::Mean64>]) = Self::rows_body);
-
-    #[inline(always)]
-    unsafe fn run_body(values: &[T], mask: Option<&[u8]>) -> Moments<T::Mean64> {
-        let n = count_run::<T, SKIP>(values, mask) as f64;
-        if n == 0.0 {
-            return Moments::NONE;
-        }
-        let mean = fold_run::<T, Mean, SKIP>(Mean, values, mask).over(n);
-        let m2 = fold_run::<T, Deviation<T::Mean64>, SKIP>(Deviation(mean), values, mask);
-        Moments { n, mean, m2 }
-    }
-
-    #[inline(always)]
-    unsafe fn rows_body(rows: Rows<'_, T>, states: &mut [Moments<T::Mean64>]) {
-        let mut start = 0;
-        while start < states.len() {
-            let width = COLUMNS.min(states.len() - start);
-            let columns = rows.columns(start, width);
-            Self::fold_columns(columns, &mut states[start..start + width]);
-            start += width;
+            terms: terms.neutralize(M::NOTHING),
+            plain: plain(),
+            keep: Keep::new(dtype, skip_nan, level),
+            to_output: cast(DType::F64, output, Level::Portable),
+            output,
+            carried: std::marker::PhantomData,
         }
     }
 
-    #[inline(always)]
-    fn fold_columns(rows: Rows<'_, T>, states: &mut [Moments<T::Mean64>]) {
-        let width = rows.width;
-        let mut counts = [rows.rows as f64; COLUMNS];
-        let counts = &mut counts[..width];
-        if SKIP || rows.is_masked() {
-            counts.fill(0.0);
-            for r in 0..rows.rows {
-                count_row::<T, SKIP>(rows.row(r), rows.mask_row(r), counts);
+    /// # Safety
+    /// As for [`Fold::run`].
+    unsafe fn fold_run(&self, values: *const u8, mask: *const u8, n: usize) -> Moments<M> {
+        // SAFETY: the contract of `Fold::run`.
+        unsafe {
+            let count = self.keep.count_run(values, mask, n) as f64;
+            if count == 0.0 {
+                return Moments::NONE;
             }
+            let mean = self
+                .terms
+                .fold_run(SumOf::<M>::new(), values, mask, n)
+                .over(count);
+            // The mean does not deviate from itself: it stands for what does not take part.
+            let fill = Value::new(mean);
+            let m2 = self
+                .terms
+                .fold_run_filled(DeviationOf(mean), values, mask, n, &fill);
+            Moments { n: count, mean, m2 }
         }
-        let mut means = [T::Mean64::NOTHING; COLUMNS];
-        let means = &mut means[..width];
-        fold_rows::<T, Mean, SKIP>(Mean, rows, means);
+    }
+
+    /// Folds the rows of at most `CHUNK` columns.
+    ///
+    /// # Safety
+    /// As for [`Fold::rows`].
+    unsafe fn fold_columns(&self, rows: &Rows, states: &mut [Moments<M>]) {
+        let width = states.len();
+        let (mut counts, mut means) = ([0; CHUNK], [M::NOTHING; CHUNK]);
+        let (counts, means) = (&mut counts[..width], &mut means[..width]);
+        // SAFETY: the contract of `Fold::rows`.
+        unsafe {
+            self.keep.count_rows(rows, counts);
+            self.terms.fold_rows(SumOf::<M>::new(), rows, means);
+        }
         for (mean, &n) in means.iter_mut().zip(counts.iter()) {
-            *mean = if n == 0.0 {
-                T::Mean64::ZERO
-            } else {
-                mean.over(n)
-            };
+            *mean = if n == 0 { M::ZERO } else { mean.over(n as f64) };
         }
-        let mut m2 = [0.0; COLUMNS];
+        let mut m2 = [0.0; CHUNK];
         let m2 = &mut m2[..width];
+        let (mut buffer, mut keep_buffer) = (Buffer::new(), Buffer::new());
         for r in 0..rows.rows {
-            deviate_row::<T, SKIP>(rows.row(r), rows.mask_row(r), means, m2);
+            // SAFETY: the contract of `Fold::rows`; terms are of type `M`, as many as columns.
+            unsafe {
+                let terms = self.plain.run_row(rows, r, 0, width, &mut buffer);
+                let terms = std::slice::from_raw_parts(terms.cast::<M>(), width);
+                let keep = (!self.keep.is_all(rows.mask)).then(|| {
+                    let keep = self.keep.row(rows, r, 0, width, &mut keep_buffer);
+                    std::slice::from_raw_parts(keep, width)
+                });
+                match self.level {
+                    Level::Portable => Self::deviate_portable(terms, keep, means, m2),
+                    Level::Avx2 => Self::deviate_avx2(terms, keep, means, m2),
+                    Level::Avx512 => Self::deviate_avx512(terms, keep, means, m2),
+                }
+            }
         }
         for (i, state) in states.iter_mut().enumerate() {
             *state = Moments {
-                n: counts[i],
+                n: counts[i] as f64,
                 mean: means[i],
                 m2: m2[i],
             };
         }
     }
 
-    fn result(&self, moments: Moments<T::Mean64>) -> T::Part {
+    level_functions!(unsafe fn deviate_portable, deviate_avx2, deviate_avx512(
+        terms: &[M], keep: Option<&[u8]>, means: &[M], m2: &mut [f64]) = Self::deviate);
+
+    /// Adds the squares of one row's deviations.
+    #[inline(always)]
+    unsafe fn deviate(terms: &[M], keep: Option<&[u8]>, means: &[M], m2: &mut [f64]) {
+        let n = m2.len();
+        let (terms, means) = (&terms[..n], &means[..n]);
+        match keep {
+            None => {
+                for i in 0..n {
+                    m2[i] += terms[i].subtract(means[i]).norm_square();
+                }
+            }
+            Some(keep) => {
+                let keep = &keep[..n];
+                for i in 0..n {
+                    let stepped = m2[i] + terms[i].subtract(means[i]).norm_square();
+                    m2[i] = if keep[i] != 0 { stepped } else { m2[i] };
+                }
+            }
+        }
+    }
+
+    fn result(&self, moments: Moments<M>) -> f64 {
         let variance = if moments.n == 0.0 {
             f64::NAN
         } else {
             // As NumPy: with no degrees of freedom left, a division by 0.
             moments.m2 / (moments.n - self.ddof).max(0.0)
         };
-        T::part(if self.root { variance.sqrt() } else { variance })
+        if self.root { variance.sqrt() } else { variance }
     }
 }
 
-#[inline(always)]
-fn count_row<T: Reducible, const SKIP: bool>(row: &[T], mask: Option<&[u8]>, counts: &mut [f64]) {
-    for (i, count) in counts.iter_mut().enumerate() {
-        let keep = keeps::<T, SKIP>(row[i]) & mask.is_none_or(|mask| mask[i] != 0);
-        *count += keep as u8 as f64;
-    }
-}
-
-#[inline(always)]
-fn deviate_row<T: Reducible, const SKIP: bool>(
-    row: &[T],
-    mask: Option<&[u8]>,
-    means: &[T::Mean64],
-    m2: &mut [f64],
-) {
-    let (row, means) = (&row[..m2.len()], &means[..m2.len()]);
-    match mask {
-        None => {
-            for i in 0..m2.len() {
-                let square = CastTo::<T::Mean64>::cast(row[i])
-                    .subtract(means[i])
-                    .norm_square();
-                let stepped = m2[i] + square;
-                m2[i] = if keeps::<T, SKIP>(row[i]) {
-                    stepped
-                } else {
-                    m2[i]
-                };
-            }
-        }
-        Some(mask) => {
-            let mask = &mask[..m2.len()];
-            for i in 0..m2.len() {
-                let square = CastTo::<T::Mean64>::cast(row[i])
-                    .subtract(means[i])
-                    .norm_square();
-                let keep = (mask[i] != 0) & keeps::<T, SKIP>(row[i]);
-                let stepped = m2[i] + square;
-                m2[i] = if keep { stepped } else { m2[i] };
-            }
-        }
-    }
-}
-
-impl<T: Reducible, const SKIP: bool> Fold for Variance<T, SKIP> {
-    state_methods!(Moments<T::Mean64>, _this => Moments::<T::Mean64>::NONE, |left, right| Moments::merge(left, right));
+impl<M: Moment + Element> Fold for Variance<M> {
+    state_methods!(Moments<M>, _this => Moments::<M>::NONE, |left, right| Moments::merge(left, right));
 
     fn two_pass(&self) -> bool {
         true
@@ -230,14 +202,7 @@ impl<T: Reducible, const SKIP: bool> Fold for Variance<T, SKIP> {
         at: usize,
     ) {
         // SAFETY: the contract of `Fold::run`.
-        typed_mut::<Moments<T::Mean64>>(states)[at] = unsafe {
-            let (values, mask) = run_slices::<T>(values, mask, n);
-            match self.level {
-                Level::Portable => Self::run_portable(values, mask),
-                Level::Avx2 => Self::run_avx2(values, mask),
-                Level::Avx512 => Self::run_avx512(values, mask),
-            }
-        };
+        typed_mut::<Moments<M>>(states)[at] = unsafe { self.fold_run(values, mask, n) };
     }
 
     unsafe fn rows(
@@ -252,15 +217,19 @@ impl<T: Reducible, const SKIP: bool> Fold for Variance<T, SKIP> {
         _step: i64,
         states: &mut States,
     ) {
-        let states = &mut typed_mut::<Moments<T::Mean64>>(states)[..width];
-        // SAFETY: the contract of `Fold::rows`.
-        unsafe {
-            let rows = Rows::new(values, row_stride, mask, mask_stride, rows, width);
-            match self.level {
-                Level::Portable => Self::rows_portable(rows, states),
-                Level::Avx2 => Self::rows_avx2(rows, states),
-                Level::Avx512 => Self::rows_avx512(rows, states),
-            }
+        let all = Rows {
+            values,
+            stride: row_stride,
+            mask,
+            mask_stride,
+            rows,
+        };
+        let states = &mut typed_mut::<Moments<M>>(states)[..width];
+        // Blocks of columns stay in the second-level cache between the two passes.
+        for (block, states) in states.chunks_mut(CHUNK).enumerate() {
+            let rows = all.from_column(block * CHUNK, self.plain.from());
+            // SAFETY: the contract of `Fold::rows`, for a part of the columns.
+            unsafe { self.fold_columns(&rows, states) };
         }
     }
 
@@ -272,15 +241,17 @@ impl<T: Reducible, const SKIP: bool> Fold for Variance<T, SKIP> {
         _count: u64,
         out: *mut u8,
     ) -> Result<()> {
-        let states = &typed::<Moments<T::Mean64>>(states)[at..at + n];
+        let states = &typed::<Moments<M>>(states)[at..at + n];
         for (i, &moments) in states.iter().enumerate() {
-            // SAFETY: the caller promises room for `n` results.
-            unsafe { out.cast::<T::Part>().add(i).write(self.result(moments)) };
+            let result = [self.result(moments)];
+            let out = out.wrapping_add(i * self.output.size());
+            // SAFETY: one value in, one value out; the caller promises room for `n` results.
+            unsafe { (self.to_output)(1, &[result.as_ptr().cast(); 3], out) };
         }
         Ok(())
     }
 
     fn output(&self) -> DType {
-        <T::Part as Element>::DTYPE
+        self.output
     }
 }

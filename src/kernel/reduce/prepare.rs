@@ -1,0 +1,434 @@
+//! Makes the terms of a reduction of its values, with the elementwise kernels.
+
+use std::mem::MaybeUninit;
+
+use num_complex::Complex;
+
+use super::lanes::{Loops, PASS};
+use super::monoid::{Moment, Monoid};
+use crate::base::dtype::DType;
+use crate::base::scalar::Scalar;
+use crate::kernel::elementwise::{Form, TileFn, cast, elementwise, select};
+use crate::kernel::level::{Level, level_functions};
+use crate::op::reducer::LANES;
+use crate::op::scalar::{Any, with_class};
+use crate::op::table::Op;
+
+/// Terms that are prepared at once: they stay in the first-level cache until they are folded.
+pub const CHUNK: usize = 256;
+
+/// Room for a chunk of terms of any type.
+#[repr(align(64))]
+pub struct Buffer(MaybeUninit<[[u64; 2]; CHUNK]>);
+
+impl Buffer {
+    pub fn new() -> Buffer {
+        Buffer(MaybeUninit::uninit())
+    }
+
+    pub fn as_mut_ptr(&mut self) -> *mut u8 {
+        self.0.as_mut_ptr().cast()
+    }
+}
+
+/// One value of any type, as the kernels want it.
+#[repr(align(16))]
+pub struct Value([u8; 16]);
+
+impl Value {
+    pub fn new(value: impl Into<Scalar>) -> Value {
+        Value(value.into().to_bytes())
+    }
+
+    pub fn as_ptr(&self) -> *const u8 {
+        self.0.as_ptr()
+    }
+}
+
+enum Step {
+    /// A kernel of one operand, or of two which are the same.
+    Map(TileFn),
+    /// A kernel that replaces NaN by a neutral value.
+    ReplaceNan(TileFn, Value),
+    /// A choice by the mask between the values and a neutral one.
+    Neutralize(TileFn, Value),
+    /// The mask and the values, both `bool`.
+    AndMask(TileFn),
+    /// The mask itself.
+    TakeMask,
+}
+
+/// How the values of one type become terms.
+pub struct Prepare {
+    from: DType,
+    to: DType,
+    steps: Vec<Step>,
+    level: Level,
+}
+
+impl Prepare {
+    /// The values themselves.
+    pub fn new(from: DType, level: Level) -> Prepare {
+        Prepare {
+            from,
+            to: from,
+            steps: Vec::new(),
+            level,
+        }
+    }
+
+    /// The type of the values.
+    pub fn from(&self) -> DType {
+        self.from
+    }
+
+    /// Replaces NaN by a value of the current type.
+    pub fn replace_nan(mut self, by: Scalar) -> Prepare {
+        let kernel = with_class!(Inexact, self.to, T => pick_replace_nan::<T>(self.level))
+            .expect("only floating-point numbers can be NaN");
+        self.steps.push(Step::ReplaceNan(kernel, Value::new(by)));
+        self
+    }
+
+    /// Converts to a type. Unsigned integers of 64 bits count as signed ones: their sums have the
+    /// same bits.
+    pub fn convert(mut self, to: DType) -> Prepare {
+        if self.to != to && (self.to, to) != (DType::U64, DType::I64) {
+            self.steps.push(Step::Map(cast(self.to, to, self.level)));
+        }
+        self.to = to;
+        self
+    }
+
+    /// Applies an operation of one operand.
+    pub fn map(mut self, op: Op) -> Prepare {
+        let kernel = elementwise(op, self.to, Form::Vector, self.level);
+        self.steps.push(Step::Map(
+            kernel.expect("callers know the types of operations"),
+        ));
+        self.to = op.output(self.to).expect("there is a kernel");
+        self
+    }
+
+    /// The squares of the moduli of `float64` or `complex128` values.
+    pub fn norm_square(mut self) -> Prepare {
+        let kernel = match self.to {
+            DType::Complex128 => pick_norm_square::<Complex<f64>>(self.level),
+            _ => pick_norm_square::<f64>(self.level),
+        };
+        self.steps.push(Step::Map(kernel));
+        self.to = DType::F64;
+        self
+    }
+
+    /// Puts a neutral term where the mask is false.
+    pub fn neutralize(mut self, neutral: impl Into<Scalar>) -> Prepare {
+        let kernel = select(self.to, false, true, self.level);
+        self.steps
+            .push(Step::Neutralize(kernel, Value::new(neutral)));
+        self
+    }
+
+    /// One `bool` per value that says whether it takes part. There must be a mask, or NaN skipped.
+    pub fn keep(from: DType, skip_nan: bool, level: Level) -> Prepare {
+        let kernel =
+            |op, dtype| elementwise(op, dtype, Form::Vector, level).expect("every type has it");
+        let steps = if skip_nan {
+            // Only NaN differs from itself.
+            vec![
+                Step::Map(kernel(Op::Equal, from)),
+                Step::AndMask(kernel(Op::LogicalAnd, DType::Bool)),
+            ]
+        } else {
+            vec![Step::TakeMask]
+        };
+        Prepare {
+            from,
+            to: DType::Bool,
+            steps,
+            level,
+        }
+    }
+
+    /// Makes `n ≤ CHUNK` terms, in `out` or where the values themselves are. With `fill` that value
+    /// stands for what does not take part.
+    ///
+    /// # Safety
+    /// `values` must be `n` values, `mask` null or `n` bytes, of the types promised; the machine must
+    /// have the level.
+    unsafe fn run(
+        &self,
+        values: *const u8,
+        mask: *const u8,
+        n: usize,
+        fill: Option<&Value>,
+        out: &mut Buffer,
+    ) -> *const u8 {
+        debug_assert!(n <= CHUNK);
+        let mut other = Buffer::new();
+        let (out, other) = (out.as_mut_ptr(), other.as_mut_ptr());
+        let mut current = values;
+        let mut left = self.steps.iter().filter(|step| step.applies(mask)).count();
+        for step in self.steps.iter().filter(|step| step.applies(mask)) {
+            left -= 1;
+            // The last step writes to `out`, those before alternate.
+            let to = if left.is_multiple_of(2) { out } else { other };
+            // SAFETY: the buffers have room for a chunk of any type; operands and result differ.
+            unsafe {
+                match step {
+                    Step::Map(kernel) => kernel(n, &[current; 3], to),
+                    Step::ReplaceNan(kernel, neutral) => {
+                        kernel(n, &[current, fill.unwrap_or(neutral).as_ptr(), current], to);
+                    }
+                    Step::Neutralize(kernel, neutral) => {
+                        kernel(n, &[mask, current, fill.unwrap_or(neutral).as_ptr()], to);
+                    }
+                    Step::AndMask(kernel) => kernel(n, &[mask, current, current], to),
+                    Step::TakeMask => {
+                        current = mask;
+                        continue;
+                    }
+                }
+            }
+            current = to;
+        }
+        current
+    }
+
+    /// Whether the terms are the values.
+    fn is_direct(&self, mask: *const u8) -> bool {
+        !self.steps.iter().any(|step| step.applies(mask))
+    }
+
+    /// Folds a run in lanes and merges the lanes.
+    ///
+    /// # Safety
+    /// `values` must be `n` values, `mask` null or `n` bytes; the terms must be of the monoid; the
+    /// machine must have the level.
+    pub unsafe fn fold_run<M: Monoid>(
+        &self,
+        monoid: M,
+        values: *const u8,
+        mask: *const u8,
+        n: usize,
+    ) -> M::State {
+        // SAFETY: the caller's promise.
+        unsafe { self.fold_lanes(monoid, values, mask, n, None) }
+    }
+
+    /// As `fold_run`, but `fill`, of the type of the terms, stands for what does not take part.
+    ///
+    /// # Safety
+    /// As for `fold_run`; what replaces NaN must be replaced in terms.
+    pub unsafe fn fold_run_filled<M: Monoid>(
+        &self,
+        monoid: M,
+        values: *const u8,
+        mask: *const u8,
+        n: usize,
+        fill: &Value,
+    ) -> M::State {
+        // SAFETY: the caller's promise.
+        unsafe { self.fold_lanes(monoid, values, mask, n, Some(fill)) }
+    }
+
+    /// # Safety
+    /// As for `fold_run`.
+    unsafe fn fold_lanes<M: Monoid>(
+        &self,
+        monoid: M,
+        values: *const u8,
+        mask: *const u8,
+        n: usize,
+        fill: Option<&Value>,
+    ) -> M::State {
+        let mut lanes = [monoid.identity(); LANES];
+        let direct = self.is_direct(mask);
+        let chunk = if direct { n } else { CHUNK };
+        let mut buffer = Buffer::new();
+        let mut start = 0;
+        while start < n {
+            let now = chunk.min(n - start);
+            let values = values.wrapping_add(start * self.from.size());
+            let mask = if mask.is_null() {
+                mask
+            } else {
+                mask.wrapping_add(start)
+            };
+            // SAFETY: a part of what the caller promised. Chunks are whole numbers of lanes.
+            unsafe {
+                let terms = if direct {
+                    values
+                } else {
+                    self.run(values, mask, now, fill, &mut buffer)
+                };
+                let terms = std::slice::from_raw_parts(terms.cast::<M::Term>(), now);
+                monoid.step_lanes(terms, &mut lanes, self.level);
+            }
+            start += now;
+        }
+        monoid.merge_lanes(lanes)
+    }
+
+    /// Takes rows into the states, one per column.
+    ///
+    /// # Safety
+    /// The rows must be as wide as there are states; the terms must be of the monoid; the machine must
+    /// have the level.
+    pub unsafe fn fold_rows<M: Monoid>(&self, monoid: M, rows: &Rows, states: &mut [M::State]) {
+        if self.is_direct(rows.mask) {
+            let mut r = 0;
+            while r < rows.rows {
+                let n = PASS.min(rows.rows - r);
+                let pointers: [*const M::Term; PASS] =
+                    std::array::from_fn(|i| rows.values(r + i.min(n - 1), 0, self.from).cast());
+                // SAFETY: rows that the caller promised.
+                unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
+                r += n;
+            }
+            return;
+        }
+        let mut buffers: [Buffer; PASS] = std::array::from_fn(|_| Buffer::new());
+        for (block, states) in states.chunks_mut(CHUNK).enumerate() {
+            let column = block * CHUNK;
+            let mut r = 0;
+            while r < rows.rows {
+                let n = PASS.min(rows.rows - r);
+                let mut pointers = [std::ptr::null(); PASS];
+                for (i, buffer) in buffers[..n].iter_mut().enumerate() {
+                    // SAFETY: a part of a row that the caller promised.
+                    pointers[i] = unsafe {
+                        self.run_row(rows, r + i, column, states.len(), buffer)
+                            .cast()
+                    };
+                }
+                // SAFETY: rows of as many terms as there are states.
+                unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
+                r += n;
+            }
+        }
+    }
+
+    /// The terms of a part of one row.
+    ///
+    /// # Safety
+    /// The row must have the columns, at most `CHUNK`; the machine must have the level.
+    pub unsafe fn run_row(
+        &self,
+        rows: &Rows,
+        r: usize,
+        column: usize,
+        width: usize,
+        buffer: &mut Buffer,
+    ) -> *const u8 {
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.run(
+                rows.values(r, column, self.from),
+                rows.mask(r, column),
+                width,
+                None,
+                buffer,
+            )
+        }
+    }
+}
+
+impl Step {
+    fn applies(&self, mask: *const u8) -> bool {
+        match self {
+            Step::Map(_) | Step::ReplaceNan(..) => true,
+            Step::Neutralize(..) | Step::AndMask(_) | Step::TakeMask => !mask.is_null(),
+        }
+    }
+}
+
+/// Rows a stride of elements apart, and perhaps a mask of the same form.
+#[derive(Clone, Copy)]
+pub struct Rows {
+    pub values: *const u8,
+    pub stride: isize,
+    pub mask: *const u8,
+    pub mask_stride: isize,
+    pub rows: usize,
+}
+
+impl Rows {
+    /// The same rows from a column on.
+    pub fn from_column(&self, column: usize, dtype: DType) -> Rows {
+        Rows {
+            values: self.values(0, column, dtype),
+            mask: self.mask(0, column),
+            ..*self
+        }
+    }
+
+    pub fn values(&self, r: usize, column: usize, dtype: DType) -> *const u8 {
+        let elements = r as isize * self.stride + column as isize;
+        self.values
+            .wrapping_offset(elements * dtype.size() as isize)
+    }
+
+    /// Null if there is no mask.
+    pub fn mask(&self, r: usize, column: usize) -> *const u8 {
+        if self.mask.is_null() {
+            return self.mask;
+        }
+        self.mask
+            .wrapping_offset(r as isize * self.mask_stride + column as isize)
+    }
+}
+
+struct ReplaceNan<T>(std::marker::PhantomData<T>);
+
+fn pick_replace_nan<T: Any>(level: Level) -> TileFn {
+    match level {
+        Level::Portable => ReplaceNan::<T>::portable,
+        Level::Avx2 => ReplaceNan::<T>::avx2,
+        Level::Avx512 => ReplaceNan::<T>::avx512,
+    }
+}
+
+impl<T: Any> ReplaceNan<T> {
+    level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8) = Self::body);
+
+    /// # Safety
+    /// As for [`TileFn`]; the second operand is one value.
+    #[inline(always)]
+    unsafe fn body(n: usize, args: &[*const u8; 3], out: *mut u8) {
+        let (values, out): (*const T, *mut T) = (args[0].cast(), out.cast());
+        // SAFETY: the contract of `TileFn`.
+        unsafe {
+            let by: T = args[1].cast::<T>().read();
+            for i in 0..n {
+                let value = values.add(i).read();
+                out.add(i).write(if value.isnan() { by } else { value });
+            }
+        }
+    }
+}
+
+struct NormSquare<T>(std::marker::PhantomData<T>);
+
+fn pick_norm_square<T: Moment>(level: Level) -> TileFn {
+    match level {
+        Level::Portable => NormSquare::<T>::portable,
+        Level::Avx2 => NormSquare::<T>::avx2,
+        Level::Avx512 => NormSquare::<T>::avx512,
+    }
+}
+
+impl<T: Moment> NormSquare<T> {
+    level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8) = Self::body);
+
+    /// # Safety
+    /// As for [`TileFn`].
+    #[inline(always)]
+    unsafe fn body(n: usize, args: &[*const u8; 3], out: *mut u8) {
+        let (values, out): (*const T, *mut f64) = (args[0].cast(), out.cast());
+        for i in 0..n {
+            // SAFETY: the contract of `TileFn`.
+            unsafe { out.add(i).write(values.add(i).read().norm_square()) };
+        }
+    }
+}
