@@ -91,7 +91,7 @@ level_functions!(unsafe fn words_portable, words_avx2, words_autovectorized(
     blocks: Blocks, first: u64, words: &mut [u64]) = words_body);
 
 /// Blocks that are computed side by side.
-const GROUP: usize = 8;
+const GROUP: usize = 16;
 
 #[inline(always)]
 unsafe fn words_body(blocks: Blocks, first: u64, words: &mut [u64]) {

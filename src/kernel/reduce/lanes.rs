@@ -17,6 +17,12 @@ pub trait Loops: Monoid {
     /// # Safety
     /// The machine must have the level.
     unsafe fn fold_run(self, terms: &[Self::Term], level: Level) -> Self::State {
+        // Wide registers only pay where they are filled a few times.
+        let level = if terms.len() < 4 * LANES {
+            Level::Portable
+        } else {
+            level
+        };
         // SAFETY: the caller's promise.
         unsafe {
             match level {

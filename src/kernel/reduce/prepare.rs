@@ -79,7 +79,7 @@ impl Prepare {
     }
 
     /// The type of the values.
-    pub fn from(&self) -> DType {
+    pub fn dtype(&self) -> DType {
         self.from
     }
 
@@ -372,7 +372,7 @@ pub struct Rows {
 
 impl Rows {
     /// The same rows from a column on.
-    pub fn from_column(&self, column: usize, dtype: DType) -> Rows {
+    pub fn columns_from(&self, column: usize, dtype: DType) -> Rows {
         Rows {
             values: self.values(0, column, dtype),
             mask: self.mask(0, column),
