@@ -13,6 +13,8 @@ pub mod formula;
 pub mod inexact;
 pub mod ordered;
 pub mod real;
+#[cfg(test)]
+mod tests;
 
 pub use any::Any;
 pub use arith::Arith;
