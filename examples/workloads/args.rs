@@ -4,11 +4,13 @@ use crate::table::{self, WORKLOADS, Workload};
 
 pub const USAGE: &str = "\
 workloads list
-workloads run NAME [--engine limit] [--shape 10000x10000] [--chunks 1000x1000]
-    [--threads N] [--memory 1GiB] [--repeat 5] [--seed 42]";
+workloads run NAME… [--engine flagstone|limit] [--shape 10000x10000] [--chunks 1000x1000]
+    [--threads N] [--memory 1GiB] [--repeat 5] [--seed 42]
+workloads compare NAME… [--pairs 15] [the same flags]";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineName {
+    Flagstone,
     Limit,
 }
 
@@ -16,6 +18,7 @@ pub enum EngineName {
 pub enum Command {
     List,
     Run(Options),
+    Compare(Options),
 }
 
 #[derive(Clone, Debug)]
@@ -27,9 +30,9 @@ pub struct Options {
     pub chunks: Option<Vec<usize>>,
     pub threads: usize,
     /// The budget of engines that have one; the loops written by hand have none.
-    #[allow(dead_code)]
     pub memory: Option<usize>,
     pub repeat: usize,
+    pub pairs: usize,
     pub seed: u64,
 }
 
@@ -37,6 +40,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String>
     match words.next().as_deref() {
         Some("list") => Ok(Command::List),
         Some("run") => options(words).map(Command::Run),
+        Some("compare") => options(words).map(Command::Compare),
         Some(other) => Err(format!("no command is named {other:?}")),
         None => Err("a command is needed".to_owned()),
     }
@@ -45,12 +49,13 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String>
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
     let mut options = Options {
         workloads: Vec::new(),
-        engine: EngineName::Limit,
+        engine: EngineName::Flagstone,
         shape: None,
         chunks: None,
         threads: std::thread::available_parallelism().map_or(1, usize::from),
         memory: None,
         repeat: 5,
+        pairs: 15,
         seed: 42,
     };
     while let Some(word) = words.next() {
@@ -80,6 +85,9 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
             "repeat" => {
                 options.repeat = positive(&value).ok_or_else(|| wrong("a positive number"))?
             }
+            "pairs" => {
+                options.pairs = positive(&value).ok_or_else(|| wrong("a positive number"))?
+            }
             "seed" => options.seed = value.parse().map_err(|_| wrong("a number"))?,
             _ => return Err(format!("no flag is named --{flag}")),
         }
@@ -100,6 +108,7 @@ fn unknown_workload(name: &str) -> String {
 
 fn engine(value: &str) -> Option<EngineName> {
     match value {
+        "flagstone" => Some(EngineName::Flagstone),
         "limit" => Some(EngineName::Limit),
         _ => None,
     }

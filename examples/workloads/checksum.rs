@@ -21,6 +21,16 @@ impl Checksum {
         )
     }
 
+    /// For a message.
+    pub fn brief(&self) -> String {
+        match self {
+            Checksum::Bits(bits) => format!("bits {bits:016x}"),
+            Checksum::Values { values, .. } => {
+                format!("{} values, first {:?}, sum {:?}", values.len(), values.first(), values.iter().sum::<f64>())
+            }
+        }
+    }
+
     /// Whether both are of the same result.
     pub fn agrees(&self, other: &Checksum) -> bool {
         match (self, other) {

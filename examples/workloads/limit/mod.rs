@@ -18,7 +18,7 @@ pub mod vector;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use ndarray::ArcArray1;
 
 use crate::checksum::Checksum;
 use crate::table::{Second, Workload};
@@ -31,9 +31,9 @@ pub struct Input {
     pub chunks: Vec<usize>,
     pub seed: u64,
     /// Uniform numbers of stream 0, if the workload has an array in memory.
-    pub x: Option<Arc<Vec<f64>>>,
+    pub x: Option<ArcArray1<f64>>,
     /// Uniform numbers of stream 1: a second array of the same shape, or a row.
-    pub y: Option<Arc<Vec<f64>>>,
+    pub y: Option<ArcArray1<f64>>,
 }
 
 impl Input {
@@ -47,9 +47,8 @@ impl Input {
     ) -> Input {
         let size = shape.iter().product();
         let uniform = |stream, len| {
-            Some(Arc::new(pool.install(|| {
-                random::uniform(&Stream::new(seed, stream), len)
-            })))
+            let values = pool.install(|| random::uniform(&Stream::new(seed, stream), len));
+            Some(ArcArray1::from_vec(values))
         };
         let x = if workload.reads_x {
             uniform(0, size)
@@ -72,13 +71,15 @@ impl Input {
 
     fn x(&self) -> &[f64] {
         self.x
-            .as_deref()
+            .as_ref()
+            .and_then(|x| x.as_slice())
             .expect("the workload's row in the table says that it reads x")
     }
 
     fn y(&self) -> &[f64] {
         self.y
-            .as_deref()
+            .as_ref()
+            .and_then(|y| y.as_slice())
             .expect("the workload's row in the table says that it reads y")
     }
 }
