@@ -11,6 +11,7 @@ pub mod complex;
 pub mod float;
 pub mod formula;
 pub mod inexact;
+pub mod inverse;
 pub mod ordered;
 pub mod real;
 #[cfg(test)]
