@@ -58,6 +58,7 @@ pub trait Fold: Send + Sync {
     ///
     /// # Safety
     /// `values` must be `n` values, `mask` null or `n` bytes; the machine must have the fold's level.
+    #[expect(clippy::too_many_arguments)]
     unsafe fn run(
         &self,
         values: *const u8,
