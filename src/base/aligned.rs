@@ -1,6 +1,6 @@
 //! Buffers of plain bytes, aligned for vectors and, when large, backed by huge pages.
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
 /// What kernels want: a cache line, and the widest vector register.
@@ -25,14 +25,24 @@ unsafe impl Send for AlignedBytes {}
 unsafe impl Sync for AlignedBytes {}
 
 impl AlignedBytes {
+    /// Bytes that must be written before they are read.
     pub fn new(len: usize) -> AlignedBytes {
+        // SAFETY: `allocate` calls it with a layout whose size is not zero.
+        AlignedBytes::allocate(len, |layout| unsafe { alloc(layout) })
+    }
+
+    /// Zeros; large ones come as fresh pages and cost nothing until they are touched.
+    pub fn zeroed(len: usize) -> AlignedBytes {
+        // SAFETY: as in `new`.
+        AlignedBytes::allocate(len, |layout| unsafe { alloc_zeroed(layout) })
+    }
+
+    fn allocate(len: usize, allocate: impl Fn(Layout) -> *mut u8) -> AlignedBytes {
         if len == 0 {
             return AlignedBytes { start: NonNull::<Line>::dangling().cast(), len };
         }
         let layout = AlignedBytes::layout(len);
-        // SAFETY: the layout's size is not zero.
-        let start = unsafe { alloc(layout) };
-        let Some(start) = NonNull::new(start) else { handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(allocate(layout)) else { handle_alloc_error(layout) };
         advise_huge(start.as_ptr(), len);
         AlignedBytes { start, len }
     }

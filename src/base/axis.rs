@@ -49,6 +49,11 @@ impl Axes {
         self.keep
     }
 
+    /// Whether all axes are meant, however many there are.
+    pub(crate) fn is_all(&self) -> bool {
+        self.list.is_none()
+    }
+
     /// The axes of an array with `ndim` of them: ascending, counted from 0.
     pub(crate) fn resolve(&self, ndim: usize) -> Result<Vec<usize>> {
         let Some(list) = &self.list else {

@@ -8,7 +8,7 @@ use super::region::Region;
 use crate::error::{Error, Kind, Result};
 
 /// The partition of one axis.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum AxisChunks {
     /// Chunks of one size, the last one shorter if need be.
     Regular { len: usize, size: usize },

@@ -70,6 +70,12 @@ impl Memory {
     pub fn first(&self) -> *const u8 {
         self.first
     }
+
+    /// Whether the elements are consecutive in C order.
+    pub fn is_c_order(&self) -> bool {
+        let expected = c_strides(&self.shape);
+        (0..self.shape.len()).all(|axis| self.shape[axis] <= 1 || self.strides[axis] == expected[axis])
+    }
 }
 
 impl fmt::Debug for Memory {

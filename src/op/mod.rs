@@ -2,7 +2,12 @@
 //!
 //! Knows no threads, no tiles, no memory; the kernels instantiate the formulas that stand here.
 
+pub mod closure;
+pub mod fold;
+pub mod generate;
+pub mod program;
 pub mod random;
 pub mod reducer;
 pub mod scalar;
 pub mod table;
+pub mod tree;

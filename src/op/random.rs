@@ -1,5 +1,6 @@
 //! Random arrays as data: which generator, which distribution.
 
+use std::fmt;
 use std::hash::{Hash, Hasher};
 
 use crate::base::dtype::DType;
@@ -38,6 +39,16 @@ impl Distribution {
         }
     }
 
+    pub fn name(&self) -> &'static str {
+        match self {
+            Distribution::Uniform { .. } => "uniform",
+            Distribution::Normal { .. } => "normal",
+            Distribution::Exponential { .. } => "exponential",
+            Distribution::Integers { .. } => "integers",
+            Distribution::Bernoulli { .. } => "bernoulli",
+        }
+    }
+
     /// Nanoseconds per element, roughly.
     pub fn cost(&self) -> f64 {
         match self {
@@ -57,6 +68,18 @@ impl Distribution {
             Distribution::Exponential { rate } => (2, of(rate), 0),
             Distribution::Integers { low, high } => (3, low as u128, high as u128),
             Distribution::Bernoulli { p } => (4, of(p), 0),
+        }
+    }
+}
+
+impl fmt::Display for Distribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Distribution::Uniform { low, high } => write!(f, "{low}..{high}"),
+            Distribution::Normal { mean, std } => write!(f, "mean {mean}, std {std}"),
+            Distribution::Exponential { rate } => write!(f, "rate {rate}"),
+            Distribution::Integers { low, high } => write!(f, "{low}..{high}"),
+            Distribution::Bernoulli { p } => write!(f, "p {p}"),
         }
     }
 }

@@ -1,0 +1,87 @@
+//! (x + xᵀ).sum(), with every x[i, j] + x[j, i] computed.
+
+use rayon::prelude::*;
+
+use super::vector::{Register, dispatch};
+
+/// The side of the squares that are visited in pairs, (I, J) and (J, I): both fit the second-level cache.
+const SIDE: usize = 128;
+
+/// The first row and column of a square.
+type Corner = (usize, usize);
+
+/// The sum of x + xᵀ over the square of rows `i..` and columns `j..`.
+///
+/// Meanwhile the square at `next` is fetched into the cache: the jumps from row to row are nothing that a
+/// machine foresees.
+#[inline(always)]
+fn square<V: Register>(x: &[f64], n: usize, (i, j): Corner, next: Corner) -> f64 {
+    let (i_end, j_end) = ((i + SIDE).min(n), (j + SIDE).min(n));
+    let i_whole = i + (i_end - i) / V::LANES * V::LANES;
+    let j_whole = j + (j_end - j) / V::LANES * V::LANES;
+    let mut sums = [V::splat(0.0); 8];
+    let mut total = 0.0;
+    for row in (i..i_whole).step_by(V::LANES) {
+        for column in (j..j_whole).step_by(V::LANES) {
+            let soon = x
+                .as_ptr()
+                .wrapping_add((next.0 + row - i) * n + next.1 + column - j);
+            for r in 0..V::LANES {
+                V::prefetch(soon.wrapping_add(r * n));
+            }
+            let mut turned = [V::splat(0.0); 8];
+            // SAFETY: both squares of `LANES` × `LANES` elements lie inside of the matrix.
+            unsafe {
+                let direct = x.as_ptr().add(row * n + column);
+                V::load_transposed(x.as_ptr().add(column * n + row), n, &mut turned);
+                for r in 0..V::LANES {
+                    sums[r] = sums[r].add(V::load(direct.add(r * n)).add(turned[r]));
+                }
+            }
+        }
+        for r in row..row + V::LANES {
+            for column in j_whole..j_end {
+                total += x[r * n + column] + x[column * n + r];
+            }
+        }
+    }
+    for row in i_whole..i_end {
+        for column in j..j_end {
+            total += x[row * n + column] + x[column * n + row];
+        }
+    }
+    for sum in sums {
+        total += sum.reduce_add();
+    }
+    total
+}
+
+/// Both squares of a pair, while the next pair is fetched.
+#[inline(always)]
+fn pair_body<V: Register>(x: &[f64], n: usize, (i, j): Corner, next: Corner) -> f64 {
+    let first = square::<V>(x, n, (i, j), next);
+    if i == j {
+        first
+    } else {
+        first + square::<V>(x, n, (j, i), (next.1, next.0))
+    }
+}
+
+dispatch! {
+    fn pair(x: &[f64], n: usize, corner: Corner, next: Corner) -> f64 = pair_body;
+}
+
+pub fn transpose_sum(x: &[f64], n: usize) -> f64 {
+    let corners = || (0..n).step_by(SIDE);
+    let pairs: Vec<Corner> = corners()
+        .flat_map(|i| corners().filter(move |&j| j >= i).map(move |j| (i, j)))
+        .collect();
+    let task = |pairs: &[Corner]| {
+        let next = |k: usize| pairs[(k + 1).min(pairs.len() - 1)];
+        (0..pairs.len())
+            .map(|k| pair(x, n, pairs[k], next(k)))
+            .sum()
+    };
+    let parts: Vec<f64> = pairs.par_chunks(16).map(task).collect();
+    parts.iter().sum()
+}

@@ -1,0 +1,171 @@
+//! Measures jobs on chunked arrays, each against the best loop written by hand for the same job.
+//!
+//! ```text
+//! cargo run --release --example workloads -- list
+//! cargo run --release --example workloads -- run sum mean0 --repeat 5
+//! cargo run --release --example workloads -- compare sum mean0 --pairs 15
+//! ```
+//!
+//! `run` prints one JSON object a line; `compare` runs Flagstone and the loop in turn, in one process, and
+//! prints both medians and the median of the ratios, pair by pair. `docs/performance.md` explains the workloads and the figures.
+
+mod args;
+mod checksum;
+mod engine;
+mod flagstone;
+mod json;
+mod limit;
+mod table;
+
+use std::process::ExitCode;
+
+use args::{Command, EngineName, Options};
+use engine::{Engine, Limit, Sample};
+use flagstone::Flagstone;
+use limit::Input;
+use table::{WORKLOADS, Workload};
+
+fn main() -> ExitCode {
+    let command = match args::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(mistake) => {
+            eprintln!("{mistake}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    let result = match command {
+        Command::List => {
+            WORKLOADS
+                .iter()
+                .for_each(|workload| println!("{:16}{}", workload.name, workload.what));
+            Ok(())
+        }
+        Command::Run(options) => run_all(&options),
+        Command::Compare(options) => compare_all(&options),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()?;
+    let engine: Box<dyn Engine> = match options.engine {
+        EngineName::Flagstone => Box::new(Flagstone::new(options.threads, options.memory)?),
+        EngineName::Limit => Box::new(Limit { pool: &pool }),
+    };
+    for workload in &options.workloads {
+        println!("{}", run(&*engine, workload, options, &pool)?);
+    }
+    Ok(())
+}
+
+fn compare_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.threads)
+        .build()?;
+    let flagstone = Flagstone::new(options.threads, options.memory)?;
+    let limit = Limit { pool: &pool };
+    for workload in &options.workloads {
+        println!("{}", compare([&flagstone, &limit], workload, options, &pool)?);
+    }
+    Ok(())
+}
+
+/// Both engines in turn, so that a change of the machine's speed meets both.
+fn compare(
+    engines: [&dyn Engine; 2],
+    workload: &Workload,
+    options: &Options,
+    pool: &rayon::ThreadPool,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let input = input(workload, options, pool)?;
+    let sample = |engine: &dyn Engine| engine.run(workload, &input);
+    let warm: Vec<Sample> = engines.iter().map(|engine| sample(*engine)).collect::<Result<_, _>>()?;
+    let mut seconds = [Vec::new(), Vec::new()];
+    let mut ratios = Vec::with_capacity(options.pairs);
+    let mut agrees = warm[0].checksum.agrees(&warm[1].checksum);
+    for _ in 0..options.pairs {
+        let [a, b] = [sample(engines[0])?, sample(engines[1])?];
+        agrees &= a.checksum.agrees(&b.checksum);
+        ratios.push(a.seconds / b.seconds);
+        seconds[0].push(a.seconds);
+        seconds[1].push(b.seconds);
+    }
+    let object = json::Object::new()
+        .text("workload", workload.name)
+        .integers("shape", &input.shape)
+        .integers("chunks", &input.chunks)
+        .integer("threads", options.threads)
+        .integer("pairs", options.pairs)
+        .number("flagstone_seconds", median(&mut seconds[0]))
+        .number("limit_seconds", median(&mut seconds[1]))
+        .number("ratio", median(&mut ratios))
+        .text("checksums", if agrees { "agree" } else { "differ" });
+    if !agrees {
+        eprintln!("{}: the two engines' checksums differ: {:?} {:?}", workload.name, warm[0].checksum.brief(), warm[1].checksum.brief());
+    }
+    Ok(object.finish())
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+}
+
+/// What the workload works on, in the shape that was asked for.
+fn input(
+    workload: &Workload,
+    options: &Options,
+    pool: &rayon::ThreadPool,
+) -> Result<Input, Box<dyn std::error::Error>> {
+    let shape = options.shape.clone().unwrap_or_else(|| workload.shape.to_vec());
+    let chunks = options.chunks.clone().unwrap_or_else(|| workload.chunks.to_vec());
+    if shape.len() != 2 || chunks.len() != 2 {
+        return Err(
+            format!("workloads are of two axes: shape {shape:?}, chunks {chunks:?}").into(),
+        );
+    }
+    Ok(Input::new(workload, shape, chunks, options.seed, pool))
+}
+
+fn run(
+    engine: &dyn Engine,
+    workload: &Workload,
+    options: &Options,
+    pool: &rayon::ThreadPool,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let input = input(workload, options, pool)?;
+    // The first run warms up: pages, caches, frequencies, pools.
+    let mut sample = engine.run(workload, &input)?;
+    let mut seconds = Vec::with_capacity(options.repeat);
+    for _ in 0..options.repeat {
+        let again = engine.run(workload, &input)?;
+        if !again.checksum.agrees(&sample.checksum) {
+            return Err(format!("{} gave two different results", workload.name).into());
+        }
+        sample = again;
+        seconds.push(sample.seconds);
+    }
+    let facts = sample.facts;
+    Ok(json::Object::new()
+        .text("workload", workload.name)
+        .text("engine", engine.name())
+        .integers("shape", &input.shape)
+        .integers("chunks", &input.chunks)
+        .integer("threads", options.threads)
+        .numbers("seconds", &seconds)
+        .known("tasks", facts.tasks)
+        .known("planned_peak_bytes", facts.planned_peak_bytes)
+        .known("held_peak_bytes", facts.held_peak_bytes)
+        .known("bytes_read", facts.bytes_read)
+        .checksum("checksum", &sample.checksum)
+        .finish())
+}

@@ -1,0 +1,136 @@
+//! Results as a stream of blocks.
+
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD};
+
+use super::compute::{Tasked, plan};
+use super::engine::Engine;
+use super::handle::Array;
+use crate::base::chunks::{Chunks, unravel};
+use crate::base::element::Element;
+use crate::base::memory::view;
+use crate::base::region::Region;
+use crate::base::shape::c_strides;
+use crate::error::{Error, Result};
+use crate::exec::{RunOptions, Stream};
+use crate::graph::stage::Place;
+use crate::work::{self, GraphWork};
+
+/// One finished block of an array.
+pub struct Block<T> {
+    index: Vec<usize>,
+    block: Arc<work::Block>,
+    element: std::marker::PhantomData<T>,
+}
+
+impl<T: Element> Block<T> {
+    /// Which block of the chunk grid it is.
+    pub fn index(&self) -> &[usize] {
+        &self.index
+    }
+
+    /// Where it lies in the array.
+    pub fn region(&self) -> &Region {
+        &self.block.region
+    }
+
+    /// The elements.
+    pub fn values(&self) -> ArrayViewD<'_, T> {
+        let shape = self.block.region.shape();
+        assert_eq!(self.block.dtype, T::DTYPE, "a block of one dtype was made for another");
+        // SAFETY: a finished block holds its region's elements in C order.
+        unsafe { view(self.block.first(), shape, &c_strides(shape)) }
+    }
+
+    /// The elements as an array of their own; copies them.
+    pub fn into_array(self) -> ArrayD<T> {
+        self.values().to_owned()
+    }
+}
+
+/// The finished blocks of an array, in C order of its chunk grid. See [`Array::blocks`].
+///
+/// The bytes of a block return to the budget when it is handed out: from then on it is the caller's.
+pub struct Blocks<T> {
+    state: State,
+    element: std::marker::PhantomData<fn() -> T>,
+}
+
+enum State {
+    Running { stream: Stream, work: Arc<Tasked>, first: u32, next: usize, chunks: Chunks },
+    Failed(Error),
+    Done,
+}
+
+impl<T: Element> Blocks<T> {
+    pub(super) fn failed(error: Error) -> Blocks<T> {
+        Blocks { state: State::Failed(error), element: std::marker::PhantomData }
+    }
+
+    pub(super) fn start(engine: &Engine, array: &Array<T>) -> Blocks<T> {
+        match Blocks::<T>::open(engine, array) {
+            Ok(state) => Blocks { state, element: std::marker::PhantomData },
+            Err(error) => Blocks::failed(error),
+        }
+    }
+
+    fn open(engine: &Engine, array: &Array<T>) -> Result<State> {
+        let value = array.value.clone()?;
+        let planned = plan(engine, std::slice::from_ref(&value), &[Place::Stream]);
+        let first = planned.tasks.stages.iter().find(|stage| stage.delivered).map_or(0, |stage| stage.first);
+        let n_tasks = planned.tasks.len();
+        // SAFETY: there are no result places.
+        let work = unsafe {
+            GraphWork::new(planned.graph, planned.env, planned.numbering, n_tasks, Vec::new())
+        };
+        let work = Arc::new(Tasked(work));
+        let options = RunOptions {
+            cancel: engine.cancel.clone(),
+            observers: engine.observers.to_vec(),
+            serial: false,
+        };
+        let stream = engine.executor.stream(planned.tasks, planned.order, work.clone(), &options)?;
+        Ok(State::Running { stream, work, first, next: 0, chunks: value.chunks().clone() })
+    }
+}
+
+impl<T: Element> Iterator for Blocks<T> {
+    type Item = Result<Block<T>>;
+
+    fn next(&mut self) -> Option<Result<Block<T>>> {
+        let (result, over) = match &mut self.state {
+            State::Done => return None,
+            State::Failed(error) => (Err(error.clone()), true),
+            State::Running { stream, work, first, next, chunks } => {
+                if *next == chunks.count() {
+                    self.state = State::Done;
+                    return None;
+                }
+                let task = *first + *next as u32;
+                match stream.wait(task) {
+                    Err(error) => (Err(error), true),
+                    Ok(()) => {
+                        let block = work.0.take_block(task).expect("a finished task has made its block");
+                        stream.take(task);
+                        let index = unravel(*next, &chunks.num_blocks());
+                        *next += 1;
+                        (Ok(Block { index, block, element: std::marker::PhantomData }), false)
+                    }
+                }
+            }
+        };
+        if over {
+            self.state = State::Done;
+        }
+        Some(result)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        match &self.state {
+            State::Running { next, chunks, .. } => (0, Some(chunks.count() - next)),
+            State::Failed(_) => (1, Some(1)),
+            State::Done => (0, Some(0)),
+        }
+    }
+}

@@ -1,0 +1,515 @@
+//! Where the pipeline is joined: plan, optimize, lower, run.
+
+use std::any::Any;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Instant;
+
+use ndarray::{ArrayD, ArrayViewMut, Dimension, IxDyn};
+
+use super::blocks::Blocks;
+use super::engine::{Engine, Report};
+use super::explain::{Explain, TaskGraph, bytes_read};
+use super::handle::Array;
+use crate::base::aligned::advise_huge;
+use crate::base::chunk_spec::ChunkSpec;
+use crate::base::element::Element;
+use crate::base::memory::Memory;
+use crate::base::shape::c_strides;
+use crate::error::{Error, Kind, Result};
+use crate::exec::{Hold, RunOptions, Work};
+use crate::graph::env::Env;
+use crate::graph::expand::{Numbering, expand};
+use crate::graph::stage::{Graph, Place};
+use crate::graph::tasks::{Order, Tasks, order};
+use crate::kernel::level::level;
+use crate::lower::{Options, lower};
+use crate::op::fold::Fold;
+use crate::op::reducer::ReduceOp;
+use crate::optimize::{Rule, optimize};
+use crate::plan::build;
+use crate::plan::node::{NodeKind, Value};
+use crate::work::{GraphWork, ResultPlace};
+
+/// A job so short (in estimated nanoseconds) that waking other threads would not pay.
+const SERIAL_COST: f64 = 60_000.0;
+
+/// A plan that is ready to run.
+pub(super) struct Planned {
+    pub roots: Vec<Value>,
+    pub graph: Arc<Graph>,
+    pub env: Arc<Env>,
+    pub tasks: Arc<Tasks>,
+    pub order: Arc<Order>,
+    pub numbering: Numbering,
+}
+
+/// Optimizes and lowers, with smaller tasks and without sharing if the floor is above the budget.
+pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Planned {
+    let roots = optimize(values, &engine.off);
+    let on = |rule: Rule| !engine.off.contains(&rule);
+    let mut options = Options {
+        threads: engine.threads(),
+        fuse_elementwise: on(Rule::FuseElementwise),
+        fuse_reductions: on(Rule::FuseReductions),
+        share_stages: on(Rule::ShareStages),
+        share_loads: on(Rule::Hold),
+        shrink: 0,
+        fold: make_fold,
+    };
+    let mut planned = attempt(&roots, places, &options);
+    let budget = engine.memory();
+    for (shrink, share) in [(2, true), (4, true), (4, false), (6, false)] {
+        if planned.order.floor <= budget {
+            break;
+        }
+        options = Options { shrink, share_loads: options.share_loads && share, ..options };
+        let smaller = attempt(&roots, places, &options);
+        if smaller.order.floor < planned.order.floor {
+            planned = smaller;
+        }
+    }
+    planned
+}
+
+fn attempt(roots: &[Value], places: &[Place], options: &Options) -> Planned {
+    let (graph, env) = lower(roots, places, options);
+    let (tasks, numbering) = expand(&graph);
+    // A stream's blocks come in index order: that of its stage's tasks.
+    let delivered: Vec<u32> = tasks
+        .stages
+        .iter()
+        .filter(|stage| stage.delivered)
+        .flat_map(|stage| stage.first..stage.first + stage.count)
+        .collect();
+    let order = order(&tasks, (!delivered.is_empty()).then_some(&delivered[..]));
+    Planned {
+        roots: roots.to_vec(),
+        graph: Arc::new(graph),
+        env: Arc::new(env),
+        tasks: Arc::new(tasks),
+        order: Arc::new(order),
+        numbering,
+    }
+}
+
+fn make_fold(op: ReduceOp, dtype: crate::base::dtype::DType, masked: bool) -> Option<Box<dyn Fold>> {
+    crate::kernel::reduce::fold(op, dtype, masked, level())
+}
+
+impl Planned {
+    /// Whether the job is shorter than waking a thread.
+    pub fn is_tiny(&self) -> bool {
+        let cost: f64 = self.graph.dag.node_weights().map(|stage| stage.cost * stage.tasks() as f64).sum();
+        cost < SERIAL_COST
+    }
+}
+
+/// A graph's tasks as the executor sees them.
+pub(super) struct Tasked(pub GraphWork);
+
+impl Work for Tasked {
+    fn run(&self, task: u32) -> Result<()> {
+        self.0.run(task)
+    }
+
+    fn release(&self, task: u32) {
+        self.0.release(task);
+    }
+
+    fn describe(&self, task: u32) -> String {
+        format!("in {}", self.0.describe(task))
+    }
+}
+
+/// Memory for one result, on its way to become an array.
+#[doc(hidden)]
+pub struct Pending {
+    first: *mut u8,
+    shape: Vec<usize>,
+    /// The `Vec<T>` that owns the memory.
+    owner: Box<dyn Any + Send>,
+}
+
+/// One array to be computed.
+#[doc(hidden)]
+pub struct Request {
+    value: Value,
+    allocate: fn(&[usize]) -> Result<Pending>,
+}
+
+fn allocate<T: Element>(shape: &[usize]) -> Result<Pending> {
+    let mut elements = zeros::<T>(shape.iter().product());
+    Ok(Pending { first: elements.as_mut_ptr().cast(), shape: shape.to_vec(), owner: Box::new(elements) })
+}
+
+/// Zeros: fresh pages from the system, huge where it has them, untouched until they are written.
+fn zeros<T: Element>(n: usize) -> Vec<T> {
+    let layout = std::alloc::Layout::array::<T>(n).expect("a shape's bytes were checked when it was built");
+    if layout.size() == 0 {
+        return Vec::new();
+    }
+    // SAFETY: the layout has bytes; the allocation is a `Vec`'s of `n` elements; and all element types
+    // have zero bits as a value.
+    unsafe {
+        let first = std::alloc::alloc_zeroed(layout);
+        if first.is_null() {
+            std::alloc::handle_alloc_error(layout);
+        }
+        advise_huge(first, layout.size());
+        Vec::from_raw_parts(first.cast::<T>(), n, n)
+    }
+}
+
+/// What can be computed: an array, a reference to one, and tuples, arrays, slices and `Vec`s of them.
+pub trait Compute {
+    /// What computing gives: ndarrays in the same arrangement.
+    type Output;
+
+    #[doc(hidden)]
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()>;
+
+    #[doc(hidden)]
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> Self::Output;
+}
+
+impl<T: Element> Compute for Array<T> {
+    type Output = ArrayD<T>;
+
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+        requests.push(Request { value: self.value.clone()?, allocate: allocate::<T> });
+        Ok(())
+    }
+
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> ArrayD<T> {
+        let pending = results.next().expect("one result for each request");
+        let elements = *pending.owner.downcast::<Vec<T>>().expect("a result of the requested type");
+        ArrayD::from_shape_vec(IxDyn(&pending.shape), elements).expect("a result of the requested shape")
+    }
+}
+
+impl<C: Compute + ?Sized> Compute for &C {
+    type Output = C::Output;
+
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+        (**self).requests(requests)
+    }
+
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> C::Output {
+        (**self).assemble(results)
+    }
+}
+
+impl<C: Compute> Compute for [C] {
+    type Output = Vec<C::Output>;
+
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+        self.iter().try_for_each(|one| one.requests(requests))
+    }
+
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> Vec<C::Output> {
+        self.iter().map(|one| one.assemble(results)).collect()
+    }
+}
+
+impl<C: Compute> Compute for Vec<C> {
+    type Output = Vec<C::Output>;
+
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+        self.as_slice().requests(requests)
+    }
+
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> Vec<C::Output> {
+        self.as_slice().assemble(results)
+    }
+}
+
+impl<C: Compute, const N: usize> Compute for [C; N] {
+    type Output = [C::Output; N];
+
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+        self.as_slice().requests(requests)
+    }
+
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> [C::Output; N] {
+        std::array::from_fn(|i| self[i].assemble(results))
+    }
+}
+
+macro_rules! tuples {
+    ($(($($name:ident $at:tt)+))*) => {$(
+        impl<$($name: Compute),+> Compute for ($($name,)+) {
+            type Output = ($($name::Output,)+);
+
+            fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+                $(self.$at.requests(requests)?;)+
+                Ok(())
+            }
+
+            fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> Self::Output {
+                ($(self.$at.assemble(results),)+)
+            }
+        }
+    )*};
+}
+tuples! {
+    (A 0)
+    (A 0 B 1)
+    (A 0 B 1 C 2)
+    (A 0 B 1 C 2 D 3)
+    (A 0 B 1 C 2 D 3 E 4)
+    (A 0 B 1 C 2 D 3 E 4 F 5)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10)
+    (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11)
+}
+
+/// Computes several arrays in one pass over what they share.
+///
+/// Takes a tuple, an array, a slice or a `Vec` of arrays, and gives ndarrays in the same arrangement.
+///
+/// # Errors
+/// As [`Array::compute`].
+///
+/// ```
+/// use flagstone::{Array, compute};
+///
+/// let x = Array::<f64>::linspace(0.0, 1.0, 5, ..);
+/// let (mean, largest) = compute((x.mean(..), x.max(..)))?;
+/// assert_eq!((mean.sum(), largest.sum()), (0.5, 1.0));
+/// # Ok::<(), flagstone::Error>(())
+/// ```
+pub fn compute<C: Compute>(what: C) -> Result<C::Output> {
+    Engine::global()?.compute(&what)
+}
+
+/// The values that are asked for.
+pub(super) fn requested<C: Compute + ?Sized>(what: &C) -> Result<Vec<Value>> {
+    let mut requests = Vec::new();
+    what.requests(&mut requests)?;
+    Ok(requests.into_iter().map(|request| request.value).collect())
+}
+
+pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::Output, Report)> {
+    let began = Instant::now();
+    let mut requests = Vec::new();
+    what.requests(&mut requests)?;
+    let values: Vec<Value> = requests.iter().map(|request| request.value.clone()).collect();
+    let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
+    let planned = plan(engine, &values, &places);
+    let pending = requests
+        .iter()
+        .map(|request| (request.allocate)(request.value.shape()))
+        .collect::<Result<Vec<Pending>>>()?;
+    let results =
+        pending.iter().map(|one| ResultPlace { first: one.first, strides: c_strides(&one.shape) }).collect();
+    // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
+    // has ended.
+    let mut report = unsafe { execute(engine, planned, results) }?;
+    report.seconds = began.elapsed().as_secs_f64();
+    Ok((what.assemble(&mut pending.into_iter()), report))
+}
+
+/// Runs a plan whose values go to `results`, strided as the values' own axes.
+///
+/// # Safety
+/// Each place must have room for its value, and be touched by nobody else before this returns.
+unsafe fn execute(engine: &Engine, planned: Planned, mut results: Vec<ResultPlace>) -> Result<Report> {
+    let serial = planned.is_tiny();
+    let read = bytes_read(&planned);
+    // Reductions write in the space of their kept axes.
+    for stage in planned.graph.dag.node_weights() {
+        for output in &stage.outputs {
+            if let Place::Result(number) = output.place
+                && let NodeKind::Reduce(reduce) = &planned.roots[number].node.kind
+                && results[number].strides.len() > output.shape.len()
+            {
+                let strides = &results[number].strides;
+                results[number].strides = reduce.tree.kept().into_iter().map(|axis| strides[axis]).collect();
+            }
+        }
+    }
+    let Planned { graph, env, tasks, order, numbering, .. } = planned;
+    // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
+    let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), results) };
+    let options = RunOptions { cancel: engine.cancel.clone(), observers: engine.observers.to_vec(), serial };
+    let report = engine.executor.run(tasks, order, Arc::new(Tasked(work)), &options)?;
+    Ok(Report {
+        tasks: report.tasks,
+        planned_peak_bytes: report.planned_peak,
+        held_peak_bytes: report.held_peak,
+        bytes_read: read,
+        outside_promise: report.outside_promise,
+        seconds: report.seconds,
+    })
+}
+
+pub(super) fn item<T: Element>(engine: &Engine, array: &Array<T>) -> Result<T> {
+    let value = array.value.clone()?;
+    if value.shape().iter().product::<usize>() != 1 {
+        return Err(Error::new(
+            Kind::Shape,
+            format!("item of an array of shape {:?}: it must have exactly 1 element", value.shape()),
+        ));
+    }
+    let result = engine.compute(array)?;
+    Ok(result.into_iter().next().unwrap_or_default())
+}
+
+/// A persisted array's elements, and the bytes booked for them as long as they live.
+struct Persisted<T> {
+    elements: Vec<T>,
+    _hold: Hold,
+}
+
+pub(super) fn persist<T: Element>(
+    engine: &Engine,
+    array: &Array<T>,
+    at: &'static Location<'static>,
+) -> Result<Array<T>> {
+    let value = array.value.clone()?;
+    let hold = engine.executor.ledger.hold((value.shape().iter().product::<usize>() * size_of::<T>()) as u64)?;
+    let chunks = ChunkSpec::Grid(value.chunks().clone());
+    let shape = value.shape().to_vec();
+    let (elements, _) = engine.compute(array)?.into_raw_vec_and_offset();
+    let owner = Arc::new(Persisted { elements, _hold: hold });
+    let first = owner.elements.as_ptr().cast();
+    // SAFETY: a computed array is in C order and starts at its first element; `owner` keeps it.
+    let memory = unsafe { Memory::from_raw(T::DTYPE, shape, None, first, owner) };
+    Ok(Array::from_plan(build::memory(memory, chunks, at), at))
+}
+
+/// # Computing
+impl<T: Element> Array<T> {
+    /// Computes the array, on all cores and within the memory budget.
+    ///
+    /// # Errors
+    /// The mistake that the array carries; a failure of a source; a panic in a function of yours; and,
+    /// before anything runs, a budget that is too small.
+    ///
+    /// # Cost
+    /// One result, allocated once and written in place; beyond that no more bytes than
+    /// [`explain`](Array::explain) says.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::ones([2, 3], ..);
+    /// assert_eq!((2.0 * x + 1.0).compute()?, ndarray::ArrayD::from_elem(vec![2, 3], 3.0));
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn compute(&self) -> Result<ArrayD<T>> {
+        Engine::global()?.compute(self)
+    }
+
+    /// The element of an array that has one, of whatever number of axes.
+    ///
+    /// # Errors
+    /// As [`compute`](Array::compute), and if there is not exactly one element.
+    ///
+    /// ```
+    /// assert_eq!(flagstone::Array::<i64>::ones([2, 3], ..).sum(..).item()?, 6);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn item(&self) -> Result<T> {
+        item(&Engine::global()?, self)
+    }
+
+    /// Computes into an existing ndarray, of any strides.
+    ///
+    /// # Errors
+    /// As [`compute`](Array::compute), and if the shapes differ. After an error the contents of `out`
+    /// are unspecified.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::ones([2, 3], ..);
+    /// let mut out = ndarray::Array2::zeros([2, 3]);
+    /// x.compute_into(&mut out)?;
+    /// assert_eq!(out.sum(), 6.0);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn compute_into<'a, D: Dimension + 'a>(&self, out: impl Into<ArrayViewMut<'a, T, D>>) -> Result<()> {
+        let value = self.value.clone()?;
+        let mut out: ArrayViewMut<'a, T, D> = out.into();
+        if out.shape() != value.shape() {
+            return Err(Error::new(
+                Kind::Shape,
+                format!("computing an array of shape {:?} into one of shape {:?}", value.shape(), out.shape()),
+            ));
+        }
+        let engine = Engine::global()?;
+        let planned = plan(&engine, &[value], &[Place::Result(0)]);
+        let place = ResultPlace { first: out.as_mut_ptr().cast(), strides: out.strides().to_vec() };
+        // SAFETY: the view is borrowed until this returns, and has the value's shape.
+        unsafe { execute(&engine, planned, vec![place]) }?;
+        Ok(())
+    }
+
+    /// Computes now, and gives an array that holds the result in memory, in the same chunks.
+    ///
+    /// Its bytes count against the budget until the last handle is dropped.
+    ///
+    /// # Errors
+    /// As [`compute`](Array::compute), and if the result does not fit beside what is held already.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::ones([2, 3], ..).persist()?;
+    /// assert_eq!(x.sum(..).item()?, 6.0);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn persist(&self) -> Result<Array<T>> {
+        persist(&Engine::global()?, self, Location::caller())
+    }
+
+    /// The finished blocks, in C order of the chunk grid, with a bounded number in flight: a result
+    /// larger than memory can be consumed as a stream.
+    ///
+    /// Starts at once in the background, as far ahead of the consumer as the budget allows. Errors come
+    /// as the first item. Dropping the iterator cancels the rest.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::ones([4, 6], [2, 3]);
+    /// for block in x.blocks() {
+    ///     let block = block?;
+    ///     assert_eq!(block.values().sum(), 6.0);
+    /// }
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn blocks(&self) -> Blocks<T> {
+        match Engine::global() {
+            Ok(engine) => Blocks::start(&engine, self),
+            Err(error) => Blocks::failed(error),
+        }
+    }
+
+    /// What computing this array will do: the optimized plan, stages and tasks, passes over each source,
+    /// bytes, and the peak memory that it will keep to.
+    ///
+    /// # Errors
+    /// The mistake that the array carries.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::ones([1000, 1000], 100);
+    /// println!("{}", x.mean(0).explain()?);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn explain(&self) -> Result<Explain> {
+        Explain::new(&Engine::global()?, self)
+    }
+
+    /// The tasks of computing this array as a petgraph value, with text and DOT output.
+    ///
+    /// # Errors
+    /// The mistake that the array carries.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::ones([1000, 1000], 100);
+    /// assert!(x.sum(..).task_graph()?.to_dot().starts_with("digraph"));
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn task_graph(&self) -> Result<TaskGraph> {
+        TaskGraph::new(&Engine::global()?, self)
+    }
+}

@@ -1,0 +1,302 @@
+//! Engines: threads, a memory budget, rules and observers.
+
+use std::sync::{Arc, OnceLock};
+
+use super::blocks::Blocks;
+use super::compute::{self, Compute};
+use super::explain::{Explain, TaskGraph};
+use super::handle::Array;
+use crate::base::element::Element;
+use crate::error::{Error, Kind, Result};
+use crate::exec::{Cancel, Executor, Ledger, Observer, Pool};
+use crate::optimize::Rule;
+
+/// Threads and a memory budget, on which computations run.
+///
+/// An engine is optional: arrays compute on a default one that reads the machine, and the variables
+/// `FLAGSTONE_NUM_THREADS` and `FLAGSTONE_MEMORY` (`512MiB`, `2 GB`, a number of bytes). Results do not
+/// depend on the engine, not in a single bit. Clones share threads and budget; several computations
+/// may run at once.
+///
+/// ```
+/// use flagstone::{Array, Engine};
+///
+/// let engine = Engine::builder().threads(2).memory("64 MiB").build()?;
+/// let x = Array::<f64>::ones([1000, 1000], 100);
+/// assert_eq!(engine.compute(&x.sum(..))?.sum(), 1e6);
+/// # Ok::<(), flagstone::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    pub(super) executor: Executor,
+    pub(super) off: Arc<[Rule]>,
+    pub(super) observers: Arc<[Arc<dyn Observer>]>,
+    pub(super) cancel: Option<Cancel>,
+}
+
+/// What a computation took.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Report {
+    /// Tasks that ran.
+    pub tasks: u64,
+    /// The bytes that the computation was promised to keep to.
+    pub planned_peak_bytes: u64,
+    /// The most bytes that it held at once.
+    pub held_peak_bytes: u64,
+    /// Bytes read from memory and from sources.
+    pub bytes_read: u64,
+    /// It ran inside a task of another computation, and was not counted.
+    pub outside_promise: bool,
+    /// Wall time, planning included.
+    pub seconds: f64,
+}
+
+/// Settings of an [`Engine`] to be.
+#[derive(Default)]
+#[must_use = "a builder makes an engine with `build`"]
+pub struct EngineBuilder {
+    threads: Option<usize>,
+    memory: Option<Result<u64>>,
+    pool: Option<Arc<rayon::ThreadPool>>,
+    off: Vec<Rule>,
+    observers: Vec<Arc<dyn Observer>>,
+}
+
+/// A number of bytes: `1 << 30`, `"1 GiB"`, `"500MB"`.
+pub trait IntoBytes {
+    #[doc(hidden)]
+    fn into_bytes(self) -> Result<u64>;
+}
+
+impl IntoBytes for u64 {
+    fn into_bytes(self) -> Result<u64> {
+        Ok(self)
+    }
+}
+
+impl IntoBytes for usize {
+    fn into_bytes(self) -> Result<u64> {
+        Ok(self as u64)
+    }
+}
+
+impl IntoBytes for i32 {
+    fn into_bytes(self) -> Result<u64> {
+        u64::try_from(self).map_err(|_| Error::new(Kind::Value, format!("{self} is no number of bytes")))
+    }
+}
+
+impl IntoBytes for &str {
+    fn into_bytes(self) -> Result<u64> {
+        let bad = || {
+            Error::new(Kind::Value, format!("{self:?} is no number of bytes: write 1073741824, \"1 GiB\" or \"500 MB\""))
+        };
+        let text = self.trim();
+        let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+        let number: f64 = text[..digits].parse().map_err(|_| bad())?;
+        let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
+            "" | "b" => 1.0,
+            "k" | "kb" => 1e3,
+            "m" | "mb" => 1e6,
+            "g" | "gb" => 1e9,
+            "t" | "tb" => 1e12,
+            "kib" => 1024.0,
+            "mib" => 1024.0 * 1024.0,
+            "gib" => 1024.0 * 1024.0 * 1024.0,
+            "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+            _ => return Err(bad()),
+        };
+        Ok((number * unit) as u64)
+    }
+}
+
+impl EngineBuilder {
+    /// The number of threads that compute; by default `FLAGSTONE_NUM_THREADS`, else one per core.
+    pub fn threads(mut self, threads: usize) -> EngineBuilder {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// The memory budget; by default `FLAGSTONE_MEMORY`, else half of what the machine or its
+    /// container has. Results, and arrays that the user gave, are not counted.
+    pub fn memory(mut self, bytes: impl IntoBytes) -> EngineBuilder {
+        self.memory = Some(bytes.into_bytes());
+        self
+    }
+
+    /// Computes on an existing Rayon pool, shared with other code.
+    pub fn rayon_pool(mut self, pool: Arc<rayon::ThreadPool>) -> EngineBuilder {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Adds an [`Observer`] of all computations of the engine.
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> EngineBuilder {
+        self.observers.push(observer);
+        self
+    }
+
+    /// Leaves an optimization out. Results stay the same.
+    pub fn without(mut self, rule: Rule) -> EngineBuilder {
+        self.off.push(rule);
+        self
+    }
+
+    /// The engine.
+    ///
+    /// # Errors
+    /// If there are no threads, the memory is no number of bytes, an environment variable cannot be
+    /// read, or the system gives no threads.
+    pub fn build(self) -> Result<Engine> {
+        let pool = match (self.pool, self.threads) {
+            (Some(pool), _) => Pool::shared(pool),
+            (None, Some(0)) => return Err(Error::new(Kind::Value, "an engine with 0 threads: at least 1 is needed")),
+            (None, Some(threads)) => Pool::new(threads)?,
+            (None, None) => Pool::new(default_threads()?)?,
+        };
+        let memory = match self.memory {
+            Some(memory) => memory?,
+            None => default_memory()?,
+        };
+        Ok(Engine {
+            executor: Executor::new(pool, Ledger::new(memory)),
+            off: self.off.into(),
+            observers: self.observers.into(),
+            cancel: None,
+        })
+    }
+}
+
+fn default_threads() -> Result<usize> {
+    match std::env::var("FLAGSTONE_NUM_THREADS") {
+        Ok(text) => match text.trim().parse() {
+            Ok(threads) if threads > 0 => Ok(threads),
+            _ => Err(Error::new(Kind::Value, format!("FLAGSTONE_NUM_THREADS is {text:?}, not a number of threads"))),
+        },
+        Err(_) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+    }
+}
+
+fn default_memory() -> Result<u64> {
+    if let Ok(text) = std::env::var("FLAGSTONE_MEMORY") {
+        return text.as_str().into_bytes().map_err(|error| error.context("in FLAGSTONE_MEMORY"));
+    }
+    const UNKNOWN: u64 = 4 << 30;
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let machine = read("/proc/meminfo").and_then(|text| {
+        let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
+        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+    });
+    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
+        .iter()
+        .find_map(|path| read(path)?.trim().parse::<u64>().ok());
+    let total = [machine, container].into_iter().flatten().min();
+    Ok(total.map_or(UNKNOWN, |total| total / 2))
+}
+
+impl Engine {
+    /// Settings for a new engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// The engine of [`Array::compute`] and its like, made when it is first used.
+    ///
+    /// # Errors
+    /// If an environment variable that it reads cannot be understood.
+    pub fn global() -> Result<Engine> {
+        static GLOBAL: OnceLock<Result<Engine>> = OnceLock::new();
+        GLOBAL.get_or_init(|| Engine::builder().build()).clone()
+    }
+
+    /// The number of threads that compute.
+    pub fn threads(&self) -> usize {
+        self.executor.pool.threads()
+    }
+
+    /// The memory budget in bytes.
+    pub fn memory(&self) -> u64 {
+        self.executor.ledger.budget()
+    }
+
+    /// The same engine, whose computations end with an error once `cancel` is cancelled.
+    ///
+    /// ```
+    /// use flagstone::{Array, Cancel, Engine};
+    ///
+    /// let cancel = Cancel::new();
+    /// let engine = Engine::global()?.cancelled_by(&cancel);
+    /// cancel.cancel(); // from another thread, usually
+    /// let error = engine.compute(&Array::<f64>::ones(10, ..)).unwrap_err();
+    /// assert!(error.is_cancelled());
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn cancelled_by(&self, cancel: &Cancel) -> Engine {
+        Engine { cancel: Some(cancel.clone()), ..self.clone() }
+    }
+
+    /// Computes one array, or several in one pass over what they share. See [`compute`](crate::compute()).
+    ///
+    /// # Errors
+    /// As [`Array::compute`].
+    pub fn compute<C: Compute + ?Sized>(&self, what: &C) -> Result<C::Output> {
+        Ok(compute::run(self, what)?.0)
+    }
+
+    /// Computes, and says what it took.
+    ///
+    /// ```
+    /// use flagstone::{Array, Engine};
+    ///
+    /// let x = Array::<f64>::ones([1000, 1000], 100);
+    /// let (sum, report) = Engine::global()?.measure(&x.sum(..))?;
+    /// assert_eq!(sum.sum(), 1e6);
+    /// assert!(report.held_peak_bytes <= report.planned_peak_bytes);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Array::compute`].
+    pub fn measure<C: Compute + ?Sized>(&self, what: &C) -> Result<(C::Output, Report)> {
+        compute::run(self, what)
+    }
+
+    /// The single element of an array; see [`Array::item`].
+    ///
+    /// # Errors
+    /// As [`Array::item`].
+    pub fn item<T: Element>(&self, array: &Array<T>) -> Result<T> {
+        compute::item(self, array)
+    }
+
+    /// Finished blocks in order; see [`Array::blocks`].
+    pub fn blocks<T: Element>(&self, array: &Array<T>) -> Blocks<T> {
+        Blocks::start(self, array)
+    }
+
+    /// Computes and keeps; see [`Array::persist`].
+    ///
+    /// # Errors
+    /// As [`Array::persist`].
+    #[track_caller]
+    pub fn persist<T: Element>(&self, array: &Array<T>) -> Result<Array<T>> {
+        compute::persist(self, array, std::panic::Location::caller())
+    }
+
+    /// What a computation will do; see [`Array::explain`].
+    ///
+    /// # Errors
+    /// As [`Array::explain`].
+    pub fn explain<C: Compute + ?Sized>(&self, what: &C) -> Result<Explain> {
+        Explain::new(self, what)
+    }
+
+    /// The tasks of a computation; see [`Array::task_graph`].
+    ///
+    /// # Errors
+    /// As [`Array::task_graph`].
+    pub fn task_graph<C: Compute + ?Sized>(&self, what: &C) -> Result<TaskGraph> {
+        TaskGraph::new(self, what)
+    }
+}

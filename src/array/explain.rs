@@ -1,0 +1,360 @@
+//! What a computation will do, before it does it.
+
+use std::fmt;
+
+use petgraph::graph::DiGraph;
+
+use super::compute::{Compute, Planned, plan, requested};
+use super::engine::Engine;
+use crate::base::region::Region;
+use crate::error::Result;
+use crate::graph::stage::{Fused, Job, Leaf, LeafSource, Place, Stage};
+use crate::plan::display::PlanDisplay;
+use crate::work::describe;
+
+/// A computation, explained: printed, it shows the optimized plan, the stages and their tasks, the passes
+/// over each source, bytes read and written, and the peak memory that it keeps to.
+#[derive(Clone, Debug)]
+pub struct Explain {
+    plan: String,
+    stages: Vec<StageLine>,
+    passes: Vec<(String, f64)>,
+    tasks: u64,
+    threads: usize,
+    budget: u64,
+    floor: u64,
+    planned_peak: u64,
+    bytes_read: u64,
+    bytes_written: u64,
+}
+
+#[derive(Clone, Debug)]
+struct StageLine {
+    name: String,
+    tasks: usize,
+    cell: Vec<usize>,
+    parts: usize,
+    instructions: usize,
+    reads: Vec<String>,
+    held: u64,
+    scratch: u64,
+    to_result: bool,
+}
+
+impl Explain {
+    pub(super) fn new<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<Explain> {
+        let values = requested(what)?;
+        let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
+        let planned = plan(engine, &values, &places);
+        let stages = planned.graph.order.iter().map(|&id| line(&planned, &planned.graph.dag[id]));
+        Ok(Explain {
+            plan: PlanDisplay(&planned.roots).to_string(),
+            stages: stages.collect(),
+            passes: passes(&planned),
+            tasks: planned.tasks.len() as u64,
+            threads: engine.threads(),
+            budget: engine.memory(),
+            floor: planned.order.floor,
+            planned_peak: engine.executor.plan_peak(&planned.order).max(planned.order.floor),
+            bytes_read: bytes_read(&planned),
+            bytes_written: values
+                .iter()
+                .map(|value| (value.shape().iter().product::<usize>() * value.dtype().size()) as u64)
+                .sum(),
+        })
+    }
+
+    /// The number of tasks.
+    pub fn tasks(&self) -> u64 {
+        self.tasks
+    }
+
+    /// The bytes that the computation will keep to, beyond its result and what the user gave.
+    pub fn planned_peak_bytes(&self) -> u64 {
+        self.planned_peak
+    }
+
+    /// The fewest bytes with which it can run.
+    pub fn floor_bytes(&self) -> u64 {
+        self.floor
+    }
+
+    /// Bytes read from memory and from sources, as often as they are read.
+    pub fn bytes_read(&self) -> u64 {
+        self.bytes_read
+    }
+
+    /// Bytes of the results.
+    pub fn bytes_written(&self) -> u64 {
+        self.bytes_written
+    }
+
+    /// How often each source and array in memory is read through: 1 is one pass over all of it, 0.1 a
+    /// tenth of it once.
+    pub fn passes(&self) -> &[(String, f64)] {
+        &self.passes
+    }
+}
+
+impl fmt::Display for Explain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "plan")?;
+        f.write_str(&self.plan)?;
+        writeln!(f, "stages")?;
+        for (number, stage) in self.stages.iter().enumerate() {
+            write!(f, "  {}. {}: ", number + 1, stage.name)?;
+            let s = if stage.tasks == 1 { "" } else { "s" };
+            write!(f, "{} task{s} of {:?}", stage.tasks, stage.cell)?;
+            if stage.parts > 1 {
+                write!(f, " in {} parts", stage.parts)?;
+            }
+            if !stage.reads.is_empty() {
+                write!(f, ", from {}", stage.reads.join(", "))?;
+            }
+            if stage.instructions > 0 {
+                let s = if stage.instructions == 1 { "" } else { "s" };
+                write!(f, ", {} fused instruction{s}", stage.instructions)?;
+            }
+            if stage.to_result {
+                f.write_str(", into the result")?;
+            } else {
+                write!(f, ", holds {} a task", bytes(stage.held))?;
+            }
+            writeln!(f, ", scratch {}", bytes(stage.scratch))?;
+        }
+        for (name, count) in &self.passes {
+            let count = if count.fract() == 0.0 { format!("{count}") } else { format!("{count:.2}") };
+            let s = if count == "1" { "" } else { "es" };
+            writeln!(f, "reads  {name}: {count} pass{s}")?;
+        }
+        writeln!(
+            f,
+            "bytes  {} read, {} of results written",
+            bytes(self.bytes_read),
+            bytes(self.bytes_written)
+        )?;
+        write!(
+            f,
+            "memory {} planned peak ({} at the least), budget {}, {} threads, {} tasks",
+            bytes(self.planned_peak),
+            bytes(self.floor),
+            bytes(self.budget),
+            self.threads,
+            self.tasks
+        )
+    }
+}
+
+/// A number of bytes for people.
+pub(super) fn bytes(n: u64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+    let mut value = n as f64;
+    let mut unit = 0;
+    while value >= 1024.0 && unit + 1 < UNITS.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{n} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
+}
+
+fn line(planned: &Planned, stage: &Stage) -> StageLine {
+    let cell = stage.outputs[0].grid.0.iter().map(|axis| axis.largest()).collect();
+    let mut reads: Vec<String> = Vec::new();
+    for leaf in stage.fused().into_iter().flat_map(|fused| &fused.leaves) {
+        let name = leaf_name(planned, leaf);
+        if !reads.contains(&name) {
+            reads.push(name);
+        }
+    }
+    StageLine {
+        name: stage.name.clone(),
+        tasks: stage.tasks(),
+        cell,
+        parts: stage.parts(),
+        instructions: stage.fused().iter().map(|fused| fused.program.instrs.len()).sum(),
+        reads,
+        held: stage.output_bytes,
+        scratch: stage.scratch_bytes,
+        to_result: stage.outputs.iter().any(|output| matches!(output.place, Place::Result(_))),
+    }
+}
+
+fn leaf_name(planned: &Planned, leaf: &Leaf) -> String {
+    match leaf.source {
+        LeafSource::Memory { number, .. } => {
+            let memory = &planned.env.memories[number];
+            format!("memory {:?} {}", memory.shape(), memory.dtype())
+        }
+        LeafSource::Generate { number } => planned.env.generates[number].name().to_owned(),
+        LeafSource::Held { stage, .. } => {
+            let at = planned.graph.order.iter().position(|&id| id == stage).unwrap_or(0);
+            format!("stage {}", at + 1)
+        }
+    }
+}
+
+/// The part of a stage's iteration space that each of its programs runs over.
+fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
+    let domain = &stage.outputs[0].domain;
+    match &stage.job {
+        Job::Map(pieces) => pieces
+            .iter()
+            .filter_map(|piece| {
+                let inside = domain.intersect(&piece.region)?;
+                Some((&piece.fused, inside.relative_to(piece.region.start())))
+            })
+            .collect(),
+        Job::Reduce(reduce) => {
+            let mut region = Region::whole(reduce.tree.shape());
+            for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
+                region = region.with_range(axis, domain.range(rank));
+            }
+            vec![(&reduce.fused, region)]
+        }
+        Job::BlockFn(job) => job
+            .inputs
+            .iter()
+            .map(|input| {
+                let region = crate::graph::expand::block_input_region(&job.blocks[0], &input.blocks, domain);
+                (&input.fused, region)
+            })
+            .collect(),
+        Job::Merge { .. } | Job::Load { .. } => Vec::new(),
+    }
+}
+
+/// The elements of a leaf's array that a region needs.
+fn touched(leaf: &Leaf, region: &Region) -> usize {
+    if region.is_empty() { 0 } else { leaf.map.image(region).size().min(region.size()) }
+}
+
+/// Passes over each source and each array in memory.
+fn passes(planned: &Planned) -> Vec<(String, f64)> {
+    let mut passes: Vec<(String, f64)> = Vec::new();
+    let mut add = |name: String, part: f64| match passes.iter_mut().find(|(known, _)| *known == name) {
+        Some((_, sum)) => *sum += part,
+        None => passes.push((name, part)),
+    };
+    for stage in planned.graph.dag.node_weights() {
+        if let Job::Load { source } = stage.job {
+            let output = &stage.outputs[0];
+            let total = output.shape.iter().product::<usize>().max(1);
+            add(planned.env.sources[source].describe(), output.domain.size() as f64 / total as f64);
+        }
+        for (fused, region) in regions(stage) {
+            for leaf in &fused.leaves {
+                if let LeafSource::Memory { number, .. } = leaf.source {
+                    let memory = &planned.env.memories[number];
+                    let total = memory.shape().iter().product::<usize>().max(1);
+                    let name = format!("memory #{} {:?} {}", number + 1, memory.shape(), memory.dtype());
+                    add(name, touched(leaf, &region) as f64 / total as f64);
+                }
+            }
+        }
+    }
+    passes
+}
+
+/// Bytes read from memory and from sources.
+pub(super) fn bytes_read(planned: &Planned) -> u64 {
+    let mut bytes = 0;
+    for stage in planned.graph.dag.node_weights() {
+        if let Job::Load { .. } = stage.job {
+            bytes += stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
+        }
+        for (fused, region) in regions(stage) {
+            for leaf in &fused.leaves {
+                if matches!(leaf.source, LeafSource::Memory { .. }) {
+                    bytes += touched(leaf, &region) * leaf.dtype.size();
+                }
+            }
+        }
+    }
+    bytes as u64
+}
+
+/// The tasks of a computation.
+///
+/// Up to [`TaskGraph::MOST_TASKS`] tasks are nodes of their own; a larger computation is shown as its
+/// stages.
+#[derive(Clone, Debug)]
+pub struct TaskGraph {
+    graph: DiGraph<String, ()>,
+    summarized: bool,
+}
+
+impl TaskGraph {
+    /// A larger graph is summarized per stage.
+    pub const MOST_TASKS: usize = 20_000;
+
+    pub(super) fn new<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<TaskGraph> {
+        let values = requested(what)?;
+        let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
+        let planned = plan(engine, &values, &places);
+        if planned.tasks.len() > TaskGraph::MOST_TASKS {
+            let dag = &planned.graph.dag;
+            let graph = dag.map(
+                |_, stage| format!("{} × {}", stage.name, stage.tasks()),
+                |_, ()| (),
+            );
+            return Ok(TaskGraph { graph, summarized: true });
+        }
+        let tasks = planned.tasks.clone();
+        let mut graph = DiGraph::new();
+        let nodes: Vec<_> = (0..tasks.len() as u32)
+            .map(|task| graph.add_node(describe(&planned.graph, &planned.numbering, task)))
+            .collect();
+        for task in 0..tasks.len() as u32 {
+            for &input in tasks.inputs(task) {
+                graph.add_edge(nodes[input as usize], nodes[task as usize], ());
+            }
+        }
+        Ok(TaskGraph { graph, summarized: false })
+    }
+
+    /// The graph: a node's weight says what the task does; edges go from a task to its readers.
+    pub fn graph(&self) -> &DiGraph<String, ()> {
+        &self.graph
+    }
+
+    /// Whether nodes are stages instead of tasks.
+    pub fn is_summarized(&self) -> bool {
+        self.summarized
+    }
+
+    /// The graph in Graphviz' DOT language.
+    pub fn to_dot(&self) -> String {
+        let mut dot = String::from("digraph tasks {\n  node [shape=box]\n");
+        for node in self.graph.node_indices() {
+            let label = self.graph[node].replace('\\', "\\\\").replace('"', "\\\"");
+            dot.push_str(&format!("  t{} [label=\"{label}\"]\n", node.index()));
+        }
+        for edge in self.graph.edge_indices() {
+            if let Some((from, to)) = self.graph.edge_endpoints(edge) {
+                dot.push_str(&format!("  t{} -> t{}\n", from.index(), to.index()));
+            }
+        }
+        dot.push_str("}\n");
+        dot
+    }
+}
+
+
+impl fmt::Display for TaskGraph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for node in self.graph.node_indices() {
+            write!(f, "{}: {}", node.index(), self.graph[node])?;
+            let mut inputs: Vec<usize> = self
+                .graph
+                .neighbors_directed(node, petgraph::Direction::Incoming)
+                .map(|input| input.index())
+                .collect();
+            inputs.sort_unstable();
+            if !inputs.is_empty() {
+                write!(f, " <- {inputs:?}")?;
+            }
+            writeln!(f)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+//! Reductions over a selection: no selected array is ever made.
+
+use std::panic::Location;
+
+use super::handle::{Array, Operand};
+use super::reductions::{Spread, for_each_reduction, reduce};
+use crate::base::axis::IntoAxes;
+use crate::base::element::{Element, Numeric, Ordered};
+use crate::error::Result;
+use crate::op::reducer::{Ddof, Norm, ReduceKind, ReduceOp};
+use crate::plan::build::{self, Term};
+use crate::plan::node::Value;
+
+/// The elements of an array where a condition holds. How many they are is not known before it is
+/// computed, so that this is no array: it has reductions.
+#[must_use = "a selection is lazy: reduce it"]
+#[derive(Clone)]
+pub struct Filtered<T> {
+    array: Array<T>,
+    mask: Result<Value>,
+}
+
+impl<T: Element> Array<T> {
+    /// The elements where `keep` holds, for reductions over them.
+    ///
+    /// `keep` broadcasts to the array's shape.
+    ///
+    /// ```
+    /// use flagstone::Array;
+    ///
+    /// let x = Array::<f64>::arange(-2.0, 3.0, 1.0, ..);
+    /// assert_eq!(x.filter(x.gt(0.0)).mean(..).item()?, 1.5);
+    /// assert_eq!(x.filter(x.gt(0.0)).count(..).item()?, 2);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn filter(&self, keep: impl Operand<bool>) -> Filtered<T> {
+        let at = Location::caller();
+        let mask = keep.into_term().0.and_then(|term| match term {
+            Term::Array(value) => Ok(value),
+            Term::Scalar(value) => {
+                let fill = crate::op::generate::Generate::Fill(value);
+                let chunks = crate::base::chunk_spec::ChunkSpec::PerAxis(Vec::new());
+                build::generate(fill, value.dtype(), Vec::new(), chunks, at)
+            }
+        });
+        Filtered { array: self.clone(), mask: mask.map_err(|error| error.at(at)) }
+    }
+}
+
+macro_rules! methods {
+    ($(($name:ident, $nan:ident, $kind:expr, $bound:ident, $out:ty, $doc:literal),)*) => {
+        /// # Reductions of the selected elements
+        impl<T: Element> Filtered<T> {$(
+            #[doc = $doc]
+            ///
+            /// Of the selected elements; see [`Array`] for axes, cost and order.
+            #[track_caller]
+            pub fn $name(&self, axes: impl IntoAxes) -> Array<$out>
+            where
+                T: $bound,
+            {
+                reduce(&self.array, Some(&self.mask), ReduceOp::new($kind), axes, Location::caller())
+            }
+        )*}
+    };
+}
+for_each_reduction!(methods);
+
+impl<T: Numeric> Filtered<T> {
+    /// How many elements are selected.
+    #[track_caller]
+    pub fn count(&self, axes: impl IntoAxes) -> Array<i64> {
+        let at = Location::caller();
+        let axes = axes.into_axes();
+        let counted: Array<bool> = self.array.then(at, |value| {
+            let mask = self.mask.clone()?;
+            let shape = value.shape().to_vec();
+            crate::plan::layout::broadcast_to(&mask, shape, at)
+        });
+        counted.count_nonzero(axes)
+    }
+}

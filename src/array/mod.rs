@@ -1,0 +1,30 @@
+//! What users hold: typed handles over the plan, and the one place where the pipeline is joined.
+
+mod any;
+mod block_functions;
+mod blocks;
+mod closures;
+mod compute;
+mod create;
+mod elementwise;
+mod engine;
+mod explain;
+mod filter;
+mod files;
+mod handle;
+mod join;
+mod layout;
+mod operators;
+pub mod random;
+mod reductions;
+
+pub use any::AnyArray;
+pub use blocks::{Block, Blocks};
+pub use compute::{Compute, compute};
+pub use elementwise::where_;
+pub use engine::{Engine, EngineBuilder, Report};
+pub use explain::{Explain, TaskGraph};
+pub use filter::Filtered;
+pub use handle::{Array, Operand};
+pub use join::{concatenate, stack};
+pub use layout::{IntoSlice, Pad};

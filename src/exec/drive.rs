@@ -1,0 +1,323 @@
+//! Starting runs, waiting for them, ending them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cancel::Cancel;
+use super::events::{Event, Observer, Observers};
+use super::gate::Gate;
+use super::job::Job;
+use super::ledger::{Account, Ledger, Patience, Purpose};
+use super::pool::Pool;
+use super::stream::Stream;
+use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
+use crate::error::{Error, Kind, Result};
+use crate::graph::tasks::{Order, Tasks};
+
+/// As `DOUBT`, on a thread of another Rayon pool: less likely.
+const LITTLE_DOUBT: Duration = Duration::from_secs(10);
+
+/// When nothing has moved for so long and no thread computes, a user's pool is busy with other things.
+const BUSY: Duration = Duration::from_millis(30);
+/// When nothing has moved for so long, the threads of the pool may be waiting for what this one waits
+/// for: a closure may have spread computations over threads that we cannot know of.
+const BLOCKED: Duration = Duration::from_secs(2);
+
+/// Threads and memory: what an engine owns. Clones share both.
+#[derive(Clone)]
+pub struct Executor {
+    pub pool: Pool,
+    pub ledger: Ledger,
+}
+
+#[derive(Clone, Default)]
+pub struct RunOptions {
+    pub cancel: Option<Cancel>,
+    pub observers: Vec<Arc<dyn Observer>>,
+    /// On the calling thread only: for jobs so small that waking another thread costs more.
+    pub serial: bool,
+}
+
+/// What a run was promised and what it took.
+#[derive(Clone, Copy, Debug)]
+pub struct RunReport {
+    pub tasks: u64,
+    /// C: the most that the run was allowed to hold.
+    pub planned_peak: u64,
+    /// The most that it held, by its own bookings.
+    pub held_peak: u64,
+    /// It ran inside a task for which the ledger had no bytes left: what it held is not in the ledger.
+    pub outside_promise: bool,
+    pub seconds: f64,
+}
+
+impl Executor {
+    pub fn new(pool: Pool, ledger: Ledger) -> Executor {
+        Executor { pool, ledger }
+    }
+
+    /// C: enough for two of the largest tasks per thread above the floor, within the budget.
+    pub fn plan_peak(&self, order: &Order) -> u64 {
+        let threads = self.pool.threads() as u64;
+        order
+            .floor
+            .saturating_add(order.largest.saturating_mul(2 * threads))
+            .min(self.ledger.budget())
+    }
+
+    /// The bytes that running takes for its own numbers; they are not booked here.
+    pub fn state_bytes(tasks: &Tasks, order: &Order) -> u64 {
+        tasks.bytes() + order.bytes() + Job::state_bytes(tasks)
+    }
+
+    /// Runs all tasks and returns when no thread touches `work` any more, whatever happened.
+    ///
+    /// # Errors
+    /// The first error of a task, with its name; [`Kind::Memory`] if the floor does not fit the budget or
+    /// what is not pinned of it, and then nothing ran; [`Kind::Cancelled`].
+    pub fn run(
+        &self,
+        tasks: Arc<Tasks>,
+        order: Arc<Order>,
+        work: Arc<dyn Work>,
+        options: &RunOptions,
+    ) -> Result<RunReport> {
+        if tasks.stages.iter().any(|stage| stage.delivered) {
+            return Err(Error::new(
+                Kind::Internal,
+                "tasks that are delivered need a stream",
+            ));
+        }
+        let run = self.start(Purpose::Run, tasks, order, work, options)?;
+        run.drive(|job| job.is_over())?;
+        run.end()
+    }
+
+    /// Starts tasks in the background; the stream's consumer waits for those that are delivered.
+    ///
+    /// # Errors
+    /// As [`run`](Executor::run), before anything starts.
+    pub fn stream(
+        &self,
+        tasks: Arc<Tasks>,
+        order: Arc<Order>,
+        work: Arc<dyn Work>,
+        options: &RunOptions,
+    ) -> Result<Stream> {
+        let run = self.start(Purpose::Stream, tasks, order, work, options)?;
+        Ok(Stream::new(run))
+    }
+
+    fn start(
+        &self,
+        purpose: Purpose,
+        tasks: Arc<Tasks>,
+        order: Arc<Order>,
+        work: Arc<dyn Work>,
+        options: &RunOptions,
+    ) -> Result<Running> {
+        self.check_floor(&tasks, &order, &*work)?;
+        // One thread never needs more than the floor.
+        let cap = match options.serial {
+            true => order.floor,
+            false => self.plan_peak(&order),
+        };
+        let account = Account::open(
+            &self.ledger,
+            purpose,
+            order.floor,
+            cap,
+            self.patience(),
+            options.cancel.as_ref(),
+        )?;
+        let job = Arc::new(Job::new(
+            tasks,
+            order,
+            work,
+            Observers::new(&options.observers),
+            options.cancel.clone(),
+            self.pool.clone(),
+            options.serial,
+            account,
+        ));
+        Ok(Running::start(job, self.pool.clone(), options.serial))
+    }
+
+    /// A floor above the whole budget is an error that nothing will mend: it names the task.
+    fn check_floor(&self, tasks: &Tasks, order: &Order, work: &dyn Work) -> Result<()> {
+        let budget = self.ledger.budget();
+        if order.floor <= budget {
+            return Ok(());
+        }
+        let mut message = format!(
+            "the computation needs {} bytes at once, the memory budget is {budget} bytes",
+            order.floor
+        );
+        if let Some((task, bytes)) = tasks.largest() {
+            message += &format!("; its largest task, {}, needs {bytes}", work.describe(task));
+        }
+        Err(Error::new(Kind::Memory, message))
+    }
+
+    /// Whether this thread may wait for the end of other runs: not if one of them may be waiting for it.
+    fn patience(&self) -> Patience {
+        if inside_task() {
+            Patience::None
+        } else if rayon::current_thread_index().is_none() {
+            Patience::Endless
+        } else if self.pool.current_thread().is_none() {
+            Patience::WhileOthersMove(LITTLE_DOUBT)
+        } else if self.pool.is_own() {
+            // Only tasks bring others' code there: this is a stolen part of one.
+            Patience::None
+        } else {
+            Patience::WhileOthersMove(DOUBT)
+        }
+    }
+}
+
+/// A run that has its floor. Dropped early it is cancelled.
+pub struct Running {
+    pub job: Arc<Job>,
+    gate: Arc<Gate<Job>>,
+    pool: Pool,
+    serial: bool,
+    n_tasks: u64,
+    started: Instant,
+    ended: bool,
+}
+
+impl Running {
+    fn start(job: Arc<Job>, pool: Pool, serial: bool) -> Running {
+        let run = Running {
+            gate: Arc::new(Gate::new(Arc::clone(&job))),
+            n_tasks: job.n_tasks(),
+            job,
+            pool,
+            serial,
+            started: Instant::now(),
+            ended: false,
+        };
+        run.tell(&Event::Planned {
+            run: run.job.id,
+            tasks: run.n_tasks,
+            planned_peak: run.job.account.cap(),
+        });
+        if !serial {
+            run.pool.add(&run.gate);
+        }
+        run.job.start();
+        run
+    }
+
+    /// Observers may compute; they must not wait for the memory of the run that calls them.
+    fn tell(&self, event: &Event) {
+        let _inside = inside();
+        self.job.tell(event);
+    }
+
+    /// Waits until `until` holds, which it must once the run is over. Runs tasks meanwhile if this is the
+    /// only thread that does, or a thread of the pool, which would otherwise be one less.
+    pub fn drive(&self, until: impl Fn(&Job) -> bool) -> Result<()> {
+        let job = &*self.job;
+        let takes_part = self.serial || inside_task() || self.pool.current_thread().is_some();
+        let mut poll = FAST_POLL;
+        let mut last_move = (self.pool.moves(), Instant::now());
+        loop {
+            if takes_part {
+                let _computing = (!self.serial && !inside_task()).then(|| self.pool.compute());
+                job.work(job.worker_number(), || until(job));
+            }
+            job.fail_if_cancelled();
+            if until(job) {
+                return Ok(());
+            }
+            if job.is_stalled() && !until(job) {
+                return Err(Error::new(
+                    Kind::Internal,
+                    "a computation's memory does not let it go on: what was delivered must be taken, in order",
+                ));
+            }
+            let before = job.n_finished();
+            job.parking.park(takes_part, poll, || {
+                until(job) || (takes_part && job.has_ready())
+            });
+            poll = match job.n_finished() == before {
+                true => SLOW_POLL.min(2 * poll),
+                false => FAST_POLL,
+            };
+            if takes_part || !job.wants_workers() || until(job) {
+                continue;
+            }
+            // Tickets get lost when Rayon executes them in a wait.
+            self.pool.call();
+            let moves = self.pool.moves();
+            if moves != last_move.0 || !job.is_abandoned() {
+                last_move = (moves, Instant::now());
+            } else {
+                self.stand_in(last_move.1.elapsed(), &until);
+            }
+        }
+    }
+
+    /// Nothing has moved for a while though tasks are ready: this thread runs some, and the loop above
+    /// asks again from time to time.
+    fn stand_in(&self, still: Duration, until: &impl Fn(&Job) -> bool) {
+        let blocked = still > BLOCKED;
+        let computing = if blocked {
+            Some(self.pool.compute())
+        } else if still > BUSY && !self.pool.is_own() {
+            self.pool.compute_alone()
+        } else {
+            None
+        };
+        let Some(computing) = computing else { return };
+        let start = Instant::now();
+        self.job.work(self.job.worker_number(), || {
+            until(&self.job) || (!blocked && start.elapsed() > SLOW_POLL)
+        });
+        drop(computing);
+        if self.job.wants_workers() {
+            self.pool.call();
+        }
+    }
+
+    /// Lets nobody in any more, releases what is held, returns all bytes.
+    pub fn end(mut self) -> Result<RunReport> {
+        self.close();
+        self.job.result()?;
+        Ok(RunReport {
+            tasks: self.n_tasks,
+            planned_peak: self.job.account.cap(),
+            held_peak: self.job.account.peak(),
+            outside_promise: self.job.account.outside(),
+            seconds: self.started.elapsed().as_secs_f64(),
+        })
+    }
+
+    fn close(&mut self) {
+        if self.ended {
+            return;
+        }
+        self.ended = true;
+        if !self.job.is_over() {
+            self.job
+                .fail(Error::new(Kind::Cancelled, "the computation was abandoned"));
+        }
+        self.pool.remove(&self.gate);
+        self.gate.close();
+        self.job.release_all();
+        self.job.account.close();
+        self.tell(&Event::Ended {
+            run: self.job.id,
+            ok: self.job.result().is_ok(),
+            held_peak: self.job.account.peak(),
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.close();
+    }
+}

@@ -1,0 +1,443 @@
+//! One run: which tasks are activated, which are ready, what ends when a task ends.
+//!
+//! See the README of this folder for the states of a task and why this cannot deadlock.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use super::cancel::Cancel;
+use super::events::{Event, Observers};
+use super::ledger::{Account, Booking};
+use super::parking::Parking;
+use super::pool::Pool;
+use super::ready::Ready;
+use super::{Apart, Work, inside, locked};
+use crate::error::{Error, Kind, Result};
+use crate::graph::tasks::{Order, Tasks};
+
+/// Values of `inputs_left` of tasks that ran.
+const FINISHED: u32 = u32::MAX;
+const TAKEN: u32 = u32::MAX - 1;
+
+/// Activated tasks per thread that have not finished, at most: enough to keep threads busy, few enough
+/// for short queues where tasks book no bytes.
+const WINDOW: usize = 64;
+
+/// How often a worker without tasks looks again before it leaves.
+const SPINS: u32 = 40;
+const YIELDS: u32 = 10;
+
+pub struct Job {
+    pub id: u64,
+    tasks: Arc<Tasks>,
+    order: Arc<Order>,
+    work: Arc<dyn Work>,
+    observers: Observers,
+    cancel: Option<Cancel>,
+    pool: Pool,
+    /// Nobody but the caller runs tasks.
+    serial: bool,
+    pub account: Arc<Account>,
+
+    /// Per task: inputs that have not finished, and one more until it is activated.
+    inputs_left: Vec<AtomicU32>,
+    /// Per task: consumers that have not finished, and one more until it is taken.
+    readers_left: Vec<AtomicU32>,
+    ready: Ready,
+    counts: Apart<Counts>,
+    window: usize,
+
+    /// All tasks finished, or the run has failed.
+    over: AtomicBool,
+    error: Mutex<Option<Error>>,
+    pub parking: Parking,
+    /// Threads inside of `work`.
+    workers: AtomicUsize,
+}
+
+/// What changes with every task.
+#[derive(Default)]
+struct Counts {
+    progress: Mutex<Progress>,
+    finished: AtomicU32,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// Tasks of the sequence that are activated: a prefix of it.
+    activated: usize,
+    /// Of those, the ones that have not finished.
+    active: usize,
+    /// The window is full; it is filled again when half of it is free.
+    full: bool,
+}
+
+/// What a worker needs, kept between its tasks.
+struct Worker {
+    number: usize,
+    /// Tasks that an end made ready.
+    fresh: Vec<u32>,
+}
+
+impl Job {
+    #[expect(clippy::too_many_arguments, reason = "called once, by `Executor`")]
+    pub fn new(
+        tasks: Arc<Tasks>,
+        order: Arc<Order>,
+        work: Arc<dyn Work>,
+        observers: Observers,
+        cancel: Option<Cancel>,
+        pool: Pool,
+        serial: bool,
+        account: Arc<Account>,
+    ) -> Job {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let each = |value: &dyn Fn(u32) -> u32| -> Vec<AtomicU32> {
+            (0..tasks.len() as u32)
+                .map(|task| AtomicU32::new(value(task)))
+                .collect()
+        };
+        let threads = if serial { 1 } else { pool.threads() };
+        Job {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            inputs_left: each(&|task| tasks.inputs(task).len() as u32 + 1),
+            readers_left: each(&|task| tasks.readers(task)),
+            ready: Ready::new(threads + 1),
+            counts: Apart::default(),
+            window: WINDOW * threads,
+            over: AtomicBool::new(tasks.len() == 0),
+            error: Mutex::new(None),
+            parking: Parking::default(),
+            workers: AtomicUsize::new(0),
+            tasks,
+            order,
+            work,
+            observers,
+            cancel,
+            pool,
+            serial,
+            account,
+        }
+    }
+
+    /// The bytes of a run's own arrays.
+    pub fn state_bytes(tasks: &Tasks) -> u64 {
+        (tasks.len() * 2 * size_of::<u32>()) as u64
+    }
+
+    /// The worker number of this thread: its own if it is of the pool, else the one that is left.
+    pub fn worker_number(&self) -> usize {
+        let outsider = self.ready.workers() - 1;
+        match self.pool.current_thread() {
+            Some(thread) if !self.serial => thread,
+            _ => outsider,
+        }
+    }
+
+    /// Nothing will start any more. Tasks may still be running if it failed.
+    pub fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    pub fn n_tasks(&self) -> u64 {
+        self.tasks.len() as u64
+    }
+
+    pub fn has_ready(&self) -> bool {
+        self.ready.count() > 0
+    }
+
+    /// Whether a ticket finds something to do here.
+    pub fn wants_workers(&self) -> bool {
+        self.has_ready() && !self.is_over()
+    }
+
+    /// Whether there are ready tasks and no thread that would run them.
+    pub fn is_abandoned(&self) -> bool {
+        self.wants_workers() && self.workers.load(Ordering::SeqCst) == 0
+    }
+
+    pub fn n_finished(&self) -> u32 {
+        self.counts.finished.load(Ordering::Relaxed)
+    }
+
+    /// Whether a task ran to its end.
+    pub fn is_finished(&self, task: u32) -> bool {
+        self.inputs_left[task as usize].load(Ordering::SeqCst) >= TAKEN
+    }
+
+    /// Whether nothing runs or can be activated, though tasks are left: a stream whose consumer does
+    /// not take what is delivered.
+    pub fn is_stalled(&self) -> bool {
+        let progress = locked(&self.counts.progress);
+        progress.active == 0 && progress.activated < self.order.sequence.len() && !self.is_over()
+    }
+
+    /// Ends the run; the first error is the one that is returned.
+    pub fn fail(&self, error: Error) {
+        locked(&self.error).get_or_insert(error);
+        self.over.store(true, Ordering::SeqCst);
+        self.parking.wake_all();
+    }
+
+    pub fn fail_if_cancelled(&self) {
+        if self.cancel.as_ref().is_some_and(Cancel::is_cancelled) && !self.is_over() {
+            self.fail(Error::new(Kind::Cancelled, "the computation was cancelled"));
+        }
+    }
+
+    pub fn result(&self) -> Result<()> {
+        match &*locked(&self.error) {
+            Some(error) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    pub fn tell(&self, event: &Event) {
+        if let Err(error) = self.observers.tell(event) {
+            self.fail(error);
+        }
+    }
+
+    /// Activates the first tasks.
+    pub fn start(&self) {
+        let mut fresh = Vec::new();
+        self.activate(
+            &mut locked(&self.counts.progress),
+            &mut self.account.booking(),
+            &mut fresh,
+        );
+        self.offer(&fresh);
+    }
+
+    /// Activates the next tasks of the sequence while their bytes can be booked.
+    fn activate(&self, progress: &mut Progress, booking: &mut Booking<'_>, fresh: &mut Vec<u32>) {
+        if self.is_over() || (progress.full && progress.active > self.window / 2) {
+            return;
+        }
+        progress.full = false;
+        while let Some(&task) = self.order.sequence.get(progress.activated) {
+            if progress.active == self.window {
+                progress.full = true;
+                break;
+            }
+            if !booking.book(self.tasks.running_bytes(task)) {
+                break;
+            }
+            progress.activated += 1;
+            progress.active += 1;
+            if self.inputs_left[task as usize].fetch_sub(1, Ordering::AcqRel) == 1 {
+                fresh.push(task);
+            }
+        }
+    }
+
+    /// Makes activated tasks known to all who may run them.
+    fn offer(&self, fresh: &[u32]) {
+        if fresh.is_empty() {
+            return;
+        }
+        self.ready.push_activated(fresh);
+        self.parking.wake_workers();
+        if !self.serial {
+            for _ in 0..fresh.len().min(self.pool.threads()) {
+                self.pool.call();
+            }
+        }
+    }
+
+    /// Runs ready tasks until there are none, the run is over, or `enough` says so, which is asked
+    /// between tasks.
+    pub fn work(&self, number: usize, mut enough: impl FnMut() -> bool) {
+        let _inside = inside();
+        self.workers.fetch_add(1, Ordering::SeqCst);
+        let mut worker = Worker {
+            number,
+            fresh: Vec::new(),
+        };
+        let end = catch_unwind(AssertUnwindSafe(|| {
+            let mut next = None;
+            loop {
+                self.fail_if_cancelled();
+                if self.is_over() {
+                    break;
+                }
+                let Some(task) = next.take().or_else(|| self.find(number)) else {
+                    break;
+                };
+                if !self.serial && self.has_ready() {
+                    self.pool.call();
+                }
+                next = self.execute(task, &mut worker);
+                if enough() {
+                    self.ready.push_own(number, next.as_slice());
+                    break;
+                }
+            }
+        }));
+        self.workers.fetch_sub(1, Ordering::SeqCst);
+        if let Err(payload) = end {
+            // Not a task's panic, those are caught closer. It must neither kill the process, as it
+            // would in Rayon's hands, nor leave the caller waiting.
+            self.fail(Error::from_panic(payload).context("in the executor"));
+        }
+    }
+
+    /// Looks for a task for some microseconds: waking a thread costs more.
+    fn find(&self, worker: usize) -> Option<u32> {
+        for round in 0..SPINS + YIELDS {
+            if let Some(task) = self.ready.take(worker) {
+                return Some(task);
+            }
+            if self.is_over() || self.serial {
+                break;
+            }
+            if round < SPINS {
+                std::hint::spin_loop();
+            } else {
+                std::thread::yield_now();
+            }
+        }
+        None
+    }
+
+    /// Runs a task; what the same worker had best run next, if its end made something ready.
+    fn execute(&self, task: u32, worker: &mut Worker) -> Option<u32> {
+        let observed = !self.observers.is_empty();
+        if observed {
+            self.tell(&Event::Started {
+                run: self.id,
+                task,
+                stage: self.tasks.stage_of(task),
+                worker: worker.number,
+            });
+        }
+        let error = match catch_unwind(AssertUnwindSafe(|| self.work.run(task))) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error),
+            Err(payload) => Some(Error::from_panic(payload)),
+        };
+        if let Some(error) = error {
+            self.fail(match self.describe(task) {
+                Some(what) => error.context(what),
+                None => error,
+            });
+            return None;
+        }
+        let (next, held) = self.finish(task, worker);
+        if observed {
+            self.tell(&Event::Finished {
+                run: self.id,
+                task,
+                stage: self.tasks.stage_of(task),
+                worker: worker.number,
+                held,
+            });
+        }
+        next
+    }
+
+    /// What a task is called in errors; nothing if even that panics.
+    fn describe(&self, task: u32) -> Option<String> {
+        catch_unwind(AssertUnwindSafe(|| self.work.describe(task))).ok()
+    }
+
+    /// Releases what nobody reads any more, makes consumers ready, returns bytes and activates others
+    /// with them: in this order, so that bytes are only returned when they are free.
+    fn finish(&self, task: u32, worker: &mut Worker) -> (Option<u32>, u64) {
+        let mut returned = self.tasks.scratch_bytes(task);
+        for &input in self.tasks.inputs(task) {
+            returned += self.read(input);
+        }
+        if self.tasks.readers(task) == 0 {
+            self.release(task);
+            returned += self.tasks.output_bytes(task);
+        }
+        self.inputs_left[task as usize].store(FINISHED, Ordering::SeqCst);
+
+        // Descending, so that the worker, which takes the last, takes the first consumer first.
+        worker.fresh.clear();
+        for &consumer in self.tasks.consumers(task).iter().rev() {
+            if self.inputs_left[consumer as usize].fetch_sub(1, Ordering::AcqRel) == 1 {
+                worker.fresh.push(consumer);
+            }
+        }
+        let mut next = worker.fresh.pop();
+        if !worker.fresh.is_empty() {
+            self.ready.push_own(worker.number, &worker.fresh);
+            self.parking.wake_workers();
+        }
+
+        worker.fresh.clear();
+        let (held, ended) = {
+            let mut progress = locked(&self.counts.progress);
+            progress.active -= 1;
+            let mut booking = self.account.booking();
+            booking.unbook(returned);
+            let held = booking.held();
+            self.activate(&mut progress, &mut booking, &mut worker.fresh);
+            self.counts.finished.fetch_add(1, Ordering::Relaxed);
+            let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
+            (held, ended)
+        };
+        if next.is_none() && !worker.fresh.is_empty() && !self.has_ready() {
+            // It would be the first in the queue.
+            next = Some(worker.fresh.remove(0));
+        }
+        self.offer(&worker.fresh);
+        if ended {
+            self.over.store(true, Ordering::SeqCst);
+        }
+        if ended || self.tasks.delivered(task) {
+            self.parking.wake_all();
+        }
+        (next, held)
+    }
+
+    /// One reader of an output is done; the bytes that are free now.
+    fn read(&self, task: u32) -> u64 {
+        if self.readers_left[task as usize].fetch_sub(1, Ordering::AcqRel) > 1 {
+            return 0;
+        }
+        self.release(task);
+        self.tasks.output_bytes(task)
+    }
+
+    fn release(&self, task: u32) {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.work.release(task))) {
+            let what = self.describe(task).unwrap_or_default();
+            self.fail(Error::from_panic(payload).context(format!("while releasing {what}")));
+        }
+    }
+
+    /// The consumer of a stream has the data: its bytes return.
+    pub fn take(&self, task: u32) {
+        let state = &self.inputs_left[task as usize];
+        let taken = state.compare_exchange(FINISHED, TAKEN, Ordering::SeqCst, Ordering::SeqCst);
+        if !self.tasks.delivered(task) || taken.is_err() {
+            return;
+        }
+        let returned = self.read(task);
+        let mut fresh = Vec::new();
+        {
+            let mut progress = locked(&self.counts.progress);
+            let mut booking = self.account.booking();
+            booking.unbook(returned);
+            self.activate(&mut progress, &mut booking, &mut fresh);
+        }
+        self.offer(&fresh);
+    }
+
+    /// Releases the outputs that a run which ended early still holds. Nobody may run tasks any more.
+    pub fn release_all(&self) {
+        let activated = locked(&self.counts.progress).activated;
+        for &task in &self.order.sequence[..activated] {
+            if self.is_finished(task)
+                && self.readers_left[task as usize].swap(0, Ordering::AcqRel) > 0
+            {
+                self.release(task);
+            }
+        }
+    }
+}

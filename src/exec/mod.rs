@@ -1,0 +1,96 @@
+//! Runs tasks on all cores within a promised amount of memory.
+//!
+//! Sees numbers only: tasks, their dependencies and bytes. What a task does is behind [`Work`]. The
+//! protocol, and why it cannot deadlock, stands in `README.md` beside this file.
+
+mod cancel;
+mod drive;
+mod events;
+mod gate;
+mod job;
+mod ledger;
+mod parking;
+mod pool;
+mod ready;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::cell::Cell;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+pub use cancel::Cancel;
+pub use drive::{Executor, RunOptions, RunReport};
+pub use events::{Event, Observer};
+pub use ledger::{Hold, Ledger, Usage};
+pub use pool::Pool;
+pub use stream::Stream;
+
+use crate::error::Result;
+
+/// What tasks do.
+///
+/// After `run` returned `Ok`, `release` is called for that task exactly once, when its last reader has
+/// finished (at once, if it has none) or the run ends. It is not called for tasks that failed, nor for
+/// ones that never started.
+pub trait Work: Send + Sync {
+    /// Computes a task's output; may panic. The outputs of the task's inputs are held meanwhile.
+    fn run(&self, task: u32) -> Result<()>;
+
+    /// Drops a task's output.
+    fn release(&self, task: u32);
+
+    /// What the task is called in errors: "block [0, 3] of map_blocks".
+    fn describe(&self, task: u32) -> String;
+}
+
+/// How often those who wait look around, at the least; what they wait for wakes them, this is for what
+/// cannot: cancelling, and tickets that were lost.
+const SLOW_POLL: Duration = Duration::from_millis(20);
+const FAST_POLL: Duration = Duration::from_millis(1);
+
+/// A thread of a user's pool may run part of a task, which would wait for it, or not: it waits for
+/// memory as long as others move, and then does without.
+const DOUBT: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// How many runs' tasks are on this thread's stack.
+    static INSIDE: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Whether this thread is running a task, of whatever executor.
+fn inside_task() -> bool {
+    INSIDE.get() > 0
+}
+
+/// Marks this thread as running tasks while the guard lives.
+fn inside() -> impl Drop {
+    struct Inside;
+    impl Drop for Inside {
+        fn drop(&mut self) {
+            INSIDE.set(INSIDE.get() - 1);
+        }
+    }
+    INSIDE.set(INSIDE.get() + 1);
+    Inside
+}
+
+/// A value on cache lines of its own (prefetchers fetch them in pairs): what all workers write for every
+/// task must not share a line with what they only read.
+#[repr(align(128))]
+#[derive(Default)]
+struct Apart<T>(T);
+
+impl<T> std::ops::Deref for Apart<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+/// Locks. No code of others runs under our locks, so a poisoned one is as good as any.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

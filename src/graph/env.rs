@@ -1,0 +1,19 @@
+//! What a graph refers to by number: arrays in memory, sources, functions.
+
+use std::sync::Arc;
+
+use crate::base::memory::Memory;
+use crate::base::source::ErasedSource;
+use crate::op::closure::{BlockFunction, TileMap};
+use crate::op::fold::Fold;
+use crate::op::generate::Generate;
+
+#[derive(Default)]
+pub struct Env {
+    pub memories: Vec<Memory>,
+    pub generates: Vec<Generate>,
+    pub sources: Vec<Arc<dyn ErasedSource>>,
+    pub maps: Vec<Arc<dyn TileMap>>,
+    pub folds: Vec<Arc<dyn Fold>>,
+    pub block_fns: Vec<Arc<dyn BlockFunction>>,
+}

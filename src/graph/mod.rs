@@ -1,0 +1,6 @@
+//! Stages, cells and the flat form in which tasks are run: data only.
+
+pub mod env;
+pub mod expand;
+pub mod stage;
+pub mod tasks;

@@ -1,0 +1,231 @@
+//! Stages: one iteration space, one program, several sinks. Data only; what is opaque lies in the
+//! [`Env`](super::env::Env) under a number.
+
+use std::sync::Arc;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use crate::base::chunks::{Chunks, unravel};
+use crate::base::dtype::DType;
+use crate::base::index_map::IndexMap;
+use crate::base::region::Region;
+use crate::op::program::Program;
+use crate::op::tree::{Part, Tree};
+
+pub type StageId = NodeIndex<u32>;
+
+/// The DAG of stages: an edge goes from a producer to its reader.
+#[derive(Default)]
+pub struct Graph {
+    pub dag: DiGraph<Stage, (), u32>,
+    /// Stages, producers before their readers.
+    pub order: Vec<StageId>,
+}
+
+/// What is materialized together. Its tasks are the cells of the outputs' grid, each as many times
+/// as the job has parts.
+pub struct Stage {
+    pub name: String,
+    pub job: Job,
+    /// On grids of the same number of cells.
+    pub outputs: Vec<Output>,
+    /// Held by a task's result until its last reader has run.
+    pub output_bytes: u64,
+    /// Used by a task while it runs.
+    pub scratch_bytes: u64,
+    /// The nanoseconds of a task, roughly.
+    pub cost: f64,
+}
+
+/// One value that a stage makes.
+pub struct Output {
+    pub dtype: DType,
+    /// The whole value's shape.
+    pub shape: Vec<usize>,
+    /// The part of the value that is needed.
+    pub domain: Region,
+    /// The tasks' cells: a partition of the domain, counted from its start.
+    pub grid: Chunks,
+    pub place: Place,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In blocks, until the last reader has run.
+    Held,
+    /// In the result with this number.
+    Result(usize),
+    /// In blocks that the caller takes one by one.
+    Stream,
+}
+
+pub enum Job {
+    /// Elements of boxes, each by a program of its own; what no box covers is filled.
+    Map(Vec<MapPiece>),
+    /// Partial (or, with a single part, whole) reductions of a program's outputs.
+    Reduce(ReduceJob),
+    /// The rest of the reduction whose parts are another stage's tasks.
+    Merge { of: StageId },
+    BlockFn(BlockFnJob),
+    /// One region of a source per task.
+    Load { source: usize },
+}
+
+pub struct MapPiece {
+    /// In the iteration space.
+    pub region: Region,
+    pub fused: Fused,
+}
+
+pub struct ReduceJob {
+    pub fused: Fused,
+    pub tree: Arc<Tree>,
+    pub parts: Vec<Part>,
+    pub folds: Vec<FoldUse>,
+}
+
+/// One reducer: its number in the environment, and which outputs of the program it reads.
+pub struct FoldUse {
+    pub fold: usize,
+    pub value: usize,
+    pub mask: Option<usize>,
+    pub state_bytes: usize,
+}
+
+pub struct BlockFnJob {
+    pub function: usize,
+    /// The user's grid of each output: a task's cell is a box of whole blocks.
+    pub blocks: Vec<Chunks>,
+    pub inputs: Vec<BlockInput>,
+}
+
+pub struct BlockInput {
+    pub fused: Fused,
+    /// The user's grid of the input.
+    pub blocks: Chunks,
+}
+
+/// A program and its leaves: a function from a region of the iteration space to values.
+pub struct Fused {
+    pub program: Program,
+    pub leaves: Vec<Leaf>,
+}
+
+impl Fused {
+    /// The dtype of the program's first output.
+    pub fn program_dtype(&self) -> DType {
+        self.program.output_dtype(0)
+    }
+}
+
+/// An operand of a program.
+pub struct Leaf {
+    pub source: LeafSource,
+    /// From the iteration space to the array below.
+    pub map: IndexMap,
+    /// The shape of the array that the map indexes.
+    pub shape: Vec<usize>,
+    pub dtype: DType,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LeafSource {
+    /// A strided array, with the strides of the environment's entry or, reshaped, in C order.
+    Memory { number: usize, c_order: bool },
+    /// A function of the C-order number of an element.
+    Generate { number: usize },
+    /// Blocks of another stage. `flat`: they are consecutive in C order, and are read by C-order
+    /// numbers of the leaf's own shape.
+    Held { stage: StageId, output: usize, flat: bool },
+}
+
+impl Stage {
+    /// Cells of the grid.
+    pub fn cells(&self) -> usize {
+        self.outputs[0].grid.count()
+    }
+
+    /// Tasks of one cell.
+    pub fn parts(&self) -> usize {
+        match &self.job {
+            Job::Reduce(reduce) => reduce.parts.len(),
+            _ => 1,
+        }
+    }
+
+    pub fn tasks(&self) -> usize {
+        self.cells() * self.parts()
+    }
+
+    /// Whether a task gives states of a reduction instead of values.
+    pub fn is_partial(&self) -> bool {
+        self.parts() > 1
+    }
+
+    /// The cell's index in the grid.
+    pub fn cell_index(&self, cell: usize) -> Vec<usize> {
+        unravel(cell, &self.outputs[0].grid.num_blocks())
+    }
+
+    /// All programs of the stage.
+    pub fn fused(&self) -> Vec<&Fused> {
+        match &self.job {
+            Job::Map(pieces) => pieces.iter().map(|piece| &piece.fused).collect(),
+            Job::Reduce(reduce) => vec![&reduce.fused],
+            Job::BlockFn(block_fn) => block_fn.inputs.iter().map(|input| &input.fused).collect(),
+            Job::Merge { .. } | Job::Load { .. } => Vec::new(),
+        }
+    }
+
+    /// The region of the input space that one part of a reduction reads in one cell of kept axes.
+    pub fn reduce_region(reduce: &ReduceJob, part: &Part, kept: &Region) -> Region {
+        let mut region = Region::whole(reduce.tree.shape());
+        for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
+            region = region.with_range(axis, kept.range(rank));
+        }
+        for (rank, range) in part.hull(&reduce.tree).into_iter().enumerate() {
+            region = region.with_range(reduce.tree.axes()[rank], range);
+        }
+        region
+    }
+}
+
+impl Output {
+    /// The region of a cell, in the value's own coordinates.
+    pub fn region(&self, index: &[usize]) -> Region {
+        let cell = self.grid.region(index);
+        let start: Vec<usize> = cell.start().iter().zip(self.domain.start()).map(|(a, b)| a + b).collect();
+        Region::new(start, cell.shape())
+    }
+
+    /// The cells that meet a region of the value, as a range of indices per axis.
+    pub fn meeting(&self, region: &Region) -> Vec<std::ops::Range<usize>> {
+        let Some(inside) = region.intersect(&self.domain) else {
+            return vec![0..0; region.ndim().max(1)];
+        };
+        let inside = inside.relative_to(self.domain.start());
+        (0..inside.ndim()).map(|axis| self.grid.0[axis].meeting(&inside.range(axis))).collect()
+    }
+
+    /// The cells that may hold elements with these C-order numbers.
+    pub fn meeting_flat(&self, range: &std::ops::Range<usize>) -> Vec<std::ops::Range<usize>> {
+        self.meeting(&flat_hull(range, &self.shape))
+    }
+}
+
+/// The smallest box known to hold all elements with these C-order numbers.
+pub fn flat_hull(range: &std::ops::Range<usize>, shape: &[usize]) -> Region {
+    let mut hull = Region::whole(shape);
+    if range.is_empty() {
+        return hull;
+    }
+    let first = unravel(range.start, shape);
+    let last = unravel(range.end - 1, shape);
+    for axis in 0..shape.len() {
+        hull = hull.with_range(axis, first[axis]..last[axis] + 1);
+        if first[axis] != last[axis] {
+            break;
+        }
+    }
+    hull
+}

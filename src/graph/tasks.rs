@@ -1,0 +1,485 @@
+//! Tasks as numbers: which stage, which inputs, how many bytes; the order in which they are
+//! activated; the smallest budget in which that order runs.
+//!
+//! A graph of a million blocks is a million of these, so a task has no struct of its own: 8 bytes of
+//! offsets here, 4 in the order, 8 of state while it runs, and 8 bytes per dependency (each is listed
+//! at both of its ends).
+
+use std::cmp::Reverse;
+
+use crate::error::{Error, Kind, Result};
+
+/// A run of tasks that have the same program and so the same number of bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageTasks {
+    pub first: u32,
+    pub count: u32,
+    /// Held from a task's start until its last consumer finished.
+    pub output_bytes: u64,
+    /// Held only while a task runs.
+    pub scratch_bytes: u64,
+    /// The consumer of a stream takes the output: it counts as one more reader.
+    pub delivered: bool,
+}
+
+/// A graph of tasks, numbered from 0, stage after stage.
+#[derive(Debug)]
+pub struct Tasks {
+    pub stages: Vec<StageTasks>,
+    /// Where the inputs of each task start in `inputs`; one more entry than tasks.
+    pub input_starts: Vec<u32>,
+    pub inputs: Vec<u32>,
+    consumer_starts: Vec<u32>,
+    consumers: Vec<u32>,
+}
+
+impl Tasks {
+    /// Stages must follow each other without gaps, from task 0 on.
+    pub fn new(stages: Vec<StageTasks>, input_starts: Vec<u32>, inputs: Vec<u32>) -> Tasks {
+        let mut tasks = Tasks {
+            stages,
+            input_starts,
+            inputs,
+            consumer_starts: Vec::new(),
+            consumers: Vec::new(),
+        };
+        tasks.list_consumers();
+        if cfg!(debug_assertions)
+            && let Err(error) = tasks.validate()
+        {
+            panic!("{error}");
+        }
+        tasks
+    }
+
+    /// Turns "inputs of" around, by counting; consumers come out ascending.
+    fn list_consumers(&mut self) {
+        let n = self.len();
+        let mut starts = vec![0_u32; n + 1];
+        for &input in &self.inputs {
+            starts[input as usize + 1] += 1;
+        }
+        for task in 0..n {
+            starts[task + 1] += starts[task];
+        }
+        let mut consumers = vec![0_u32; self.inputs.len()];
+        // Filling moves each start to its end, which is the next one's start.
+        for task in 0..n as u32 {
+            for &input in self.inputs(task) {
+                let at = &mut starts[input as usize];
+                consumers[*at as usize] = task;
+                *at += 1;
+            }
+        }
+        starts.rotate_right(1);
+        starts[0] = 0;
+        self.consumer_starts = starts;
+        self.consumers = consumers;
+    }
+
+    pub fn len(&self) -> usize {
+        self.input_starts.len().saturating_sub(1)
+    }
+
+    pub fn stage_of(&self, task: u32) -> usize {
+        self.stages
+            .partition_point(|stage| stage.first <= task)
+            .saturating_sub(1)
+    }
+
+    fn stage(&self, task: u32) -> &StageTasks {
+        &self.stages[self.stage_of(task)]
+    }
+
+    pub fn output_bytes(&self, task: u32) -> u64 {
+        self.stage(task).output_bytes
+    }
+
+    pub fn scratch_bytes(&self, task: u32) -> u64 {
+        self.stage(task).scratch_bytes
+    }
+
+    /// What a task needs to start: its output and its scratch.
+    pub fn running_bytes(&self, task: u32) -> u64 {
+        let stage = self.stage(task);
+        stage.output_bytes.saturating_add(stage.scratch_bytes)
+    }
+
+    pub fn delivered(&self, task: u32) -> bool {
+        self.stage(task).delivered
+    }
+
+    /// How many readers an output has; it is held until the last of them is done.
+    pub fn readers(&self, task: u32) -> u32 {
+        self.consumers(task).len() as u32 + u32::from(self.delivered(task))
+    }
+
+    pub fn inputs(&self, task: u32) -> &[u32] {
+        let task = task as usize;
+        &self.inputs[self.input_starts[task] as usize..self.input_starts[task + 1] as usize]
+    }
+
+    pub fn consumers(&self, task: u32) -> &[u32] {
+        let task = task as usize;
+        &self.consumers
+            [self.consumer_starts[task] as usize..self.consumer_starts[task + 1] as usize]
+    }
+
+    /// A task of the stage that needs the most bytes to start, and those bytes.
+    pub fn largest(&self) -> Option<(u32, u64)> {
+        self.stages
+            .iter()
+            .filter(|stage| stage.count > 0)
+            .map(|stage| {
+                (
+                    stage.first,
+                    stage.output_bytes.saturating_add(stage.scratch_bytes),
+                )
+            })
+            .max_by_key(|&(first, bytes)| (bytes, Reverse(first)))
+    }
+
+    /// The bytes of these arrays themselves.
+    pub fn bytes(&self) -> u64 {
+        let numbers = self.input_starts.len()
+            + self.inputs.len()
+            + self.consumer_starts.len()
+            + self.consumers.len();
+        (numbers * size_of::<u32>() + self.stages.len() * size_of::<StageTasks>()) as u64
+    }
+
+    /// Whether the arrays describe a graph: stages without gaps, numbers in range, no cycle.
+    pub fn validate(&self) -> Result<()> {
+        let wrong = |what: String| Err(Error::new(Kind::Internal, format!("task graph: {what}")));
+        let n = self.len();
+        let mut next = 0_u32;
+        for (number, stage) in self.stages.iter().enumerate() {
+            if stage.first != next {
+                return wrong(format!(
+                    "stage {number} starts at task {} instead of {next}",
+                    stage.first
+                ));
+            }
+            next += stage.count;
+        }
+        if next as usize != n {
+            return wrong(format!(
+                "stages have {next} tasks, {n} tasks have input lists"
+            ));
+        }
+        if self.input_starts.first().is_some_and(|&start| start != 0)
+            || self.input_starts.last().map_or(0, |&end| end as usize) != self.inputs.len()
+            || !self.input_starts.is_sorted()
+        {
+            return wrong("input lists do not cover the inputs".to_owned());
+        }
+        if let Some(input) = self.inputs.iter().find(|&&input| input as usize >= n) {
+            return wrong(format!("input {input} of {n} tasks"));
+        }
+        let mut sorted = 0;
+        for_each_after_inputs(self, |_| sorted += 1);
+        if sorted < n {
+            return wrong(format!("{} tasks wait for each other", n - sorted));
+        }
+        Ok(())
+    }
+}
+
+/// Visits every task after all of its inputs; tasks on a cycle are never reached.
+fn for_each_after_inputs(tasks: &Tasks, mut visit: impl FnMut(u32)) {
+    let n = tasks.len() as u32;
+    let mut left: Vec<u32> = (0..n).map(|task| tasks.inputs(task).len() as u32).collect();
+    let mut ready: Vec<u32> = (0..n).filter(|&task| left[task as usize] == 0).collect();
+    while let Some(task) = ready.pop() {
+        visit(task);
+        for &consumer in tasks.consumers(task) {
+            left[consumer as usize] -= 1;
+            if left[consumer as usize] == 0 {
+                ready.push(consumer);
+            }
+        }
+    }
+}
+
+/// The order in which tasks are activated, and what it costs.
+#[derive(Debug)]
+pub struct Order {
+    pub sequence: Vec<u32>,
+    /// M₁: the most bytes held when the tasks run one after another in this order.
+    pub floor: u64,
+    /// The most bytes that one task needs to start.
+    pub largest: u64,
+}
+
+impl Order {
+    pub fn bytes(&self) -> u64 {
+        (self.sequence.len() * size_of::<u32>()) as u64
+    }
+}
+
+/// Depth-first from the roots, inputs that need the most for the least result first.
+///
+/// The roots are the tasks without consumers, by number, or `roots_in_order`, which is the order in
+/// which a stream delivers (roots it leaves out follow). Which of a task's inputs goes first follows
+/// Liu ("On the generalization of the Sethi–Ullman algorithm", 1986): by descending difference
+/// between the peak of computing an input and the bytes that it leaves behind. That is the best
+/// depth-first order of a tree. Where outputs have several readers the figures are estimates, so the
+/// order in which inputs are listed is simulated too and the cheaper one wins: a moving window over
+/// neighbours is listed well.
+pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
+    let mut roots = roots_in_order.map_or_else(Vec::new, <[u32]>::to_vec);
+    roots.extend((0..tasks.len() as u32).filter(|&task| tasks.consumers(task).is_empty()));
+
+    let takes = roots_in_order.unwrap_or(&[]);
+    let mut sequence = depth_first(tasks, &roots, Some(&spare_bytes(tasks)));
+    let mut floor = simulate(tasks, &sequence, takes);
+    if (0..tasks.len() as u32).any(|task| tasks.readers(task) > 1) {
+        let listed = depth_first(tasks, &roots, None);
+        let listed_floor = simulate(tasks, &listed, takes);
+        if listed_floor < floor {
+            (sequence, floor) = (listed, listed_floor);
+        }
+    }
+    Order {
+        sequence,
+        floor,
+        largest: tasks.largest().map_or(0, |(_, bytes)| bytes),
+    }
+}
+
+/// For each task, the peak of computing it with all it depends on, less the bytes it leaves: what
+/// Liu sorts by. Shared inputs are counted at each of their readers.
+fn spare_bytes(tasks: &Tasks) -> Vec<u64> {
+    let mut spare = vec![0_u64; tasks.len()];
+    let mut inputs = Vec::new();
+    for_each_after_inputs(tasks, |task| {
+        inputs.clear();
+        inputs.extend_from_slice(tasks.inputs(task));
+        inputs.sort_by_key(|&input| Reverse(spare[input as usize]));
+        let (mut held, mut peak) = (0_u64, 0_u64);
+        for &input in &inputs {
+            let output = tasks.output_bytes(input);
+            peak = peak.max(
+                held.saturating_add(output)
+                    .saturating_add(spare[input as usize]),
+            );
+            held = held.saturating_add(output);
+        }
+        peak = peak.max(held.saturating_add(tasks.running_bytes(task)));
+        spare[task as usize] = peak - tasks.output_bytes(task).min(peak);
+    });
+    spare
+}
+
+/// Every task after its inputs, with a stack of our own: graphs may be a million deep.
+fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>) -> Vec<u32> {
+    const NEW: u8 = 0;
+    const OPEN: u8 = 1;
+    const LISTED: u8 = 2;
+    let mut state = vec![NEW; tasks.len()];
+    let mut sequence = Vec::with_capacity(tasks.len());
+    let mut stack = Vec::new();
+    for &root in roots {
+        stack.push(root);
+        while let Some(&task) = stack.last() {
+            match state[task as usize] {
+                NEW => {
+                    state[task as usize] = OPEN;
+                    let first = stack.len();
+                    let inputs = tasks.inputs(task).iter().rev();
+                    stack.extend(inputs.filter(|&&input| state[input as usize] == NEW));
+                    if let Some(spare) = spare {
+                        // The top of the stack goes first; the sort is stable, so that equals keep
+                        // the order in which they are listed.
+                        stack[first..].sort_by_key(|&input| spare[input as usize]);
+                    }
+                }
+                OPEN => {
+                    state[task as usize] = LISTED;
+                    sequence.push(task);
+                    stack.pop();
+                }
+                _ => {
+                    stack.pop();
+                }
+            }
+        }
+    }
+    assert_eq!(sequence.len(), tasks.len(), "a task graph has a cycle");
+    sequence
+}
+
+/// The most bytes held when the tasks run one after another.
+///
+/// A task books its output and scratch and returns the scratch, then the outputs whose last reader it
+/// was. Whoever takes delivered outputs does so as soon as possible, in the order of `takes`.
+fn simulate(tasks: &Tasks, sequence: &[u32], takes: &[u32]) -> u64 {
+    let mut readers: Vec<u32> = (0..tasks.len() as u32)
+        .map(|task| tasks.readers(task))
+        .collect();
+    let mut takes = takes
+        .iter()
+        .copied()
+        .filter(|&task| tasks.delivered(task))
+        .peekable();
+    let in_given_order = takes.peek().is_some();
+    let mut done = vec![false; if in_given_order { tasks.len() } else { 0 }];
+    let (mut held, mut peak) = (0_u64, 0_u64);
+    for &task in sequence {
+        held = held.saturating_add(tasks.running_bytes(task));
+        peak = peak.max(held);
+        held -= tasks.scratch_bytes(task);
+        let mut read = |input: u32| {
+            readers[input as usize] -= 1;
+            if readers[input as usize] == 0 {
+                held -= tasks.output_bytes(input);
+            }
+        };
+        for &input in tasks.inputs(task) {
+            read(input);
+        }
+        if in_given_order {
+            done[task as usize] = true;
+            while let Some(taken) = takes.next_if(|&root| done[root as usize]) {
+                read(taken);
+            }
+        } else if tasks.delivered(task) {
+            read(task);
+        }
+        if tasks.readers(task) == 0 {
+            held -= tasks.output_bytes(task);
+        }
+    }
+    peak
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One stage per task: `(output, scratch, inputs)`.
+    fn graph(list: &[(u64, u64, &[u32])]) -> Tasks {
+        let mut stages = Vec::new();
+        let mut starts = vec![0];
+        let mut inputs = Vec::new();
+        for (task, &(output_bytes, scratch_bytes, list)) in list.iter().enumerate() {
+            stages.push(StageTasks {
+                first: task as u32,
+                count: 1,
+                output_bytes,
+                scratch_bytes,
+                delivered: false,
+            });
+            inputs.extend_from_slice(list);
+            starts.push(inputs.len() as u32);
+        }
+        Tasks::new(stages, starts, inputs)
+    }
+
+    #[test]
+    fn consumers_turn_inputs_around() {
+        let tasks = graph(&[(1, 0, &[]), (1, 0, &[0]), (1, 0, &[0, 1]), (1, 0, &[])]);
+        assert_eq!(tasks.consumers(0), [1, 2]);
+        assert_eq!(tasks.consumers(1), [2]);
+        assert!(tasks.consumers(2).is_empty() && tasks.consumers(3).is_empty());
+    }
+
+    #[test]
+    fn the_costly_input_goes_first() {
+        // Input 1 needs 100 bytes for a moment and leaves 1; input 0 leaves 10.
+        let tasks = graph(&[(10, 0, &[]), (1, 99, &[]), (0, 0, &[0, 1])]);
+        let order = order(&tasks, None);
+        assert_eq!(order.sequence, [1, 0, 2]);
+        assert_eq!((order.floor, order.largest), (100, 100));
+    }
+
+    #[test]
+    fn a_wide_sum_is_held_in_pairs() {
+        // A binary tree over 1,024 leaves of 8 bytes needs one output per level, not 1,024.
+        let mut list: Vec<(u64, u64, Vec<u32>)> = vec![(8, 0, vec![]); 1024];
+        let (mut first, mut count) = (0, 1024);
+        while count > 1 {
+            for pair in 0..count / 2 {
+                list.push((8, 0, vec![first + 2 * pair, first + 2 * pair + 1]));
+            }
+            first += count;
+            count /= 2;
+        }
+        let list: Vec<_> = list
+            .iter()
+            .map(|(o, s, inputs)| (*o, *s, inputs.as_slice()))
+            .collect();
+        assert_eq!(order(&graph(&list), None).floor, 8 * 12);
+    }
+
+    #[test]
+    fn neighbours_make_a_moving_window() {
+        let n = 1000_u32;
+        let mut list: Vec<(u64, u64, Vec<u32>)> = vec![(8, 0, vec![]); n as usize];
+        for i in 0..n {
+            list.push((0, 0, (i.saturating_sub(1)..=(i + 1).min(n - 1)).collect()));
+        }
+        let list: Vec<_> = list
+            .iter()
+            .map(|(o, s, inputs)| (*o, *s, inputs.as_slice()))
+            .collect();
+        assert_eq!(order(&graph(&list), None).floor, 8 * 3);
+    }
+
+    #[test]
+    fn delivered_roots_are_held_until_those_before_them_are_taken() {
+        let mut tasks = graph(&[(8, 0, &[]), (8, 0, &[0])]);
+        for stage in &mut tasks.stages {
+            stage.delivered = true;
+        }
+        // Task 0 must run first but is taken last, so both are held at once either way.
+        assert_eq!(order(&tasks, Some(&[0, 1])).floor, 16);
+        let lone = graph(&[(8, 0, &[]), (8, 0, &[])]);
+        assert_eq!(order(&lone, Some(&[1, 0])).sequence, [1, 0]);
+        assert_eq!(order(&lone, Some(&[1, 0])).floor, 8);
+    }
+
+    #[test]
+    fn a_million_deep_is_no_deeper() {
+        let n = 1_000_000_u32;
+        let stages = vec![StageTasks {
+            first: 0,
+            count: n,
+            output_bytes: 8,
+            scratch_bytes: 1,
+            delivered: false,
+        }];
+        let starts = (0..=n).map(|task| task.saturating_sub(1)).collect();
+        let tasks = Tasks::new(stages, starts, (0..n - 1).collect());
+        let order = order(&tasks, None);
+        assert_eq!(order.sequence.len(), n as usize);
+        assert_eq!(order.floor, 17);
+    }
+
+    #[test]
+    fn broken_graphs_are_named() {
+        let valid = graph(&[(1, 0, &[]), (1, 0, &[0])]);
+        let cycle = Tasks {
+            inputs: vec![1],
+            input_starts: vec![0, 1, 1],
+            consumer_starts: vec![0, 0, 1],
+            consumers: vec![0],
+            ..valid
+        };
+        assert!(cycle.validate().is_ok());
+        let cycle = Tasks {
+            inputs: vec![1, 0],
+            input_starts: vec![0, 1, 2],
+            consumer_starts: vec![0, 1, 2],
+            consumers: vec![1, 0],
+            ..cycle
+        };
+        assert!(
+            cycle
+                .validate()
+                .unwrap_err()
+                .to_string()
+                .contains("2 tasks wait")
+        );
+    }
+}

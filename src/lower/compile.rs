@@ -1,0 +1,210 @@
+//! From a cone of the plan to a program: element-wise nodes become instructions, what they rest on
+//! becomes leaves.
+
+use std::collections::HashMap;
+
+use super::Build;
+use crate::base::dtype::DType;
+use crate::base::index_map::IndexMap;
+use crate::base::scalar::Scalar;
+use crate::graph::stage::{Fused, Leaf, LeafSource};
+use crate::op::generate::Generate;
+use crate::op::program::{Arg, Func, ProgramBuilder};
+use crate::op::table::Op;
+use crate::plan::node::{ElementFunc, Elementwise, NodeKind, Operand, Value, ValueKey};
+
+/// The nanoseconds that a function takes per element.
+pub fn element_cost(func: &ElementFunc) -> f64 {
+    match func {
+        ElementFunc::Op(op) => op.cost(),
+        ElementFunc::Cast => Func::Cast.cost(),
+        ElementFunc::Map(_) => Func::Map(0).cost(),
+    }
+}
+
+/// How an array is addressed below a cone: directly, or by C-order numbers under another shape.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Sight {
+    value: ValueKey,
+    map: IndexMap,
+    /// The shape that the map leads to, below a reshape.
+    reshaped: Option<Vec<usize>>,
+}
+
+/// One output of the program to be: a value, the map that leads to it, and whether it is computed
+/// here even if it is held.
+pub struct Wanted {
+    pub value: Value,
+    pub map: IndexMap,
+    pub expand: bool,
+}
+
+/// Compiles values that are seen from one iteration space into one program.
+pub fn compile(build: &mut Build<'_>, wanted: Vec<Wanted>, depth: usize) -> Fused {
+    let mut compiler = Compiler {
+        build,
+        depth,
+        program: ProgramBuilder::default(),
+        leaves: Vec::new(),
+        done: HashMap::new(),
+    };
+    for one in wanted {
+        let arg = compiler.evaluate(one);
+        compiler.program.output(arg);
+    }
+    Fused { program: compiler.program.finish(), leaves: compiler.leaves }
+}
+
+struct Compiler<'a, 'b> {
+    build: &'a mut Build<'b>,
+    depth: usize,
+    program: ProgramBuilder,
+    leaves: Vec<Leaf>,
+    done: HashMap<Sight, Arg>,
+}
+
+impl Compiler<'_, '_> {
+    /// Depth first, without recursion: a sight waits on the stack until its operands are done.
+    fn evaluate(&mut self, wanted: Wanted) -> Arg {
+        let root = Sight { value: wanted.value.key(), map: wanted.map, reshaped: None };
+        let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
+        while let Some((value, sight, expand)) = open.last().cloned() {
+            if self.done.contains_key(&sight) {
+                open.pop();
+                continue;
+            }
+            let held = !expand && self.build.is_held(sight.value);
+            let inputs = if held { Vec::new() } else { self.inputs(&value, &sight) };
+            let missing: Vec<_> = inputs
+                .iter()
+                .rev()
+                .filter(|(_, input)| !self.done.contains_key(input))
+                .map(|(value, input)| (value.clone(), input.clone(), false))
+                .collect();
+            if !missing.is_empty() {
+                open.extend(missing);
+                continue;
+            }
+            let arg = if held { self.held_leaf(&value, &sight) } else { self.emit(&value, &sight, &inputs) };
+            self.done.insert(sight, arg);
+            open.pop();
+        }
+        self.done[&root]
+    }
+
+    /// What must be done before a value can be emitted.
+    fn inputs(&self, value: &Value, sight: &Sight) -> Vec<(Value, Sight)> {
+        let through = |input: &Value, map: IndexMap, reshaped: Option<Vec<usize>>| {
+            (input.clone(), Sight { value: input.key(), map, reshaped })
+        };
+        let node = &value.node;
+        match &node.kind {
+            NodeKind::Elementwise(_) | NodeKind::Rechunk => {
+                let same = |input: &Value| through(input, sight.map.clone(), sight.reshaped.clone());
+                node.inputs.iter().map(same).collect()
+            }
+            NodeKind::Index(view) => {
+                let map = sight.map.then(view).expect("maps that do not compose were materialized");
+                vec![through(&node.inputs[0], map, None)]
+            }
+            NodeKind::Reshape => {
+                let shape = sight.reshaped.clone().unwrap_or_else(|| value.shape().to_vec());
+                vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    fn emit(&mut self, value: &Value, sight: &Sight, inputs: &[(Value, Sight)]) -> Arg {
+        match &value.node.kind {
+            NodeKind::Elementwise(elementwise) => self.emit_elementwise(value, elementwise, inputs),
+            NodeKind::Generate(Generate::Fill(scalar)) => self.program.constant(*scalar),
+            NodeKind::Generate(generate) => {
+                let number = self.build.generate(value.key(), generate);
+                self.leaf(LeafSource::Generate { number }, value, sight, None)
+            }
+            NodeKind::Memory(memory) => {
+                let number = self.build.memory(value.key(), memory);
+                let c_order = sight.reshaped.is_some();
+                self.leaf(LeafSource::Memory { number, c_order }, value, sight, None)
+            }
+            // Views and reshapes are their input, differently seen.
+            _ => self.done[&inputs[0].1],
+        }
+    }
+
+    fn emit_elementwise(&mut self, value: &Value, elementwise: &Elementwise, inputs: &[(Value, Sight)]) -> Arg {
+        let mut dtypes = Vec::with_capacity(elementwise.args.len());
+        let mut args: Vec<Arg> = Vec::with_capacity(elementwise.args.len());
+        for operand in &elementwise.args {
+            args.push(match operand {
+                Operand::Const(scalar) => {
+                    dtypes.push(scalar.dtype());
+                    self.program.constant(*scalar)
+                }
+                Operand::Input(number) => {
+                    dtypes.push(inputs[*number].0.dtype());
+                    self.done[&inputs[*number].1]
+                }
+            });
+        }
+        let select = matches!(elementwise.func, ElementFunc::Op(Op::Select));
+        // Kernels want one operand that is no constant (a condition always).
+        if select && matches!(args[0], Arg::Const(_)) || args.iter().all(|arg| matches!(arg, Arg::Const(_))) {
+            args[0] = self.splat(args[0], dtypes[0], value);
+        }
+        let dtype = dtypes[usize::from(select)];
+        let func = match &elementwise.func {
+            ElementFunc::Op(op) => Func::Op(*op),
+            ElementFunc::Cast => Func::Cast,
+            ElementFunc::Map(map) => Func::Map(self.build.map(map)),
+        };
+        self.program.push(func, dtype, args, value.dtype())
+    }
+
+    /// A constant as a generated leaf.
+    fn splat(&mut self, arg: Arg, dtype: DType, value: &Value) -> Arg {
+        let scalar = match arg {
+            Arg::Const(number) => self.program.constant_value(number),
+            _ => Scalar::zero(dtype),
+        };
+        let number = self.build.fill(scalar);
+        let arg = self.program.leaf(dtype);
+        self.leaves.push(Leaf {
+            source: LeafSource::Generate { number },
+            map: IndexMap::new(value.shape().to_vec(), Vec::new()),
+            shape: Vec::new(),
+            dtype,
+        });
+        arg
+    }
+
+    fn held_leaf(&mut self, value: &Value, sight: &Sight) -> Arg {
+        let (stage, output) = self.build.held(sight.value, self.depth);
+        let source = LeafSource::Held { stage, output, flat: sight.reshaped.is_some() };
+        // Blocks of a reduction lie in the space of the kept axes.
+        let kept = match &value.node.kind {
+            NodeKind::Reduce(reduce) if reduce.keep && sight.reshaped.is_none() => Some(reduce.tree.kept()),
+            _ => None,
+        };
+        self.leaf(source, value, sight, kept)
+    }
+
+    fn leaf(&mut self, source: LeafSource, value: &Value, sight: &Sight, kept: Option<Vec<usize>>) -> Arg {
+        let shape = sight.reshaped.clone().unwrap_or_else(|| value.shape().to_vec());
+        let (map, shape) = match kept {
+            None => (sight.map.clone(), shape),
+            Some(kept) => {
+                let axes = kept.iter().map(|&axis| sight.map.axes()[axis].clone()).collect();
+                let shape = kept.iter().map(|&axis| shape[axis]).collect();
+                (IndexMap::new(sight.map.shape().to_vec(), axes), shape)
+            }
+        };
+        let same = |leaf: &Leaf| leaf.source == source && leaf.map == map && leaf.shape == shape;
+        if let Some(number) = self.leaves.iter().position(same) {
+            return Arg::Leaf(number as u32);
+        }
+        self.leaves.push(Leaf { source, map, shape, dtype: value.dtype() });
+        self.program.leaf(value.dtype())
+    }
+}

@@ -1,0 +1,216 @@
+//! The task grid: how a stage is cut for cores and memory. The chunk grid is for people and files.
+
+use super::Options;
+use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::index_map::{AxisMap, IndexMap};
+use crate::base::region::Region;
+use crate::graph::stage::{Graph, Leaf, LeafSource, Output};
+use crate::op::tree::{LEAF, Mode, Split, Tree};
+use crate::plan::chunking;
+
+/// A task shorter than this (in elements of average cost) is not worth its bookkeeping.
+const MIN_TASK: usize = 1 << 14;
+/// Large enough to make bookkeeping vanish, small enough to balance cores and to stay in L2.
+const MAP_TASK: usize = 1 << 17;
+const REDUCE_TASK: usize = 1 << 22;
+/// A stage has at most so many tasks.
+const MAX_TASKS: usize = 1 << 20;
+/// The states that wait for one merge.
+const MERGE_BYTES: usize = 2 << 20;
+/// Columns of a partial reduction across rows: narrower ones read memory in short runs.
+const MIN_COLUMNS: usize = 1024;
+
+/// Cells that are consecutive in C order, of about `target` elements.
+pub fn bands(shape: &[usize], target: usize) -> Chunks {
+    let mut room = target.max(1);
+    let mut axes: Vec<AxisChunks> = shape
+        .iter()
+        .rev()
+        .map(|&len| {
+            let size = len.min(room).max(1);
+            room = if size == len { (room / size).max(1) } else { 1 };
+            // Equal parts balance better than a remainder.
+            let even = len.div_ceil(len.div_ceil(size).max(1)).max(1);
+            AxisChunks::regular(len, even)
+        })
+        .collect();
+    axes.reverse();
+    Chunks(axes)
+}
+
+/// The grid of a stage of maps over `domain`.
+pub fn map_grid(graph: &Graph, domain: &Region, leaves: &[&Leaf], options: &Options) -> Chunks {
+    let size = domain.size();
+    let target = (size / (options.threads * 8)).clamp(MIN_TASK, MAP_TASK).max(size / MAX_TASKS);
+    let target = (target >> options.shrink).max(1);
+    for leaf in leaves {
+        if let Some(grid) = adopted(graph, leaf, domain)
+            && grid.largest_block() <= target.saturating_mul(64)
+        {
+            return grid;
+        }
+    }
+    bands(domain.shape(), target)
+}
+
+/// The producer's grid, if the leaf is a box of its blocks.
+fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
+    let LeafSource::Held { stage, output, flat: false } = leaf.source else { return None };
+    let made: &Output = &graph.dag[stage].outputs[output];
+    let axes = leaf.map.axes();
+    let mut relative = Vec::with_capacity(axes.len());
+    for (rank, axis) in axes.iter().enumerate() {
+        match axis {
+            AxisMap::Affine { start, terms } if *terms == [(rank, 1)] && axes.len() == domain.ndim() => {
+                let start = start + domain.start()[rank] as isize - made.domain.start()[rank] as isize;
+                relative.push(AxisMap::Affine { start, terms: terms.clone() });
+            }
+            _ => return None,
+        }
+    }
+    let map = IndexMap::new(domain.shape().to_vec(), relative);
+    Some(chunking::view(&map, &made.grid, 1))
+}
+
+/// The grid over the kept axes, and how the tree is divided.
+pub fn reduce_grid(
+    graph: &Graph,
+    tree: &Tree,
+    kept: &Region,
+    leaves: &[&Leaf],
+    state_bytes: usize,
+    options: &Options,
+) -> (Chunks, Split) {
+    let (columns, count) = (kept.size().max(1), tree.count().max(1));
+    if let Some(grid) = input_blocks(graph, tree, kept, leaves) {
+        let kept_axes = tree.kept();
+        let kept_grid = Chunks(kept_axes.iter().map(|&axis| grid.0[axis].clone()).collect());
+        let reduced: usize = tree.axes().iter().map(|&axis| grid.0[axis].largest().max(1)).product();
+        let cells = kept_grid.largest_block().max(1);
+        let states = cells.saturating_mul(state_bytes).max(1);
+        let least = count / (MERGE_BYTES * 4 / states).max(2);
+        return (kept_grid, split(tree, reduced.max(least)));
+    }
+    let total = columns.saturating_mul(count);
+    let target = (total / (options.threads * 32)).clamp(MIN_TASK * 4, REDUCE_TASK).max(total / MAX_TASKS);
+    let target = (target >> options.shrink).max(1);
+    if let Mode::Lines { .. } = tree.mode() {
+        return if count <= target {
+            (bands(kept.shape(), target / count), Split::none())
+        } else {
+            (bands(kept.shape(), 1), split(tree, target))
+        };
+    }
+    let cells = tree.cell_counts();
+    let least = count.div_ceil(cells.iter().product::<usize>().max(1)).min(LEAF);
+    let mut width = columns;
+    let mut rows = (target / width).max(least);
+    if rows.saturating_mul(width) > target.saturating_mul(4) {
+        width = (target * 2 / rows).clamp(MIN_COLUMNS.min(columns), columns);
+    }
+    let states = |width: usize, rows: usize| count.div_ceil(rows).saturating_mul(width).saturating_mul(state_bytes);
+    if states(width, rows) > MERGE_BYTES {
+        width = width.min(MIN_COLUMNS.max(target / rows.max(1) / 4).max(1));
+        rows = rows.max(count / (MERGE_BYTES / (width * state_bytes).max(1)).max(1));
+    }
+    (bands(kept.shape(), width), split(tree, rows))
+}
+
+/// The blocks of a leaf that another stage makes, seen from the reduction's input space.
+fn input_blocks(graph: &Graph, tree: &Tree, kept: &Region, leaves: &[&Leaf]) -> Option<Chunks> {
+    let mut domain = Region::whole(tree.shape());
+    for (rank, axis) in tree.kept().into_iter().enumerate() {
+        domain = domain.with_range(axis, kept.range(rank));
+    }
+    leaves.iter().find_map(|leaf| adopted(graph, leaf, &domain))
+}
+
+/// Parts of at most about `most` reduced elements: ranges of the first digit whose positions are
+/// small enough.
+fn split(tree: &Tree, most: usize) -> Split {
+    if tree.count() <= most || tree.axes().is_empty() {
+        return Split::none();
+    }
+    let cells = tree.cell_counts();
+    let mut unit = tree.count();
+    for (digit, &count) in cells.iter().enumerate() {
+        unit = unit.div_ceil(count.max(1));
+        if unit <= most {
+            return Split { digit, span: floor_power(most / unit.max(1)) };
+        }
+    }
+    let leaf = unit.min(LEAF).max(1);
+    if unit <= leaf {
+        // A cell is a single leaf: nothing smaller can be a part.
+        return Split { digit: cells.len() - 1, span: 1 };
+    }
+    Split { digit: cells.len(), span: floor_power((most / leaf).max(1)) }
+}
+
+fn floor_power(value: usize) -> usize {
+    1 << value.max(1).ilog2()
+}
+
+/// The grid of a load: the units of storage, or the chunks where any region is as good as another,
+/// cut further if they are large.
+pub fn load_grid(storage: Option<&Chunks>, chunks: &Chunks, domain: &Region, item: usize, options: &Options) -> Chunks {
+    const LARGE: usize = 4 << 20;
+    let map = IndexMap::window(domain);
+    if let Some(units) = storage {
+        return chunking::view(&map, units, item);
+    }
+    let mut grid = chunking::view(&map, chunks, item);
+    let most = ((LARGE / item) >> options.shrink).max(1);
+    for axis in 0..grid.ndim() {
+        let block = grid.largest_block();
+        if block <= most {
+            break;
+        }
+        let size = grid.0[axis].largest();
+        let wanted = (size / block.div_ceil(most)).max(1);
+        let sizes: Vec<usize> = grid
+            .sizes(axis)
+            .flat_map(|size| (0..size).step_by(wanted).map(move |start| wanted.min(size - start)))
+            .collect();
+        grid.0[axis] = AxisChunks::from_sizes(&sizes);
+    }
+    grid
+}
+
+/// Boxes of neighbouring blocks for an opaque function: about `target` bytes each, last axis first.
+pub fn block_groups(blocks: &Chunks, domain: &Region, item: usize, consecutive: bool) -> Chunks {
+    const TARGET: usize = 256 << 10;
+    const MOST_BLOCKS: usize = 4096;
+    let inside: Vec<AxisChunks> = (0..blocks.ndim())
+        .map(|axis| {
+            let range = blocks.0[axis].meeting(&domain.range(axis));
+            let sizes: Vec<usize> = range.map(|i| blocks.0[axis].range(i).len()).collect();
+            if sizes.is_empty() { AxisChunks::whole(0) } else { AxisChunks::from_sizes(&sizes) }
+        })
+        .collect();
+    let mut grid = Chunks(inside);
+    let mut bytes = grid.largest_block().max(1) * item;
+    let mut count = 1;
+    for axis in (0..grid.ndim()).rev() {
+        let n = grid.0[axis].count();
+        let wanted = (TARGET / bytes).min(MOST_BLOCKS / count).max(1);
+        // Blocks that must be consecutive in C order span the inner axes whole.
+        let factor = if consecutive && wanted < n && axis > 0 { n } else { wanted.min(n) };
+        if factor > 1 {
+            let sizes: Vec<usize> = (0..n)
+                .step_by(factor)
+                .map(|first| {
+                    let last = (first + factor).min(n) - 1;
+                    grid.0[axis].range(last).end - grid.0[axis].range(first).start
+                })
+                .collect();
+            grid.0[axis] = AxisChunks::from_sizes(&sizes);
+            bytes *= factor;
+            count *= factor;
+        }
+        if factor < n && !consecutive {
+            break;
+        }
+    }
+    grid
+}

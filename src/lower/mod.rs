@@ -1,0 +1,110 @@
+//! From a plan to a graph of stages: what is materialized, where everything else is inlined, and
+//! how each stage is cut into tasks. The only layer that knows plan *and* budget.
+
+mod compile;
+mod grid;
+mod reach;
+mod stages;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::base::memory::Memory;
+use crate::base::scalar::Scalar;
+use crate::graph::env::Env;
+use crate::graph::stage::{Graph, Place, StageId};
+use crate::op::closure::TileMap;
+use crate::op::fold::Fold;
+use crate::op::generate::Generate;
+use crate::plan::node::{Value, ValueKey};
+
+/// What lowering may choose from.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub threads: usize,
+    /// Element-wise nodes are inlined into their readers.
+    pub fuse_elementwise: bool,
+    /// Element-wise nodes are inlined into reductions.
+    pub fuse_reductions: bool,
+    /// Outputs over the same reads share a stage.
+    pub share_stages: bool,
+    /// A load that several stages read is held for all of them, where none waits for another.
+    pub share_loads: bool,
+    /// Halvings of the task size, for small budgets.
+    pub shrink: u32,
+    /// Makes kept and reduced axes' reducers: how the kernel layer's folds are named here.
+    pub fold: FoldMaker,
+}
+
+/// Gives the fold of a built-in reducer: (reducer, input dtype, whether there is a mask).
+pub type FoldMaker =
+    fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Box<dyn Fold>>;
+
+/// Lowers values to a graph that puts value `i` into `places[i]`.
+pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env) {
+    let reach = reach::reach(roots, places, options);
+    let mut build = Build {
+        options,
+        places,
+        reach: &reach,
+        graph: Graph::default(),
+        env: Env::default(),
+        made: HashMap::new(),
+        loads: HashMap::new(),
+        memories: HashMap::new(),
+        generates: HashMap::new(),
+        maps: HashMap::new(),
+    };
+    build.stages();
+    let Build { mut graph, env, .. } = build;
+    graph.order = graph.dag.node_indices().collect();
+    (graph, env)
+}
+
+/// A graph under construction.
+struct Build<'a> {
+    options: &'a Options,
+    places: &'a [Place],
+    reach: &'a reach::Reach,
+    graph: Graph,
+    env: Env,
+    /// By position in `reach.made`.
+    made: HashMap<usize, (StageId, usize)>,
+    /// By source and depth of the reader.
+    loads: HashMap<(ValueKey, usize), StageId>,
+    memories: HashMap<ValueKey, usize>,
+    generates: HashMap<ValueKey, usize>,
+    maps: HashMap<*const (), u32>,
+}
+
+impl Build<'_> {
+    fn is_held(&self, key: ValueKey) -> bool {
+        self.reach.held.contains_key(&key)
+    }
+
+    fn memory(&mut self, key: ValueKey, memory: &Memory) -> usize {
+        *self.memories.entry(key).or_insert_with(|| {
+            self.env.memories.push(memory.clone());
+            self.env.memories.len() - 1
+        })
+    }
+
+    fn generate(&mut self, key: ValueKey, generate: &Generate) -> usize {
+        *self.generates.entry(key).or_insert_with(|| {
+            self.env.generates.push(generate.clone());
+            self.env.generates.len() - 1
+        })
+    }
+
+    fn fill(&mut self, value: Scalar) -> usize {
+        self.env.generates.push(Generate::Fill(value));
+        self.env.generates.len() - 1
+    }
+
+    fn map(&mut self, map: &Arc<dyn TileMap>) -> u32 {
+        *self.maps.entry(Arc::as_ptr(map).cast()).or_insert_with(|| {
+            self.env.maps.push(map.clone());
+            self.env.maps.len() as u32 - 1
+        })
+    }
+}

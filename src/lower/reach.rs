@@ -1,0 +1,493 @@
+//! Which values become stages, and what part of each is needed.
+//!
+//! One pass over the plan, readers before what they read. A value that is not materialized is
+//! *inlined*: it hands the maps through which it is seen on to its inputs, composed with its own.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Options;
+use crate::base::index_map::IndexMap;
+use crate::base::region::Region;
+use crate::graph::expand::{block_input_region, flat_range};
+use crate::graph::stage::{Place, flat_hull};
+use crate::plan::node::{Node, NodeKind, Value, ValueKey};
+use crate::plan::walk::inputs_first;
+
+/// An iteration space and what is evaluated in it.
+pub struct Cone {
+    /// The value, and the map from the space to it.
+    pub value: Value,
+    pub map: IndexMap,
+    /// The part of the space that is needed.
+    pub region: Region,
+    /// Leaves of the plan and materialized values that it reads.
+    pub reads: HashSet<ValueKey>,
+    /// Whether the value is computed here even though it is held: this is where it is made.
+    pub expand: bool,
+}
+
+/// A value that becomes the output of a stage.
+pub struct Made {
+    pub value: Value,
+    pub needed: Region,
+    /// Read by C-order numbers: its blocks must be consecutive in C order.
+    pub flat: bool,
+    /// Where it goes, if it is asked for; else it is held.
+    pub root: Option<usize>,
+    /// The element-wise part of it: one for maps, one per piece, per input of a block function;
+    /// the value and the mask of a reduction.
+    pub cones: Vec<usize>,
+    /// Which cone needs which part.
+    pub images: Vec<(usize, Region)>,
+    /// The longest chain of stages below.
+    pub depth: usize,
+}
+
+pub struct Reach {
+    /// Readers before what they read.
+    pub made: Vec<Made>,
+    pub cones: Vec<Cone>,
+    /// Position in `made` of the held values.
+    pub held: HashMap<ValueKey, usize>,
+}
+
+#[derive(Clone, PartialEq)]
+enum Use {
+    Root(usize),
+    Direct { cone: usize, map: IndexMap },
+    /// Through a reshape: `map` leads to an array of `shape` with the same elements in C order.
+    Flat { cone: usize, map: IndexMap, shape: Vec<usize> },
+}
+
+/// A node seen through so many different maps is computed once and held.
+const MAX_MAPS: usize = 2;
+/// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
+const CHEAP: f64 = 4.0;
+
+pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
+    let order = inputs_first(roots);
+    let mut pass = Pass {
+        options,
+        places,
+        uses: HashMap::new(),
+        cost: costs(&order),
+        reach: Reach { made: Vec::new(), cones: Vec::new(), held: HashMap::new() },
+    };
+    for (number, root) in roots.iter().enumerate() {
+        pass.add_use(root, Use::Root(number));
+    }
+    for node in order.iter().rev() {
+        match &node.kind {
+            NodeKind::BlockFn(_) => pass.visit_block_fn(node),
+            _ => pass.visit(&Value::of(node.clone())),
+        }
+    }
+    let mut reach = pass.reach;
+    depths(&mut reach);
+    reach
+}
+
+/// For each node, what its inlined cone costs per element, capped.
+fn costs(order: &[std::sync::Arc<Node>]) -> HashMap<u64, f64> {
+    let mut costs: HashMap<u64, f64> = HashMap::new();
+    for node in order {
+        let below: f64 = node.inputs.iter().map(|input| costs[&input.node.id]).sum();
+        let cost = match &node.kind {
+            NodeKind::Elementwise(elementwise) => below + super::compile::element_cost(&elementwise.func),
+            NodeKind::Generate(generate) => generate.cost(),
+            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => below,
+            _ => 0.0,
+        };
+        costs.insert(node.id, cost.min(1e6));
+    }
+    costs
+}
+
+/// The longest chain of stages below each made value.
+fn depths(reach: &mut Reach) {
+    for at in (0..reach.made.len()).rev() {
+        let below = reach.made[at].cones.iter().flat_map(|&cone| &reach.cones[cone].reads);
+        let deepest = below.filter_map(|key| reach.held.get(key)).map(|&below| reach.made[below].depth).max();
+        let source = matches!(reach.made[at].value.node.kind, NodeKind::Source(_));
+        reach.made[at].depth = if source { 0 } else { deepest.map_or(1, |depth| depth + 1) };
+    }
+}
+
+struct Pass<'a> {
+    options: &'a Options,
+    places: &'a [Place],
+    uses: HashMap<ValueKey, Vec<Use>>,
+    cost: HashMap<u64, f64>,
+    reach: Reach,
+}
+
+impl Pass<'_> {
+    fn add_use(&mut self, value: &Value, what: Use) {
+        let uses = self.uses.entry(value.key()).or_default();
+        if !uses.contains(&what) {
+            uses.push(what);
+        }
+    }
+
+    fn visit(&mut self, value: &Value) {
+        let Some(uses) = self.uses.remove(&value.key()) else { return };
+        let (roots, uses): (Vec<Use>, Vec<Use>) = uses.into_iter().partition(|used| matches!(used, Use::Root(_)));
+        let roots: Vec<usize> = roots
+            .into_iter()
+            .filter_map(|used| match used {
+                Use::Root(number) => Some(number),
+                _ => None,
+            })
+            .collect();
+        match &value.node.kind {
+            NodeKind::Reduce(_) | NodeKind::Pieces(_)
+                if uses.is_empty() && roots.len() == 1 && self.fits_directly(value, roots[0]) =>
+            {
+                self.make(value, Region::whole(value.shape()), false, Some(roots[0]));
+            }
+            NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::Source(_) => {
+                let uses = self.copy_roots(value, &roots, uses);
+                self.hold(value, &uses);
+            }
+            NodeKind::Memory(memory)
+                if !memory.is_c_order() && uses.iter().any(|used| matches!(used, Use::Flat { .. })) =>
+            {
+                let uses = self.copy_roots(value, &roots, uses);
+                self.hold(value, &uses);
+            }
+            NodeKind::Memory(_) | NodeKind::Generate(_) => {
+                let uses = self.copy_roots(value, &roots, uses);
+                self.note_reads(value, &uses);
+            }
+            _ => {
+                for &root in &roots {
+                    self.make(value, Region::whole(value.shape()), false, Some(root));
+                }
+                if !uses.is_empty() && !self.inline(value, &uses) {
+                    self.hold(value, &uses);
+                }
+            }
+        }
+    }
+
+    /// Blocks of a reduction lack the axes that it keeps with length 1: streamed, they are copied.
+    fn fits_directly(&self, value: &Value, root: usize) -> bool {
+        match &value.node.kind {
+            NodeKind::Reduce(reduce) => !(reduce.keep && self.places[root] == Place::Stream),
+            _ => true,
+        }
+    }
+
+    /// A root that is a leaf, or that others read as well, is copied into its result.
+    fn copy_roots(&mut self, value: &Value, roots: &[usize], mut uses: Vec<Use>) -> Vec<Use> {
+        for &root in roots {
+            let region = Region::whole(value.shape());
+            let map = IndexMap::identity(value.shape());
+            let cone = self.add_cone(value, map.clone(), region.clone(), false);
+            self.reach.made.push(Made {
+                value: value.clone(),
+                needed: region,
+                flat: false,
+                root: Some(root),
+                cones: vec![cone],
+                images: Vec::new(),
+                depth: 0,
+            });
+            uses.push(Use::Direct { cone, map });
+        }
+        uses
+    }
+
+    fn note_reads(&mut self, value: &Value, uses: &[Use]) {
+        for used in uses {
+            if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
+                self.reach.cones[*cone].reads.insert(value.key());
+            }
+        }
+    }
+
+    fn add_cone(&mut self, value: &Value, map: IndexMap, region: Region, expand: bool) -> usize {
+        self.reach.cones.push(Cone { value: value.clone(), map, region, reads: HashSet::new(), expand });
+        self.reach.cones.len() - 1
+    }
+
+    /// Hands the uses on to the inputs; `false` if the value is better, or has to be, materialized.
+    fn inline(&mut self, value: &Value, uses: &[Use]) -> bool {
+        let node = &value.node;
+        match &node.kind {
+            NodeKind::Elementwise(_) => {
+                if !self.worth_inlining(node, uses) {
+                    return false;
+                }
+                for input in &node.inputs {
+                    for used in uses {
+                        self.add_use(input, used.clone());
+                    }
+                }
+                true
+            }
+            NodeKind::Rechunk => {
+                for used in uses {
+                    self.add_use(&node.inputs[0], used.clone());
+                }
+                true
+            }
+            NodeKind::Index(view) => {
+                let mut composed = Vec::with_capacity(uses.len());
+                for used in uses {
+                    let Use::Direct { cone, map } = used else { return false };
+                    let Some(map) = map.then(view) else { return false };
+                    composed.push(Use::Direct { cone: *cone, map });
+                }
+                for used in composed {
+                    self.add_use(&node.inputs[0], used);
+                }
+                true
+            }
+            NodeKind::Reshape => {
+                for used in uses {
+                    let flat = match used.clone() {
+                        Use::Direct { cone, map } => Use::Flat { cone, map, shape: value.shape().to_vec() },
+                        other => other,
+                    };
+                    self.add_use(&node.inputs[0], flat);
+                }
+                true
+            }
+            _ => false,
+        }
+    }
+
+    fn worth_inlining(&self, node: &Node, uses: &[Use]) -> bool {
+        // Under a reshape an element-wise function has no index map to hand on.
+        if !self.options.fuse_elementwise || uses.iter().any(|used| matches!(used, Use::Flat { .. })) {
+            return false;
+        }
+        let mut by_cone: HashMap<usize, usize> = HashMap::new();
+        for used in uses {
+            if let Use::Direct { cone, .. } = used {
+                *by_cone.entry(*cone).or_default() += 1;
+            }
+        }
+        let maps = by_cone.values().copied().max().unwrap_or(0);
+        let cost = self.cost[&node.id];
+        maps <= 1 || (maps <= MAX_MAPS && cost <= CHEAP)
+    }
+
+    /// Materializes a value that others read.
+    fn hold(&mut self, value: &Value, uses: &[Use]) {
+        let mut needed: Option<Region> = None;
+        let mut flat = false;
+        let mut images = Vec::with_capacity(uses.len());
+        for used in uses {
+            let image = match used {
+                Use::Root(_) => continue,
+                Use::Direct { cone, map } => map.image(&self.reach.cones[*cone].region),
+                Use::Flat { cone, map, shape } => {
+                    flat = true;
+                    let image = map.image(&self.reach.cones[*cone].region);
+                    flat_image(&image, shape, value.shape())
+                }
+            };
+            if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
+                images.push((*cone, image.clone()));
+            }
+            needed = Some(match needed {
+                Some(region) => region.hull(&image),
+                None => image,
+            });
+        }
+        let mut needed = needed.unwrap_or_else(|| Region::whole(value.shape()));
+        if flat {
+            needed = consecutive(&needed, value.shape());
+        }
+        self.note_reads(value, uses);
+        let at = self.make(value, needed, flat, None);
+        self.reach.made[at].images = images;
+        self.reach.held.insert(value.key(), at);
+    }
+
+    /// A new stage output, and the cones that compute it.
+    fn make(&mut self, value: &Value, needed: Region, flat: bool, root: Option<usize>) -> usize {
+        let node = value.node.clone();
+        let mut cones = Vec::new();
+        match &node.kind {
+            NodeKind::Reduce(reduce) => {
+                let mut region = Region::whole(reduce.tree.shape());
+                for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
+                    let place = if reduce.keep { axis } else { rank };
+                    region = region.with_range(axis, needed.range(place));
+                }
+                for input in &node.inputs {
+                    cones.push(self.start_cone(input, IndexMap::identity(input.shape()), region.clone()));
+                }
+                if !self.options.fuse_reductions {
+                    // The rule is off: what is reduced becomes a stage of its own, if it computes.
+                    for input in &node.inputs {
+                        if matches!(input.node.kind, NodeKind::Elementwise(_)) {
+                            self.force_hold(input);
+                        }
+                    }
+                }
+            }
+            NodeKind::Pieces(pieces) => {
+                for piece in &pieces.pieces {
+                    let inside = needed.intersect(&piece.region);
+                    let region = inside.map_or_else(
+                        || Region::new(vec![0; needed.ndim()], vec![0; needed.ndim()]),
+                        |inside| inside.relative_to(piece.region.start()),
+                    );
+                    cones.push(self.start_cone(&node.inputs[piece.input], piece.map.clone(), region));
+                }
+            }
+            NodeKind::Source(_) => {}
+            _ => {
+                let map = IndexMap::identity(value.shape());
+                let cone = self.add_cone(value, map.clone(), needed.clone(), true);
+                cones.push(cone);
+                self.enter(value, cone, map);
+            }
+        }
+        let images = Vec::new();
+        self.reach.made.push(Made { value: value.clone(), needed, flat, root, cones, images, depth: 0 });
+        self.reach.made.len() - 1
+    }
+
+    fn start_cone(&mut self, input: &Value, map: IndexMap, region: Region) -> usize {
+        let cone = self.add_cone(input, map.clone(), region, false);
+        self.add_use(input, Use::Direct { cone, map });
+        cone
+    }
+
+    /// The inputs of a materialized value, as seen from its own space.
+    fn enter(&mut self, value: &Value, cone: usize, map: IndexMap) {
+        let node = value.node.clone();
+        match &node.kind {
+            NodeKind::Index(view) => self.add_use(&node.inputs[0], Use::Direct { cone, map: view.clone() }),
+            NodeKind::Reshape => {
+                let shape = value.shape().to_vec();
+                self.add_use(&node.inputs[0], Use::Flat { cone, map, shape });
+            }
+            _ => {
+                for input in &node.inputs {
+                    self.add_use(input, Use::Direct { cone, map: map.clone() });
+                }
+            }
+        }
+    }
+
+    /// Uses under more maps than are ever inlined.
+    fn force_hold(&mut self, value: &Value) {
+        self.cost.insert(value.node.id, f64::INFINITY);
+        let uses = self.uses.entry(value.key()).or_default();
+        if let Some(Use::Direct { cone, map }) = uses.first().cloned() {
+            // The same map twice counts as two, and nothing so dear is seen through two.
+            uses.push(Use::Direct { cone, map });
+        }
+    }
+
+    fn visit_block_fn(&mut self, node: &std::sync::Arc<Node>) {
+        let outputs: Vec<Value> =
+            (0..node.outputs.len()).map(|output| Value { node: node.clone(), output }).collect();
+        let all: Vec<Vec<Use>> =
+            outputs.iter().map(|value| self.uses.remove(&value.key()).unwrap_or_default()).collect();
+        if all.iter().all(Vec::is_empty) {
+            return;
+        }
+        // One root and no other reader: blocks go straight into the result.
+        let mut cones: Option<Vec<usize>> = None;
+        for (value, uses) in outputs.iter().zip(all) {
+            if uses.is_empty() {
+                continue;
+            }
+            let (roots, uses): (Vec<Use>, Vec<Use>) =
+                uses.into_iter().partition(|used| matches!(used, Use::Root(_)));
+            let roots: Vec<usize> = roots
+                .into_iter()
+                .filter_map(|used| match used {
+                    Use::Root(number) => Some(number),
+                    _ => None,
+                })
+                .collect();
+            let direct = uses.is_empty() && roots.len() == 1;
+            let uses = if direct { uses } else { self.copy_roots(value, &roots, uses) };
+            let mut needed = Region::whole(value.shape());
+            let mut flat = false;
+            if !direct && outputs.len() == 1 {
+                let images = uses.iter().map(|used| match used {
+                    Use::Direct { cone, map } => map.image(&self.reach.cones[*cone].region),
+                    Use::Flat { .. } | Use::Root(_) => {
+                        flat = true;
+                        Region::whole(value.shape())
+                    }
+                });
+                needed = images.reduce(|a, b| a.hull(&b)).unwrap_or(needed);
+                needed = whole_blocks(&needed, value);
+            }
+            self.note_reads(value, &uses);
+            let inputs = cones.get_or_insert_with(|| {
+                let mut cones = Vec::new();
+                for input in &node.inputs {
+                    let region = block_input_region(value.chunks(), input.chunks(), &needed);
+                    self.reach.cones.push(Cone {
+                        value: input.clone(),
+                        map: IndexMap::identity(input.shape()),
+                        region,
+                        reads: HashSet::new(),
+                        expand: false,
+                    });
+                    cones.push(self.reach.cones.len() - 1);
+                }
+                cones
+            });
+            self.reach.made.push(Made {
+                value: value.clone(),
+                needed,
+                flat,
+                root: direct.then(|| roots[0]),
+                cones: inputs.clone(),
+                images: Vec::new(),
+                depth: 0,
+            });
+            if !direct {
+                self.reach.held.insert(value.key(), self.reach.made.len() - 1);
+            }
+        }
+        for (input, cone) in node.inputs.iter().zip(cones.unwrap_or_default()) {
+            self.add_use(input, Use::Direct { cone, map: IndexMap::identity(input.shape()) });
+        }
+    }
+}
+
+/// The box of whole blocks around a region.
+fn whole_blocks(region: &Region, value: &Value) -> Region {
+    let mut result = region.clone();
+    for (axis, chunks) in value.chunks().0.iter().enumerate() {
+        let blocks = chunks.meeting(&region.range(axis));
+        if !blocks.is_empty() {
+            result = result.with_range(axis, chunks.range(blocks.start).start..chunks.range(blocks.end - 1).end);
+        }
+    }
+    result
+}
+
+/// The box of an array that holds the elements of `image`, a box of the same elements under `shape`.
+fn flat_image(image: &Region, shape: &[usize], target: &[usize]) -> Region {
+    if image.is_empty() {
+        return Region::new(vec![0; target.len()], vec![0; target.len()]);
+    }
+    flat_hull(&flat_range(image, shape), target)
+}
+
+/// Widens a box until its elements are consecutive in C order.
+fn consecutive(region: &Region, shape: &[usize]) -> Region {
+    let mut result = region.clone();
+    let mut whole = false;
+    for axis in 0..shape.len() {
+        if whole {
+            result = result.with_range(axis, 0..shape[axis]);
+        }
+        whole |= region.shape()[axis] != 1;
+    }
+    result
+}

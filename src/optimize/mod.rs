@@ -1,0 +1,118 @@
+//! Cheaper plans with the same values: one rule per file, one list with the reasons for its order.
+//!
+//! A rule looks at one node whose inputs are already optimized and may give another value for it.
+//! It never changes a value, shape, dtype or reduction tree. The driver walks and rebuilds.
+
+mod compose_views;
+mod fold_constants;
+mod merge_rechunks;
+mod push_slices;
+mod share_subexpressions;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::plan::node::{Node, NodeKind, Value};
+use crate::plan::walk::inputs_first;
+
+/// An optimization that an engine can leave out, to look for the one at fault or to measure it.
+///
+/// Results are the same with and without any of them, bit for bit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Rule {
+    /// Operations on constants are computed when the plan is optimized.
+    FoldConstants,
+    /// Equal computations become one.
+    ShareSubexpressions,
+    /// A view of a view becomes one view.
+    ComposeViews,
+    /// A slice of a concatenation that lies in one member is taken of that member.
+    PushSlices,
+    /// Of several rechunks in a row, the last one remains.
+    MergeRechunks,
+    /// Element-wise functions are computed where they are read, tile by tile.
+    FuseElementwise,
+    /// What is reduced is computed inside of the reduction.
+    FuseReductions,
+    /// Outputs over the same reads share a pass.
+    ShareStages,
+    /// What several stages load is read once and held for all of them.
+    Hold,
+}
+
+impl Rule {
+    /// All rules.
+    pub const ALL: &'static [Rule] = &[
+        Rule::FoldConstants,
+        Rule::ShareSubexpressions,
+        Rule::ComposeViews,
+        Rule::PushSlices,
+        Rule::MergeRechunks,
+        Rule::FuseElementwise,
+        Rule::FuseReductions,
+        Rule::ShareStages,
+        Rule::Hold,
+    ];
+}
+
+/// A rewriting rule: another value for a node, or `None`.
+type Rewrite = fn(&Arc<Node>) -> Option<Value>;
+
+/// The rewriting rules in the order in which they are tried on each node.
+const REWRITES: &[(Rule, Rewrite)] = &[
+    // First, so that views of constants vanish before they are composed.
+    (Rule::FoldConstants, fold_constants::rewrite),
+    (Rule::MergeRechunks, merge_rechunks::rewrite),
+    // Views become one before a slice is pushed: a slice of a slice is pushed once.
+    (Rule::ComposeViews, compose_views::rewrite),
+    (Rule::PushSlices, push_slices::rewrite),
+];
+
+/// A node may be rewritten so often; more would be two rules that undo each other.
+const MOST_REWRITES: usize = 16;
+
+/// Applies all rules but those switched off.
+pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
+    let on = |rule: Rule| !off.contains(&rule);
+    let mut done: HashMap<u64, Arc<Node>> = HashMap::new();
+    // A node that became another node's output, by output number 0.
+    let mut replaced: HashMap<u64, Value> = HashMap::new();
+    let mut shared = share_subexpressions::Shared::default();
+    for node in inputs_first(roots) {
+        let inputs: Vec<Value> = node.inputs.iter().map(|input| current(input, &done, &replaced)).collect();
+        let unchanged = inputs.iter().zip(&node.inputs).all(|(new, old)| new.key() == old.key());
+        let mut rebuilt = match unchanged {
+            true => node.clone(),
+            false => Node::new(node.kind.clone(), inputs, node.outputs.clone(), node.at),
+        };
+        for _ in 0..MOST_REWRITES {
+            let rewritten = REWRITES.iter().find_map(|&(rule, rewrite)| on(rule).then(|| rewrite(&rebuilt)).flatten());
+            match rewritten {
+                None => break,
+                Some(value) if value.output == 0 && value.node.outputs.len() == 1 => rebuilt = value.node,
+                Some(value) => {
+                    replaced.insert(node.id, value);
+                    break;
+                }
+            }
+        }
+        if on(Rule::ShareSubexpressions) {
+            rebuilt = shared.unify(rebuilt);
+        }
+        done.insert(node.id, rebuilt);
+    }
+    roots.iter().map(|root| current(root, &done, &replaced)).collect()
+}
+
+fn current(value: &Value, done: &HashMap<u64, Arc<Node>>, replaced: &HashMap<u64, Value>) -> Value {
+    if let Some(other) = replaced.get(&value.node.id) {
+        return other.clone();
+    }
+    Value { node: done[&value.node.id].clone(), output: value.output }
+}
+
+/// A node like another, with another kind and inputs, and the same shape, dtype and chunks.
+fn instead(node: &Node, kind: NodeKind, inputs: Vec<Value>) -> Value {
+    Value::of(Node::new(kind, inputs, node.outputs.clone(), node.at))
+}

@@ -1,0 +1,34 @@
+//! A slice of pieces (a concatenation, a stack, a padded array) that lies within one of them is a
+//! slice of that piece's input: the others are never looked at, and nothing is put together.
+//!
+//! Through element-wise functions no slice needs to be pushed: lowering inlines them under the
+//! composed map of each reader.
+
+use std::sync::Arc;
+
+use super::instead;
+use crate::base::index_map::IndexMap;
+use crate::base::region::Region;
+use crate::plan::node::{Node, NodeKind, Value};
+
+pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
+    let NodeKind::Index(map) = &node.kind else { return None };
+    let below = &node.inputs[0].node;
+    let NodeKind::Pieces(pieces) = &below.kind else { return None };
+    let wanted = map.image(&Region::whole(map.shape()));
+    if wanted.is_empty() {
+        return None;
+    }
+    let piece = pieces.pieces.iter().find(|piece| piece.region.contains(&wanted))?;
+    // From the joined array into the piece: the same place, counted from the piece's corner.
+    let origin = piece.region.start().iter().enumerate().map(|(axis, &start)| {
+        crate::base::index_map::AxisMap::Affine { start: -(start as isize), terms: vec![(axis, 1)] }
+    });
+    let into_piece = IndexMap::new(pieces_shape(below), origin.collect());
+    let map = map.then(&into_piece)?.then(&piece.map)?;
+    Some(instead(node, NodeKind::Index(map), vec![below.inputs[piece.input].clone()]))
+}
+
+fn pieces_shape(node: &Node) -> Vec<usize> {
+    node.outputs[0].shape.clone()
+}

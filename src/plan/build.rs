@@ -1,0 +1,233 @@
+//! Checked constructors of computing nodes: what cannot be computed is refused here, with its values.
+
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::chunking;
+use super::node::{
+    BlockFn, ElementFunc, Elementwise, Node, NodeKind, Operand, Reduce, Reduction, Spec, Value,
+};
+use crate::base::axis::Axes;
+use crate::base::chunk_spec::ChunkSpec;
+use crate::base::chunks::Chunks;
+use crate::base::dtype::DType;
+use crate::base::index_map::IndexMap;
+use crate::base::memory::Memory;
+use crate::base::scalar::Scalar;
+use crate::base::shape::{broadcast, check_shape};
+use crate::base::source::ErasedSource;
+use crate::error::{Error, Kind, Result};
+use crate::op::closure::BlockFunction;
+use crate::op::generate::Generate;
+use crate::op::table::Op;
+use crate::op::tree::Tree;
+
+pub type At = &'static Location<'static>;
+
+/// An operand of an elementwise op: an array or one value.
+#[derive(Clone)]
+pub enum Term {
+    Array(Value),
+    Scalar(Scalar),
+}
+
+pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
+    let chunks = chunks.resolve(memory.shape(), memory.dtype().size())?;
+    let spec = Spec { dtype: memory.dtype(), shape: memory.shape().to_vec(), chunks };
+    Ok(Value::of(Node::new(NodeKind::Memory(memory), Vec::new(), vec![spec], at)))
+}
+
+pub fn source(source: Arc<dyn ErasedSource>, shape: &[usize], chunks: Chunks, at: At) -> Result<Value> {
+    let dtype = source.dtype();
+    check_shape(shape, dtype.size())?;
+    for (what, grid) in [("chunks", Some(&chunks)), ("storage grid", source.storage_grid().as_ref())] {
+        if let Some(grid) = grid
+            && grid.shape() != shape
+        {
+            return Err(Error::new(
+                Kind::Chunks,
+                format!("the {what} {grid} of {} cover the shape {:?}, not {shape:?}", source.describe(), grid.shape()),
+            ));
+        }
+    }
+    let spec = Spec { dtype, shape: shape.to_vec(), chunks };
+    Ok(Value::of(Node::new(NodeKind::Source(source), Vec::new(), vec![spec], at)))
+}
+
+pub fn generate(generate: Generate, dtype: DType, shape: Vec<usize>, chunks: ChunkSpec, at: At) -> Result<Value> {
+    check_shape(&shape, dtype.size())?;
+    let chunks = chunks.resolve(&shape, dtype.size())?;
+    let spec = Spec { dtype, shape, chunks };
+    Ok(Value::of(Node::new(NodeKind::Generate(generate), Vec::new(), vec![spec], at)))
+}
+
+/// An op of the table on operands that broadcast.
+pub fn op(op: Op, terms: &[Term], at: At) -> Result<Value> {
+    let dtypes: Vec<DType> = terms.iter().map(Term::dtype).collect();
+    let operands = if op == Op::Select { &dtypes[1..] } else { &dtypes[..] };
+    let dtype = operands[0];
+    if operands.iter().any(|&other| other != dtype) {
+        return Err(Error::new(
+            Kind::Dtype,
+            format!("{} of operands of different types, {}: cast one of them first", op.name(), list(operands)),
+        ));
+    }
+    if op == Op::Select && dtypes[0] != DType::Bool {
+        return Err(Error::new(Kind::Dtype, format!("the condition of {} is {}, not bool", op.name(), dtypes[0])));
+    }
+    let Some(out) = op.output(dtype) else {
+        return Err(Error::new(
+            Kind::Dtype,
+            format!("{} of {dtype} has no meaning; it takes {}", op.name(), op.admits()),
+        ));
+    };
+    elementwise(ElementFunc::Op(op), op.name(), terms, out, at)
+}
+
+pub fn cast(value: &Value, dtype: DType, at: At) -> Result<Value> {
+    if value.dtype() == dtype {
+        return Ok(value.clone());
+    }
+    elementwise(ElementFunc::Cast, "cast", &[Term::Array(value.clone())], dtype, at)
+}
+
+fn list(dtypes: &[DType]) -> String {
+    dtypes.iter().map(DType::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+impl Term {
+    pub fn dtype(&self) -> DType {
+        match self {
+            Term::Array(value) => value.dtype(),
+            Term::Scalar(scalar) => scalar.dtype(),
+        }
+    }
+}
+
+/// Any function of elements on operands that broadcast.
+pub fn elementwise(func: ElementFunc, name: &str, terms: &[Term], dtype: DType, at: At) -> Result<Value> {
+    let arrays: Vec<&Value> = terms
+        .iter()
+        .filter_map(|term| match term {
+            Term::Array(value) => Some(value),
+            Term::Scalar(_) => None,
+        })
+        .collect();
+    let shapes: Vec<&[usize]> = arrays.iter().map(|value| value.shape()).collect();
+    let Some(shape) = broadcast(&shapes) else {
+        let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
+        return Err(Error::new(
+            Kind::Shape,
+            format!("shapes {} do not broadcast together in {name}", shapes.join(" and ")),
+        ));
+    };
+    check_shape(&shape, dtype.size())?;
+    let grids: Vec<&Chunks> = arrays.iter().map(|value| value.chunks()).collect();
+    let chunks = match grids[..] {
+        // The common case costs nothing.
+        [single] => single.clone(),
+        [left, right] if left == right => left.clone(),
+        _ => chunking::combine(&grids, &shape, dtype.size()),
+    };
+    let mut inputs = Vec::with_capacity(arrays.len());
+    let mut args = Vec::with_capacity(terms.len());
+    for term in terms {
+        args.push(match term {
+            Term::Scalar(scalar) => Operand::Const(*scalar),
+            Term::Array(value) => {
+                inputs.push(stretch(value, &shape, &chunks, at));
+                Operand::Input(inputs.len() - 1)
+            }
+        });
+    }
+    let spec = Spec { dtype, shape, chunks };
+    Ok(Value::of(Node::new(NodeKind::Elementwise(Elementwise { func, args }), inputs, vec![spec], at)))
+}
+
+/// The operand under the result's shape: itself, or a broadcast view.
+fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
+    if value.shape() == shape {
+        return value.clone();
+    }
+    let map = IndexMap::broadcast(value.shape(), shape);
+    let spec = Spec { dtype: value.dtype(), shape: shape.to_vec(), chunks: chunks.clone() };
+    Value::of(Node::new(NodeKind::Index(map), vec![value.clone()], vec![spec], at))
+}
+
+pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
+    let chunks = chunks.resolve(value.shape(), value.dtype().size())?;
+    if chunks == *value.chunks() {
+        return Ok(value.clone());
+    }
+    let spec = Spec { chunks, ..value.spec().clone() };
+    Ok(Value::of(Node::new(NodeKind::Rechunk, vec![value.clone()], vec![spec], at)))
+}
+
+/// A reduction, over a selection if there is a `mask`.
+pub fn reduce(reducer: Reduction, value: &Value, mask: Option<&Value>, axes: &Axes, at: At) -> Result<Value> {
+    let name = reducer.name();
+    let reduced = axes.resolve(value.shape().len()).map_err(|error| error.context(format!("in {name}")))?;
+    let dtype = match &reducer {
+        Reduction::Op(op) => op.output(value.dtype()).ok_or_else(|| {
+            Error::new(Kind::Dtype, format!("{name} of {} has no meaning", value.dtype()))
+        })?,
+        Reduction::Custom(fold) => fold.output(),
+    };
+    if let Reduction::Op(op) = &reducer
+        && !op.empty_ok()
+        && reduced.iter().any(|&axis| value.shape()[axis] == 0)
+    {
+        return Err(Error::new(
+            Kind::Value,
+            format!("{name} over axes {reduced:?} of an array of shape {:?}: nothing has no {name}", value.shape()),
+        ));
+    }
+    let tree = Arc::new(Tree::new(value.chunks(), &reduced));
+    let mut inputs = vec![value.clone()];
+    if let Some(mask) = mask {
+        let fits = broadcast(&[mask.shape(), value.shape()]).is_some_and(|shape| shape == value.shape());
+        if !fits {
+            return Err(Error::new(
+                Kind::Shape,
+                format!("a selection of shape {:?} does not fit an array of shape {:?}", mask.shape(), value.shape()),
+            ));
+        }
+        inputs.push(stretch(mask, value.shape(), value.chunks(), at));
+    }
+    let chunks = chunking::reduce(value.chunks(), &reduced, axes.keeps());
+    let spec = Spec { dtype, shape: chunks.shape(), chunks };
+    let kind = Reduce { reducer, tree, keep: axes.keeps(), masked: mask.is_some() };
+    Ok(Value::of(Node::new(NodeKind::Reduce(kind), inputs, vec![spec], at)))
+}
+
+/// An opaque function of blocks, with one or several outputs on grids of the same number of blocks.
+pub fn block_fn(
+    function: Arc<dyn BlockFunction>,
+    name: &'static str,
+    inputs: &[Value],
+    outputs: Vec<(DType, Chunks)>,
+    at: At,
+) -> Result<Vec<Value>> {
+    let blocks = outputs[0].1.num_blocks();
+    for (dtype, chunks) in &outputs {
+        check_shape(&chunks.shape(), dtype.size())?;
+    }
+    for input in inputs {
+        let counts = input.chunks().num_blocks();
+        let skip = blocks.len().checked_sub(counts.len());
+        let fits = skip.is_some_and(|skip| counts.iter().zip(&blocks[skip..]).all(|(&n, &m)| n == m || n == 1));
+        if !fits {
+            return Err(Error::new(
+                Kind::Chunks,
+                format!(
+                    "{name} pairs blocks: an input of shape {:?} in chunks {} has {counts:?} blocks, the result {blocks:?}",
+                    input.shape(),
+                    input.chunks()
+                ),
+            ));
+        }
+    }
+    let specs = outputs.into_iter().map(|(dtype, chunks)| Spec { dtype, shape: chunks.shape(), chunks });
+    let node = Node::new(NodeKind::BlockFn(BlockFn { function, name }), inputs.to_vec(), specs.collect(), at);
+    Ok((0..node.outputs.len()).map(|output| Value { node: node.clone(), output }).collect())
+}

@@ -1,0 +1,11 @@
+//! The logical plan: a DAG of nodes, built by checked constructors.
+//!
+//! Never reads data; knows no threads, memory or machine.
+
+pub mod build;
+pub mod chunking;
+pub mod display;
+pub mod fingerprint;
+pub mod layout;
+pub mod node;
+pub mod walk;

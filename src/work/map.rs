@@ -1,0 +1,116 @@
+//! Tasks of element-wise stages: every tile of a region, written where it belongs.
+
+use super::bind::{Dim, bind};
+use super::blocks::Inputs;
+use super::prepare::Prepared;
+use super::tile::{Evaluator, OutPlace, TileShape};
+use crate::base::region::Region;
+use crate::graph::env::Env;
+use crate::graph::stage::Fused;
+
+/// Where one output of a region goes: the address of its first element, and strides in elements.
+#[derive(Clone)]
+pub struct Destination {
+    pub first: *mut u8,
+    pub strides: Vec<isize>,
+    pub size: usize,
+}
+
+/// Evaluates a program over a region and writes its outputs.
+///
+/// # Safety
+/// Destinations must have room for the region, and nobody else may touch it meanwhile.
+pub unsafe fn write(
+    inputs: &Inputs<'_>,
+    env: &Env,
+    fused: &Fused,
+    prepared: &Prepared,
+    region: &Region,
+    destinations: &[Destination],
+) {
+    if region.is_empty() {
+        return;
+    }
+    let outs: Vec<Vec<isize>> = destinations.iter().map(|destination| destination.strides.clone()).collect();
+    let all = 0..region.ndim();
+    let binding = bind(inputs.graph, env, inputs, fused, region, std::slice::from_ref(&all), &outs);
+    let mut evaluator = Evaluator::new(binding, prepared, fused, env);
+    let dims = evaluator.binding.dims.clone();
+    let shape = tile_shape(&evaluator, &dims, prepared.tile);
+    let mut index = vec![0; dims.len()];
+    let mut places: Vec<OutPlace> = Vec::with_capacity(destinations.len());
+    loop {
+        let tile = TileShape {
+            rows: shape.row_dim.map_or(1, |dim| shape.rows.min(dims[dim].len - index[dim])),
+            columns: shape.column_dim.map_or(1, |dim| shape.columns.min(dims[dim].len - index[dim])),
+            ..shape
+        };
+        places.clear();
+        for (destination, strides) in destinations.iter().zip(&evaluator.binding.outs) {
+            let offset: isize = strides.iter().zip(&index).map(|(stride, &i)| stride * i as isize).sum();
+            places.push(OutPlace {
+                first: destination.first.wrapping_offset(offset * destination.size as isize),
+                row_stride: shape.row_dim.map_or(0, |dim| strides[dim]),
+                column_stride: if tile.columns == 1 { 1 } else { shape.column_dim.map_or(1, |dim| strides[dim]) },
+            });
+        }
+        // SAFETY: the tile lies within the region, for which the caller vouches.
+        unsafe { evaluator.run(&index, tile, &places) };
+        if !advance(&mut index, &dims, shape) {
+            return;
+        }
+    }
+}
+
+/// Rows of a run of elements; squares where a leaf's elements lie along another dimension than the
+/// output's, so that both sides use whole cache lines.
+fn tile_shape(evaluator: &Evaluator<'_>, dims: &[Dim], most: usize) -> TileShape {
+    const SQUARE: usize = 32;
+    let Some(column_dim) = dims.len().checked_sub(1) else {
+        return TileShape { row_dim: None, column_dim: None, rows: 1, columns: 1 };
+    };
+    let crossed = |dim: usize| {
+        evaluator.binding.leaves.iter().any(|leaf| match leaf {
+            super::bind::Bound::Place { linear, .. } => {
+                linear.terms[dim].stride().is_some_and(|stride| stride.abs() == 1)
+                    && linear.terms[column_dim].stride() != Some(0)
+            }
+            _ => false,
+        })
+    };
+    let row_dim = (0..column_dim).rev().find(|&dim| dims[dim].len > 1 && crossed(dim));
+    match row_dim {
+        Some(dim) => {
+            let columns = dims[column_dim].len.min(SQUARE.max(most / dims[dim].len.max(1)));
+            TileShape { row_dim, column_dim: Some(column_dim), rows: (most / columns).max(1), columns }
+        }
+        None => {
+            let columns = dims[column_dim].len.min(most);
+            TileShape {
+                row_dim: column_dim.checked_sub(1),
+                column_dim: Some(column_dim),
+                rows: (most / columns.max(1)).max(1),
+                columns,
+            }
+        }
+    }
+}
+
+/// The next tile in C order; `false` after the last one.
+fn advance(index: &mut [usize], dims: &[Dim], shape: TileShape) -> bool {
+    for dim in (0..dims.len()).rev() {
+        let step = if Some(dim) == shape.column_dim {
+            shape.columns
+        } else if Some(dim) == shape.row_dim {
+            shape.rows
+        } else {
+            1
+        };
+        index[dim] += step;
+        if index[dim] < dims[dim].len {
+            return true;
+        }
+        index[dim] = 0;
+    }
+    false
+}

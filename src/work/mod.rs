@@ -1,0 +1,285 @@
+//! Runs one task: binds leaves, runs kernels, hands blocks on. Pure in the graph, the environment, the
+//! task and its inputs.
+
+mod bind;
+mod blocks;
+mod block_fn;
+mod generate;
+mod map;
+mod prepare;
+mod reduce;
+mod tile;
+
+use std::sync::Arc;
+
+use crate::base::aligned::AlignedBytes;
+use crate::base::memory::RawViewMut;
+use crate::base::region::Region;
+use crate::base::shape::c_strides;
+use crate::error::Result;
+use crate::graph::env::Env;
+use crate::graph::expand::Numbering;
+use crate::graph::stage::{Graph, Job, Output, Place, Stage};
+use crate::op::fold::States;
+pub use blocks::Block;
+use blocks::{Inputs, Made, Store};
+use map::Destination;
+use prepare::Prepared;
+
+/// Memory that a result is written to.
+#[derive(Clone)]
+pub struct ResultPlace {
+    pub first: *mut u8,
+    /// In elements, per axis of the value (of the kept axes, for reductions).
+    pub strides: Vec<isize>,
+}
+
+/// The tasks of one graph.
+pub struct GraphWork {
+    graph: Arc<Graph>,
+    env: Arc<Env>,
+    numbering: Numbering,
+    store: Store,
+    /// By stage, the programs in the order of [`Stage::fused`].
+    prepared: Vec<Vec<Prepared>>,
+    results: Vec<ResultPlace>,
+}
+
+// SAFETY: result places are written by tasks only, each its own region, and whoever made the work
+// keeps them alive and untouched until the run has ended; everything else is `Send + Sync`.
+unsafe impl Send for GraphWork {}
+// SAFETY: as above.
+unsafe impl Sync for GraphWork {}
+
+impl GraphWork {
+    /// # Safety
+    /// Each result place must have room for its value and be touched by nobody else while the work
+    /// is run.
+    pub unsafe fn new(
+        graph: Arc<Graph>,
+        env: Arc<Env>,
+        numbering: Numbering,
+        tasks: usize,
+        results: Vec<ResultPlace>,
+    ) -> GraphWork {
+        let prepared = graph.dag.node_weights().map(|stage| {
+            let in_place = matches!(stage.job, Job::Map(_) | Job::BlockFn(_));
+            let ready = stage.fused().into_iter().map(|fused| {
+                let prepared = Prepared::new(fused, &env);
+                if in_place { prepared.write_in_place() } else { prepared }
+            });
+            ready.collect()
+        });
+        let prepared = prepared.collect();
+        GraphWork { store: Store::new(tasks), graph, env, numbering, prepared, results }
+    }
+
+    /// Takes the block that a delivered task has made.
+    pub fn take_block(&self, task: u32) -> Option<Arc<Block>> {
+        match self.store.take(task) {
+            Some(Made::Blocks(mut blocks)) => blocks.iter_mut().find_map(Option::take),
+            _ => None,
+        }
+    }
+
+    fn inputs(&self) -> Inputs<'_> {
+        Inputs { graph: &self.graph, numbering: &self.numbering, store: &self.store }
+    }
+
+    /// Where an output's elements of one cell go, and the block, if that is a new one.
+    fn destination(&self, output: &Output, region: &Region, zeroed: bool) -> (Destination, Option<Block>) {
+        let size = output.dtype.size();
+        match output.place {
+            Place::Result(number) => {
+                let place = &self.results[number];
+                let offset: isize =
+                    region.start().iter().zip(&place.strides).map(|(&i, stride)| i as isize * stride).sum();
+                let first = place.first.wrapping_offset(offset * size as isize);
+                (Destination { first, strides: place.strides.clone(), size }, None)
+            }
+            Place::Held | Place::Stream => {
+                let bytes = region.size() * size;
+                let bytes = if zeroed { AlignedBytes::zeroed(bytes) } else { AlignedBytes::new(bytes) };
+                let strides = c_strides(&output.shape);
+                let origin: isize = region.start().iter().zip(&strides).map(|(&i, stride)| i as isize * stride).sum();
+                let block =
+                    Block { dtype: output.dtype, region: region.clone(), origin: origin as usize, bytes };
+                let first = block.bytes.as_ptr();
+                (Destination { first, strides: c_strides(region.shape()), size }, Some(block))
+            }
+        }
+    }
+
+    fn run_task(&self, task: u32) -> Result<Made> {
+        let (id, cell, part) = self.numbering.locate(&self.graph, task);
+        let stage = &self.graph.dag[id];
+        let prepared = &self.prepared[id.index()];
+        let index = stage.cell_index(cell);
+        match &stage.job {
+            Job::Load { source } => self.load(stage, *source, &index),
+            Job::Map(pieces) => {
+                let region = stage.outputs[0].region(&index);
+                let (destinations, blocks): (Vec<_>, Vec<_>) =
+                    stage.outputs.iter().map(|output| self.destination(output, &region, false)).unzip();
+                for (piece, prepared) in pieces.iter().zip(prepared) {
+                    if let Some(inside) = region.intersect(&piece.region) {
+                        let shifted: Vec<Destination> =
+                            destinations.iter().map(|to| to.shifted(&inside, &region)).collect();
+                        let inside = inside.relative_to(piece.region.start());
+                        // SAFETY: tasks write disjoint regions of places that have room for them.
+                        unsafe { map::write(&self.inputs(), &self.env, &piece.fused, prepared, &inside, &shifted) };
+                    }
+                }
+                Ok(Made::Blocks(blocks.into_iter().map(|block| block.map(Arc::new)).collect()))
+            }
+            Job::Reduce(job) if !stage.is_partial() => {
+                let kept = stage.outputs[0].region(&index);
+                let mut made = self.finisher(stage, &kept, job.tree.count() as u64, job);
+                reduce::part(
+                    &self.inputs(),
+                    &self.env,
+                    job,
+                    &prepared[0],
+                    &job.parts[0],
+                    &kept,
+                    &mut |fold, states, position, n| made.finish(fold, states, position, n),
+                )?;
+                Ok(made.blocks())
+            }
+            Job::Reduce(job) => {
+                let kept = stage.outputs[0].region(&index);
+                let mut states: Vec<States> =
+                    job.folds.iter().map(|usage| self.env.folds[usage.fold].states(kept.size())).collect();
+                reduce::part(
+                    &self.inputs(),
+                    &self.env,
+                    job,
+                    &prepared[0],
+                    &job.parts[part],
+                    &kept,
+                    &mut |fold, from, position, n| {
+                        self.env.folds[job.folds[fold].fold].copy(from, 0, &mut states[fold], position, n);
+                        Ok(())
+                    },
+                )?;
+                Ok(Made::Partial(states))
+            }
+            Job::Merge { of } => {
+                let Job::Reduce(job) = &self.graph.dag[*of].job else { unreachable!("parts are of a reduction") };
+                let kept = stage.outputs[0].region(&index);
+                let mut made = self.finisher(stage, &kept, job.tree.count() as u64, job);
+                let inputs = self.inputs();
+                reduce::merge(
+                    &self.env,
+                    job,
+                    &kept,
+                    |part| inputs.partial(*of, cell, part),
+                    &mut |fold, states, position, n| made.finish(fold, states, position, n),
+                )?;
+                Ok(made.blocks())
+            }
+            Job::BlockFn(job) => block_fn::run(self, stage, job, prepared, &index),
+        }
+    }
+
+    fn load(&self, stage: &Stage, source: usize, index: &[usize]) -> Result<Made> {
+        let output = &stage.outputs[0];
+        let region = output.region(index);
+        let (destination, block) = self.destination(output, &region, true);
+        if !region.is_empty() {
+            // SAFETY: the block is ours alone, zeroed, and has the region's shape.
+            let view = unsafe {
+                RawViewMut::new(output.dtype, region.shape(), &destination.strides, destination.first)
+            };
+            self.env.sources[source].read(&region, view)?;
+        }
+        Ok(Made::Blocks(vec![block.map(Arc::new)]))
+    }
+
+    fn finisher<'a>(
+        &'a self,
+        stage: &'a Stage,
+        kept: &'a Region,
+        count: u64,
+        job: &'a crate::graph::stage::ReduceJob,
+    ) -> Finisher<'a> {
+        let (destinations, blocks) =
+            stage.outputs.iter().map(|output| self.destination(output, kept, false)).unzip();
+        Finisher { work: self, job, kept, count, destinations, blocks }
+    }
+}
+
+/// Turns complete states into values, and writes them.
+struct Finisher<'a> {
+    work: &'a GraphWork,
+    job: &'a crate::graph::stage::ReduceJob,
+    kept: &'a Region,
+    count: u64,
+    destinations: Vec<Destination>,
+    blocks: Vec<Option<Block>>,
+}
+
+impl Finisher<'_> {
+    /// `position` counts the cell's outputs in C order.
+    fn finish(&mut self, fold: usize, states: &States, position: usize, n: usize) -> Result<()> {
+        let to = &self.destinations[fold];
+        let folds = &self.work.env.folds[self.job.folds[fold].fold];
+        let shape = self.kept.shape();
+        let mut done = 0;
+        while done < n {
+            let index = crate::base::chunks::unravel(position + done, shape);
+            let offset: isize = index.iter().zip(&to.strides).map(|(&i, stride)| i as isize * stride).sum();
+            let contiguous = to.strides.last().is_none_or(|&stride| stride == 1);
+            let run = match (shape.last(), index.last()) {
+                (Some(len), Some(i)) if contiguous => (len - i).min(n - done),
+                _ => 1,
+            };
+            let out = to.first.wrapping_offset(offset * to.size as isize);
+            // SAFETY: `run` outputs from here on lie side by side within this task's own region.
+            unsafe { folds.finish(states, done, run, self.count, out)? };
+            done += run;
+        }
+        Ok(())
+    }
+
+    fn blocks(self) -> Made {
+        Made::Blocks(self.blocks.into_iter().map(|block| block.map(Arc::new)).collect())
+    }
+}
+
+impl Destination {
+    /// The place of `inside`, which lies in `region`, whose place this is.
+    fn shifted(&self, inside: &Region, region: &Region) -> Destination {
+        let moved = inside.start().iter().zip(region.start()).zip(&self.strides);
+        let offset: isize = moved.map(|((&a, &b), stride)| (a - b) as isize * stride).sum();
+        Destination { first: self.first.wrapping_offset(offset * self.size as isize), ..self.clone() }
+    }
+}
+
+impl GraphWork {
+    /// Runs a task; its output stays until it is released or taken.
+    pub fn run(&self, task: u32) -> Result<()> {
+        let made = self.run_task(task)?;
+        self.store.put(task, made);
+        Ok(())
+    }
+
+    /// Drops a task's output.
+    pub fn release(&self, task: u32) {
+        self.store.take(task);
+    }
+
+    /// What a task is called in errors.
+    pub fn describe(&self, task: u32) -> String {
+        describe(&self.graph, &self.numbering, task)
+    }
+}
+
+/// A task's stage, the region that it makes, and which part of a reduction it is.
+pub fn describe(graph: &Graph, numbering: &Numbering, task: u32) -> String {
+    let (id, cell, part) = numbering.locate(graph, task);
+    let stage = &graph.dag[id];
+    let region = stage.outputs[0].region(&stage.cell_index(cell));
+    let part = if stage.is_partial() { format!(", part {part} of {}", stage.parts()) } else { String::new() };
+    format!("{} at {region}{part}", stage.name)
+}

@@ -1,0 +1,222 @@
+//! Programs made ready to run: every instruction with its kernel looked up.
+
+use std::sync::Arc;
+
+use crate::base::index_map::AxisMap;
+use crate::base::scalar::Scalar;
+use crate::graph::env::Env;
+use crate::graph::stage::{Fused, Leaf};
+use crate::kernel::elementwise::{Form, TileFn, cast, elementwise, select};
+use crate::kernel::level::{Level, level};
+use crate::op::closure::TileMap;
+use crate::op::program::{Arg, Func, Instr};
+use crate::op::table::Op;
+
+/// A fused program, ready to run on tiles.
+pub struct Prepared {
+    pub steps: Vec<Step>,
+    /// The bytes of the constants, each at the start of its cell.
+    pub consts: Vec<[u8; 16]>,
+    pub outputs: Vec<OutputArg>,
+    pub slots: usize,
+    pub widest: usize,
+    /// The elements of a tile.
+    pub tile: usize,
+    pub scalar_leaves: Vec<bool>,
+}
+
+pub struct Step {
+    pub call: Call,
+    pub args: Vec<StepArg>,
+    pub out: Target,
+    pub out_size: usize,
+    /// One element for the whole tile: all operands are scalars.
+    pub scalar: bool,
+}
+
+/// Where a step writes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Target {
+    Slot(u32),
+    /// Straight into an output, which is in no slot.
+    Output(usize),
+}
+
+pub enum Call {
+    Kernel(TileFn),
+    Map(Arc<dyn TileMap>),
+    /// Spreads a scalar over the tile, for kernels that want a run there.
+    Splat,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct StepArg {
+    pub arg: Arg,
+    pub size: usize,
+    pub scalar: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct OutputArg {
+    pub arg: Arg,
+    pub size: usize,
+    pub scalar: bool,
+    /// Written by a step in place.
+    pub direct: bool,
+}
+
+/// Whether a leaf is the same element everywhere.
+fn is_scalar(leaf: &Leaf) -> bool {
+    let constant = |axis: &AxisMap| matches!(axis, AxisMap::Affine { terms, .. } if terms.is_empty());
+    leaf.map.axes().iter().all(constant)
+}
+
+impl Prepared {
+    pub fn new(fused: &Fused, env: &Env) -> Prepared {
+        let level = level();
+        let program = &fused.program;
+        let scalar_leaves: Vec<bool> = fused.leaves.iter().map(is_scalar).collect();
+        let mut slots = program.slots as usize;
+        let mut scalar_slot = vec![false; slots];
+        let mut size_of_slot = vec![0; slots];
+        let mut steps: Vec<Step> = Vec::with_capacity(program.instrs.len());
+        // Program outputs lie in slots that nothing overwrites after their last writer.
+        for instr in &program.instrs {
+            let mut args: Vec<StepArg> = Vec::with_capacity(instr.args.len());
+            for &arg in &instr.args {
+                args.push(match arg {
+                    Arg::Leaf(n) => {
+                        StepArg { arg, size: program.leaves[n as usize].size(), scalar: scalar_leaves[n as usize] }
+                    }
+                    Arg::Slot(n) => {
+                        StepArg { arg, size: size_of_slot[n as usize], scalar: scalar_slot[n as usize] }
+                    }
+                    Arg::Const(n) => {
+                        StepArg { arg, size: program.consts[n as usize].dtype().size(), scalar: true }
+                    }
+                });
+            }
+            let scalar = args.iter().all(|arg| arg.scalar);
+            let call = look_up(instr, &mut args, scalar, level, env, &mut |arg: StepArg| {
+                slots += 1;
+                steps.push(Step {
+                    call: Call::Splat,
+                    args: vec![arg],
+                    out: Target::Slot(slots as u32 - 1),
+                    out_size: arg.size,
+                    scalar: false,
+                });
+                StepArg { arg: Arg::Slot(slots as u32 - 1), size: arg.size, scalar: false }
+            });
+            let out_size = instr.out_dtype.size();
+            scalar_slot.resize(slots, false);
+            size_of_slot.resize(slots, 0);
+            scalar_slot[instr.out as usize] = scalar;
+            size_of_slot[instr.out as usize] = out_size;
+            steps.push(Step { call, args, out: Target::Slot(instr.out), out_size, scalar });
+        }
+        let outputs: Vec<OutputArg> = program
+            .outputs
+            .iter()
+            .map(|&arg| match arg {
+                Arg::Leaf(n) => OutputArg {
+                    arg,
+                    size: program.leaves[n as usize].size(),
+                    scalar: scalar_leaves[n as usize],
+                    direct: false,
+                },
+                Arg::Slot(n) => OutputArg {
+                    arg,
+                    size: size_of_slot[n as usize],
+                    scalar: scalar_slot[n as usize],
+                    direct: false,
+                },
+                Arg::Const(n) => {
+                    OutputArg { arg, size: program.consts[n as usize].dtype().size(), scalar: true, direct: false }
+                }
+            })
+            .collect();
+        Prepared {
+            steps,
+            consts: program.consts.iter().map(|scalar: &Scalar| scalar.to_bytes()).collect(),
+            outputs,
+            slots,
+            widest: program.widest(),
+            tile: program.tile(),
+            scalar_leaves,
+        }
+    }
+
+    /// Lets the last step of each output that nobody else reads write in place. For stages that
+    /// write arrays; reductions read their outputs from slots.
+    pub fn write_in_place(mut self) -> Prepared {
+        for number in 0..self.outputs.len() {
+            let OutputArg { arg: Arg::Slot(slot), scalar: false, .. } = self.outputs[number] else { continue };
+            if self.outputs.iter().filter(|output| output.arg == Arg::Slot(slot)).count() > 1 {
+                continue;
+            }
+            let Some(writer) = self.steps.iter().rposition(|step| step.out == Target::Slot(slot)) else { continue };
+            let read_later = self.steps[writer + 1..]
+                .iter()
+                .any(|step| step.args.iter().any(|arg| arg.arg == Arg::Slot(slot)));
+            if !read_later {
+                self.steps[writer].out = Target::Output(number);
+                self.outputs[number].direct = true;
+            }
+        }
+        self
+    }
+}
+
+/// The kernel for the forms that the operands have; operands that no kernel takes as they are get
+/// `splat`.
+fn look_up(
+    instr: &Instr,
+    args: &mut [StepArg],
+    scalar: bool,
+    level: Level,
+    env: &Env,
+    splat: &mut dyn FnMut(StepArg) -> StepArg,
+) -> Call {
+    match instr.func {
+        Func::Map(number) => Call::Map(env.maps[number as usize].clone()),
+        Func::Cast => Call::Kernel(cast(instr.dtype, instr.out_dtype, level)),
+        Func::Op(Op::Select) => {
+            if args[0].scalar && !scalar {
+                args[0] = splat(args[0]);
+            }
+            Call::Kernel(select(instr.dtype, args[1].scalar && !scalar, args[2].scalar && !scalar, level))
+        }
+        Func::Op(op) => {
+            let form = form(args, scalar);
+            let found = form.and_then(|form| elementwise(op, instr.dtype, form, level));
+            if let Some(kernel) = found {
+                return Call::Kernel(kernel);
+            }
+            // A commutative op has no scalar·vector form of its own.
+            if form == Some(Form::ScalarVector) && op.is_commutative() {
+                args.swap(0, 1);
+                if let Some(kernel) = elementwise(op, instr.dtype, Form::VectorScalar, level) {
+                    return Call::Kernel(kernel);
+                }
+            }
+            for arg in args.iter_mut().filter(|arg| arg.scalar && !scalar) {
+                *arg = splat(*arg);
+            }
+            Call::Kernel(
+                elementwise(op, instr.dtype, Form::Vector, level)
+                    .expect("an op without a meaning for its dtype was refused when it was built"),
+            )
+        }
+    }
+}
+
+fn form(args: &[StepArg], scalar: bool) -> Option<Form> {
+    let pattern: Vec<bool> = args.iter().map(|arg| arg.scalar && !scalar).collect();
+    match pattern[..] {
+        [_] | [false, false] | [false, false, false] => Some(Form::Vector),
+        [false, true] | [false, true, true] => Some(Form::VectorScalar),
+        [true, false] => Some(Form::ScalarVector),
+        _ => None,
+    }
+}

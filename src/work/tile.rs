@@ -1,0 +1,407 @@
+//! Runs a prepared program on one tile: a few rows of a task's region.
+
+use super::bind::{Binding, Bound, Linear, Pieced, Term};
+use super::prepare::{Call, Prepared, StepArg, Target};
+use crate::base::aligned::AlignedBytes;
+use crate::base::dtype::DType;
+use crate::graph::env::Env;
+use crate::graph::stage::Fused;
+use crate::kernel::copy::{copy_2d, fill};
+use crate::op::program::Arg;
+
+/// Where the elements of an operand lie for the tile at hand.
+#[derive(Clone, Copy)]
+pub struct Operand {
+    pub first: *const u8,
+    /// In elements; 0 for a scalar.
+    pub row_stride: isize,
+}
+
+/// A place that a tile's output goes to.
+#[derive(Clone, Copy)]
+pub struct OutPlace {
+    pub first: *mut u8,
+    /// In elements.
+    pub row_stride: isize,
+    pub column_stride: isize,
+}
+
+/// A tile of a task's region.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TileShape {
+    /// The dimensions that rows and columns run along, if there are any.
+    pub row_dim: Option<usize>,
+    pub column_dim: Option<usize>,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// A program bound to the region of one task, with its scratch.
+pub struct Evaluator<'a> {
+    pub binding: Binding,
+    pub prepared: &'a Prepared,
+    env: &'a Env,
+    slots: AlignedBytes,
+    slot_bytes: usize,
+    sizes: Vec<usize>,
+    dtypes: Vec<DType>,
+    operands: Vec<Operand>,
+    /// For leaves that are copied or made: the tile that is in their slot.
+    cached: Vec<Option<(isize, TileShape)>>,
+}
+
+impl<'a> Evaluator<'a> {
+    pub fn new(binding: Binding, prepared: &'a Prepared, fused: &Fused, env: &'a Env) -> Evaluator<'a> {
+        let slot_bytes = (prepared.tile * prepared.widest).next_multiple_of(64);
+        let leaves = fused.leaves.len();
+        Evaluator {
+            slots: AlignedBytes::new(slot_bytes * (prepared.slots + leaves)),
+            slot_bytes,
+            sizes: fused.leaves.iter().map(|leaf| leaf.dtype.size()).collect(),
+            dtypes: fused.leaves.iter().map(|leaf| leaf.dtype).collect(),
+            operands: vec![Operand { first: std::ptr::null(), row_stride: 0 }; leaves],
+            cached: vec![None; leaves],
+            binding,
+            prepared,
+            env,
+        }
+    }
+
+    fn slot(&self, number: usize) -> *mut u8 {
+        // Slots first, then one place for each leaf that needs it.
+        self.slots.as_ptr().wrapping_add(number * self.slot_bytes)
+    }
+
+    /// Whether an output is a leaf that lies in memory along the given column dimension: its tiles
+    /// may have any size, as nothing is copied.
+    pub fn in_place(&self, output: usize, column_dim: Option<usize>) -> bool {
+        let Arg::Leaf(leaf) = self.prepared.outputs[output].arg else { return false };
+        match &self.binding.leaves[leaf as usize] {
+            Bound::Place { linear, .. } => match column_dim {
+                Some(dim) => {
+                    linear.terms[dim].stride() == Some(1) && linear.terms.iter().all(|term| term.stride().is_some())
+                }
+                None => true,
+            },
+            _ => false,
+        }
+    }
+
+    /// Makes all operands of the tile at `index` ready and runs the program. Outputs with a place
+    /// are written there, others stay where [`output`](Evaluator::output) finds them.
+    ///
+    /// # Safety
+    /// The tile must lie within the bound region, hold at most the prepared number of elements
+    /// (unless all outputs are in place), and the places must have room for it.
+    pub unsafe fn run(&mut self, index: &[usize], tile: TileShape, outs: &[OutPlace]) {
+        for leaf in 0..self.operands.len() {
+            // SAFETY: the caller's contract.
+            unsafe { self.ready(leaf, index, tile) };
+        }
+        let prepared = self.prepared;
+        for step in &prepared.steps {
+            let (out, out_stride) = match step.out {
+                Target::Slot(slot) => (self.slot(slot as usize), tile.columns as isize),
+                Target::Output(number) => match outs.get(number) {
+                    Some(place) if place.column_stride == 1 => (place.first, place.row_stride),
+                    // No contiguous place: the leaf slots' neighbour holds it until it is copied.
+                    _ => (self.spare_slot(number), tile.columns as isize),
+                },
+            };
+            // SAFETY: operands and output hold the tile, and a step's output is none of its operands.
+            unsafe { self.step(step, tile, out, out_stride) };
+        }
+        for (number, place) in outs.iter().enumerate() {
+            let output = prepared.outputs[number];
+            if output.direct && place.column_stride == 1 {
+                continue;
+            }
+            let operand = self.output(number, tile);
+            let strides = if output.scalar { [0, 0] } else { [operand.row_stride, 1] };
+            // SAFETY: the operand holds the tile, and the place has room for it.
+            unsafe {
+                copy_2d(
+                    output.size,
+                    tile.rows,
+                    tile.columns,
+                    operand.first,
+                    strides,
+                    place.first,
+                    [place.row_stride, place.column_stride],
+                );
+            }
+        }
+    }
+
+    /// A direct output without a contiguous place goes to the slot that its writer would have used.
+    fn spare_slot(&self, number: usize) -> *mut u8 {
+        match self.prepared.outputs[number].arg {
+            Arg::Slot(slot) => self.slot(slot as usize),
+            _ => unreachable!("only steps write outputs directly"),
+        }
+    }
+
+    /// Where the values of an output lie after `run`. Scalars have a row stride of 0.
+    pub fn output(&self, number: usize, tile: TileShape) -> Operand {
+        let output = self.prepared.outputs[number];
+        let arg = StepArg { arg: output.arg, size: output.size, scalar: output.scalar };
+        self.operand(&arg, tile)
+    }
+
+    fn operand(&self, arg: &StepArg, tile: TileShape) -> Operand {
+        match arg.arg {
+            Arg::Leaf(n) => self.operands[n as usize],
+            Arg::Slot(n) => Operand {
+                first: self.slot(n as usize),
+                row_stride: if arg.scalar { 0 } else { tile.columns as isize },
+            },
+            Arg::Const(n) => Operand { first: self.prepared.consts[n as usize].as_ptr(), row_stride: 0 },
+        }
+    }
+
+    unsafe fn step(&self, step: &super::prepare::Step, tile: TileShape, out: *mut u8, out_stride: isize) {
+        let mut operands = [Operand { first: std::ptr::null(), row_stride: 0 }; 3];
+        let mut steps = [0usize; 3];
+        let columns = tile.columns as isize;
+        let mut dense = tile.rows == 1 || out_stride == columns;
+        for (at, arg) in step.args.iter().enumerate() {
+            operands[at] = self.operand(arg, tile);
+            steps[at] = usize::from(!arg.scalar || step.scalar);
+            dense &= arg.scalar || tile.rows == 1 || operands[at].row_stride == columns;
+        }
+        let (rows, n) = match (step.scalar, dense) {
+            (true, _) => (1, 1),
+            (false, true) => (1, tile.rows * tile.columns),
+            (false, false) => (tile.rows, tile.columns),
+        };
+        for row in 0..rows {
+            let at = |number: usize| {
+                let Operand { first, row_stride } = operands[number];
+                let size = step.args.get(number).map_or(0, |arg| arg.size) as isize;
+                first.wrapping_offset(row as isize * row_stride * size)
+            };
+            let args = [at(0), at(1), at(2)];
+            let out = out.wrapping_offset(row as isize * out_stride * step.out_size as isize);
+            // SAFETY: the caller's contract; each operand holds `n` elements, a scalar one.
+            unsafe {
+                match &step.call {
+                    Call::Kernel(kernel) => kernel(n, &args, out),
+                    Call::Map(map) => map.apply(n, &args, steps, out),
+                    Call::Splat => fill(step.out_size, n, args[0], out),
+                }
+            }
+        }
+    }
+
+    /// Makes one leaf's elements of the tile available: where they lie, or in the leaf's slot.
+    unsafe fn ready(&mut self, leaf: usize, index: &[usize], tile: TileShape) {
+        let size = self.sizes[leaf];
+        let slot = self.slot(self.prepared.slots + leaf);
+        let scalar = self.prepared.scalar_leaves[leaf];
+        let offset = |linear: &Linear| -> isize {
+            linear.base + linear.terms.iter().zip(index).map(|(term, &i)| term.at(i)).sum::<isize>()
+        };
+        match &self.binding.leaves[leaf] {
+            Bound::Place { first, linear, .. } => {
+                let base = offset(linear);
+                let start = first.wrapping_offset(base * size as isize);
+                if scalar {
+                    self.operands[leaf] = Operand { first: start, row_stride: 0 };
+                    return;
+                }
+                let row = tile.row_dim.map(|dim| &linear.terms[dim]);
+                let column = tile.column_dim.map(|dim| &linear.terms[dim]);
+                let row_stride = row.map_or(Some(0), Term::stride);
+                let column_stride = if tile.columns == 1 { Some(1) } else { column.map_or(Some(1), Term::stride) };
+                // Short rows would be a call each: they are copied together.
+                let short = tile.columns < 64 && tile.rows > 1 && row_stride != Some(tile.columns as isize);
+                if let (Some(row_stride), Some(1)) = (if tile.rows == 1 { Some(0) } else { row_stride }, column_stride)
+                    && !(short && self.binding.leaves.len() + self.prepared.steps.len() > 1)
+                {
+                    self.operands[leaf] = Operand { first: start, row_stride };
+                    return;
+                }
+                let key = varies(linear, tile, base);
+                if key.is_none() || self.cached[leaf] != key {
+                    // SAFETY: the bound region's elements lie in memory, and the slot holds a tile.
+                    unsafe { assemble(size, *first, linear, index, tile, slot) };
+                    self.cached[leaf] = key;
+                }
+                self.operands[leaf] = Operand { first: slot, row_stride: tile.columns as isize };
+            }
+            Bound::Made { number, linear } => {
+                let base = offset(linear);
+                let key = varies(linear, tile, base);
+                if key.is_none() || self.cached[leaf] != key {
+                    let generate = &self.env.generates[*number];
+                    // SAFETY: the slot holds a tile.
+                    unsafe { super::generate::tile(generate, self.dtypes[leaf], linear, index, tile, slot) };
+                    self.cached[leaf] = key;
+                }
+                let row_stride = if scalar { 0 } else { tile.columns as isize };
+                self.operands[leaf] = Operand { first: slot, row_stride };
+            }
+            Bound::Pieced(pieced) => {
+                // SAFETY: the blocks hold all elements of the bound region, and the slot a tile.
+                unsafe { gather(size, pieced, index, tile, slot) };
+                self.operands[leaf] = Operand { first: slot, row_stride: tile.columns as isize };
+            }
+        }
+    }
+}
+
+/// What tells the contents of a leaf's slot: tiles that start at the same element and have the same
+/// shape hold the same. With tables that is not so, and there is no such thing.
+fn varies(linear: &Linear, tile: TileShape, base: isize) -> Option<(isize, TileShape)> {
+    let strided = linear.terms.iter().all(|term| matches!(term, Term::Stride(_)));
+    strided.then_some((base, tile))
+}
+
+/// Copies a strided tile into a slot.
+unsafe fn assemble(size: usize, first: *const u8, linear: &Linear, index: &[usize], tile: TileShape, slot: *mut u8) {
+    let fixed: isize = linear
+        .terms
+        .iter()
+        .enumerate()
+        .filter(|(dim, _)| Some(*dim) != tile.row_dim && Some(*dim) != tile.column_dim)
+        .map(|(dim, term)| term.at(index[dim]))
+        .sum();
+    let term = |dim: Option<usize>| dim.map(|dim| (&linear.terms[dim], index[dim]));
+    let at = |term: Option<(&Term, usize)>, i: usize| term.map_or(0, |(term, start)| term.at(start + i));
+    let stride = |term: Option<(&Term, usize)>| term.map_or(Some(0), |(term, _)| term.stride());
+    let (row, column) = (term(tile.row_dim), term(tile.column_dim));
+    let base = linear.base + fixed;
+    let columns = tile.columns as isize;
+    // SAFETY: all element numbers are those of the leaf's own elements; the slot holds the tile.
+    unsafe {
+        match (stride(row), stride(column)) {
+            (Some(row_stride), Some(column_stride)) => {
+                let start = base + at(row, 0) + at(column, 0);
+                let source = first.wrapping_offset(start * size as isize);
+                copy_2d(size, tile.rows, tile.columns, source, [row_stride, column_stride], slot, [columns, 1]);
+            }
+            (_, Some(column_stride)) => {
+                for i in 0..tile.rows {
+                    let start = base + at(row, i) + at(column, 0);
+                    let source = first.wrapping_offset(start * size as isize);
+                    let target = slot.wrapping_add(i * tile.columns * size);
+                    copy_2d(size, 1, tile.columns, source, [0, column_stride], target, [columns, 1]);
+                }
+            }
+            _ => {
+                for i in 0..tile.rows {
+                    for j in 0..tile.columns {
+                        let number = base + at(row, i) + at(column, j);
+                        let source = first.wrapping_offset(number * size as isize);
+                        std::ptr::copy_nonoverlapping(source, slot.wrapping_add((i * tile.columns + j) * size), size);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Copies a tile out of several blocks: along each row, runs that stay within one.
+unsafe fn gather(size: usize, pieced: &Pieced, index: &[usize], tile: TileShape, slot: *mut u8) {
+    let ndim = pieced.axes.len();
+    let mut place = vec![0isize; ndim];
+    let mut current = 0;
+    for i in 0..tile.rows {
+        let mut done = 0;
+        while done < tile.columns {
+            for (axis, linear) in pieced.axes.iter().enumerate() {
+                place[axis] = linear.base
+                    + linear
+                        .terms
+                        .iter()
+                        .enumerate()
+                        .map(|(dim, term)| {
+                            let moved = if Some(dim) == tile.row_dim {
+                                i
+                            } else if Some(dim) == tile.column_dim {
+                                done
+                            } else {
+                                0
+                            };
+                            term.at(index[dim] + moved)
+                        })
+                        .sum::<isize>();
+            }
+            let step = |axis: usize| match tile.column_dim {
+                Some(dim) => pieced.axes[axis].terms[dim].stride(),
+                None => Some(0),
+            };
+            let target = slot.wrapping_add((i * tile.columns + done) * size);
+            // SAFETY: the run stays within the block that was found.
+            done += unsafe { run(size, pieced, &place, step, tile.columns - done, &mut current, target) };
+        }
+    }
+}
+
+/// Copies the longest run from `place` on that stays within one block; gives its length.
+unsafe fn run(
+    size: usize,
+    pieced: &Pieced,
+    place: &[isize],
+    step: impl Fn(usize) -> Option<isize>,
+    wanted: usize,
+    current: &mut usize,
+    target: *mut u8,
+) -> usize {
+    // How many steps of `by` from `at` stay within start..end.
+    let room = |at: isize, by: Option<isize>, start: isize, end: isize| match by {
+        None => 1,
+        Some(0) => wanted,
+        Some(by) if by > 0 => ((end - 1 - at) / by + 1) as usize,
+        Some(by) => ((at - start) / -by + 1) as usize,
+    };
+    let (offset, stride, n) = match &pieced.flat {
+        Some(strides) => {
+            let number: isize = place.iter().zip(strides).map(|(i, stride)| i * stride).sum();
+            let by: Option<isize> = (0..place.len()).map(|axis| step(axis).map(|by| by * strides[axis])).sum();
+            let holds = |at: usize| {
+                let block = &pieced.blocks[at];
+                let start = block.origin as isize;
+                number >= start && number < start + block.region.size() as isize
+            };
+            find(pieced.blocks.len(), current, holds);
+            let block = &pieced.blocks[*current];
+            let start = block.origin as isize;
+            let n = room(number, by, start, start + block.region.size() as isize).min(wanted);
+            (number - start, by.unwrap_or(0), n)
+        }
+        None => {
+            let holds = |at: usize| {
+                let region = &pieced.blocks[at].region;
+                (0..place.len())
+                    .all(|axis| place[axis] >= region.start()[axis] as isize && place[axis] < region.end(axis) as isize)
+            };
+            find(pieced.blocks.len(), current, holds);
+            let block = &pieced.blocks[*current];
+            let (strides, origin) = block.addressing(None);
+            let mut n = wanted;
+            let mut stride = 0;
+            let mut number = -origin;
+            for axis in 0..place.len() {
+                let by = step(axis);
+                let (start, end) = (block.region.start()[axis] as isize, block.region.end(axis) as isize);
+                n = n.min(room(place[axis], by, start, end));
+                stride += by.unwrap_or(0) * strides[axis];
+                number += place[axis] * strides[axis];
+            }
+            (number, stride, n)
+        }
+    };
+    let source = pieced.blocks[*current].first().wrapping_offset(offset * size as isize);
+    // SAFETY: `n` elements from `source` on, `stride` apart, lie in the block; the caller has room.
+    unsafe { copy_2d(size, 1, n, source, [0, stride], target, [n as isize, 1]) };
+    n
+}
+
+/// Moves `current` to the block that holds the place.
+fn find(count: usize, current: &mut usize, holds: impl Fn(usize) -> bool) {
+    if holds(*current) {
+        return;
+    }
+    *current = (0..count).find(|&at| holds(at)).expect("a task depends on all blocks that it reads");
+}
