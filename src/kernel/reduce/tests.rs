@@ -5,9 +5,10 @@ use std::sync::Arc;
 use num_complex::Complex;
 
 use super::*;
-use crate::base::dtype::with_dtype;
+use crate::base::dtype::{DType, with_dtype};
 use crate::base::element::Element;
 use crate::base::scalar::Scalar;
+use crate::error::Result;
 use crate::kernel::level::Level;
 use crate::op::reducer::{Ddof, LANES, Norm, ROWS, RUN, ReduceKind, ReduceOp, Reducer};
 use crate::op::scalar::cast::CastToAll;
