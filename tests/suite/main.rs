@@ -3,6 +3,7 @@
 //! with, the results must agree bit for bit.
 
 mod cases_elements;
+mod cases_large;
 mod cases_reductions;
 mod cases_views;
 mod configurations;
