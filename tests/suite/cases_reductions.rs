@@ -2,7 +2,7 @@
 
 use flagstone::{Complex, Inexact, Numeric, Ordered};
 
-use crate::configurations::{Check, Effort, Grid, run_all};
+use crate::configurations::{Check, Each, Effort, Grid, run_all};
 use crate::data::{mask, numbers, specials};
 use crate::reductions::Over;
 use crate::twin::Twin;
@@ -19,27 +19,6 @@ fn x<T: Value>(grid: Grid) -> Twin<T> {
 
 fn z(grid: Grid) -> Twin<f64> {
     specials(&SHAPE, 2, grid.cut(&SHAPE, 3))
-}
-
-/// Several checks as one: each is a computation of its own.
-struct Each(Vec<Box<dyn Check>>);
-
-impl Check for Each {
-    fn floor(&self, engine: &flagstone::Engine) -> flagstone::Result<u64> {
-        self.0.iter().try_fold(0, |most, check| Ok(check.floor(engine)?.max(most)))
-    }
-
-    fn run(&self, engine: &flagstone::Engine) -> flagstone::Result<(Option<String>, flagstone::Report)> {
-        let mut last = None;
-        for (number, check) in self.0.iter().enumerate() {
-            let (difference, report) = check.run(engine)?;
-            if let Some(difference) = difference {
-                return Ok((Some(format!("part {number}: {difference}")), report));
-            }
-            last = Some((None, report));
-        }
-        Ok(last.expect("there is something to check"))
-    }
 }
 
 fn over_all_axes(check: impl Fn(&Over) -> Box<dyn Check>) -> Box<dyn Check> {

@@ -1,6 +1,6 @@
 //! Runs a case under every rule, thread count, budget and chunk grid: the bits must never differ.
 
-use flagstone::{Array, Engine, IntoChunks, Report, Result, Rule};
+use flagstone::{Array, Engine, Report, Result, Rule};
 use ndarray::{ArrayD, IxDyn};
 
 use crate::twin::Twin;
@@ -105,6 +105,27 @@ macro_rules! together {
     )*};
 }
 together! { (A 0 B 1) (A 0 B 1 C 2) (A 0 B 1 C 2 D 3) (A 0 B 1 C 2 D 3 E 4) }
+
+/// Several checks as one: each is a computation of its own.
+pub struct Each(pub Vec<Box<dyn Check>>);
+
+impl Check for Each {
+    fn floor(&self, engine: &Engine) -> Result<u64> {
+        self.0.iter().try_fold(0, |most, check| Ok(check.floor(engine)?.max(most)))
+    }
+
+    fn run(&self, engine: &Engine) -> Result<(Option<String>, Report)> {
+        let mut last = None;
+        for (number, check) in self.0.iter().enumerate() {
+            let (difference, report) = check.run(engine)?;
+            if let Some(difference) = difference {
+                return Ok((Some(format!("part {number}: {difference}")), report));
+            }
+            last = Some((None, report));
+        }
+        Ok(last.expect("there is something to check"))
+    }
+}
 
 /// The same array computed block by block, and put together.
 pub struct Streamed<T>(pub Twin<T>);
@@ -212,9 +233,4 @@ pub fn run_all(effort: Effort, cases: &[(&str, fn(Grid) -> Box<dyn Check>)]) {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-/// A grid that is usable where `impl IntoChunks` is asked for.
-pub fn cut(grid: Grid, shape: &[usize]) -> impl IntoChunks {
-    grid.cut(shape, 3)
 }

@@ -4,6 +4,7 @@
 
 mod cases_elements;
 mod cases_large;
+mod cases_origins;
 mod cases_reductions;
 mod cases_views;
 mod configurations;
