@@ -19,10 +19,11 @@ pub mod random;
 mod reductions;
 
 pub use any::AnyArray;
+pub use block_functions::map_blocks;
 pub use blocks::{Block, Blocks};
 pub use compute::{Compute, compute};
 pub use elementwise::where_;
-pub use engine::{Engine, EngineBuilder, Report};
+pub use engine::{Engine, EngineBuilder, IntoBytes, Report};
 pub use explain::{Explain, TaskGraph};
 pub use filter::Filtered;
 pub use handle::{Array, Operand};

@@ -5,5 +5,6 @@
 pub mod copy;
 pub mod elementwise;
 pub mod level;
+pub mod prefetch;
 pub mod random;
 pub mod reduce;

@@ -30,6 +30,8 @@ pub struct Options {
     pub share_stages: bool,
     /// A load that several stages read is held for all of them, where none waits for another.
     pub share_loads: bool,
+    /// What stages of different depths read is read again for each depth, not held.
+    pub recompute: bool,
     /// Halvings of the task size, for small budgets.
     pub shrink: u32,
     /// Makes kept and reduced axes' reducers: how the kernel layer's folds are named here.

@@ -130,6 +130,8 @@ impl Build<'_> {
     fn load(&mut self, at: usize, depth: usize) -> StageId {
         let made = &self.reach.made[at];
         let key = made.value.key();
+        // Without recomputation one load serves readers of all depths.
+        let depth = if self.options.recompute { depth } else { usize::MAX };
         if self.options.share_loads
             && let Some(&stage) = self.loads.get(&(key, depth))
         {
@@ -137,7 +139,7 @@ impl Build<'_> {
         }
         let mut needed: Option<Region> = None;
         for (cone, image) in &made.images {
-            if self.depth_of(*cone) == depth {
+            if depth == usize::MAX || self.depth_of(*cone) == depth {
                 needed = Some(needed.map_or_else(|| image.clone(), |region| region.hull(image)));
             }
         }

@@ -87,7 +87,7 @@ macro_rules! for_each_op {
                 (Isposinf, isposinf, Unary, Float, Bool, 0.1, ordered, own, "Whether `x` is +∞."),
                 (Isneginf, isneginf, Unary, Float, Bool, 0.1, ordered, own, "Whether `x` is −∞."),
                 (Nextafter, nextafter, Binary, Float, Same, 0.6, ordered, own, "The next value after `x` in the direction of `y`."),
-                (Spacing, spacing, Unary, Float, Same, 0.6, ordered, own, "The distance from `x` to the next value away from 0, with the sign of `x`."),
+                (Spacing, spacing, Unary, Float, Same, 0.6, ordered, own, "The distance from `x` to the next value away from 0, with the sign of `x`; of both zeros a positive one."),
                 (Heaviside, heaviside, Binary, Float, Same, 0.2, ordered, own, "0 for negative `x`, 1 for positive `x`, `y` for 0; NaN of NaN."),
                 (Degrees, degrees, Unary, Float, Same, 0.1, ordered, own, "Radians as degrees."),
                 (Radians, radians, Unary, Float, Same, 0.1, ordered, own, "Degrees as radians."),

@@ -118,7 +118,11 @@ impl Tree {
             cut -= 1;
         }
         let step = (LEAF / inner.max(1)).clamp(1, lens[cut].max(1));
-        Cell { ranges, line, inner, step, cut: lens[cut], outer: lens[..cut].iter().product() }
+        let mut strides = vec![1; ranges.len()];
+        for rank in (1..ranges.len()).rev() {
+            strides[rank - 1] = strides[rank] * ranges[rank].len().max(1);
+        }
+        Cell { ranges, strides, line, inner, step, cut: lens[cut], outer: lens[..cut].iter().product() }
     }
 }
 
@@ -146,6 +150,8 @@ fn group(chunks: &Chunks, axes: &[usize]) -> Vec<AxisChunks> {
 pub struct Cell {
     /// Along each reduced axis.
     pub ranges: Vec<Range<usize>>,
+    /// The flat distance between neighbours along each reduced axis.
+    pub strides: Vec<usize>,
     /// The elements of a line; 1 across rows.
     line: usize,
     /// Elements per step of the axis that is cut.

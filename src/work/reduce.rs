@@ -226,6 +226,8 @@ struct Driver<'a> {
     lens: Vec<usize>,
     /// For each dimension, whether it is kept.
     kept: Vec<bool>,
+    /// For each reduced axis its dimension, and whether it is the first axis of it.
+    dim_of_rank: Vec<(usize, bool)>,
     /// The position of the tile at hand, per dimension.
     index: Vec<usize>,
     /// The start of the region along each reduced axis.
@@ -237,6 +239,7 @@ struct Driver<'a> {
     /// Values and masks of a piece that does not lie in one tile.
     buffers: Vec<Option<AlignedBytes>>,
     outputs: usize,
+    last_kept: Option<usize>,
 }
 
 impl<'a> Driver<'a> {
@@ -255,10 +258,20 @@ impl<'a> Driver<'a> {
         let kept: Vec<bool> = dims.iter().map(|dim| !tree.axes().contains(&dim.axis)).collect();
         let lens: Vec<usize> = dims.iter().map(|dim| dim.len).collect();
         let column_dim = lens.len().checked_sub(1);
+        let last_kept = kept.iter().rposition(|&kept| kept);
         let outputs = prepared.outputs.len();
         let alone = prepared.steps.is_empty() && evaluator.binding.leaves.len() == 1;
         let in_place = alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
         let origin = tree.axes().iter().map(|&axis| region.start()[axis]).collect();
+        let dim_of_rank = tree
+            .axes()
+            .iter()
+            .map(|&axis| {
+                let dim = dims.iter().position(|dim| dim.axis <= axis && axis < dim.axis + dim.axes);
+                let dim = dim.expect("every axis is part of a dimension");
+                (dim, dims[dim].axis == axis)
+            })
+            .collect();
         let two_pass = job.folds.iter().any(|usage| env.folds[usage.fold].two_pass());
         Driver {
             index: vec![0; lens.len()],
@@ -266,12 +279,14 @@ impl<'a> Driver<'a> {
             tree,
             lens,
             kept,
+            dim_of_rank,
             origin,
             region: region.clone(),
             in_place,
             two_pass,
             buffers: (0..outputs).map(|_| None).collect(),
             outputs,
+            last_kept,
         }
     }
 
@@ -307,33 +322,35 @@ impl<'a> Driver<'a> {
     /// Moves to the flat position `at` of a cell: sets the reduced dimensions, and gives the number
     /// of the element among all reduced ones and how many follow along the last reduced axis.
     fn seek(&mut self, cell: &Cell, at: usize) -> (i64, usize) {
-        let lens: Vec<usize> = cell.ranges.iter().map(Range::len).collect();
-        let place = unravel(at, &lens);
         let mut number = 0;
-        let dims = &self.evaluator.binding.dims;
+        let mut left = at;
+        let mut follow = 1;
         for (rank, &axis) in self.tree.axes().iter().enumerate() {
-            let global = cell.ranges[rank].start + place[rank];
+            let place = left / cell.strides[rank];
+            left %= cell.strides[rank];
+            let global = cell.ranges[rank].start + place;
+            follow = cell.ranges[rank].len() - place;
             number = number * self.tree.shape()[axis] + global;
-            let local = global - self.origin[rank];
             // A merged dimension counts its axes in C order.
-            if let Some(dim) = dims.iter().position(|dim| dim.axis <= axis && axis < dim.axis + dim.axes) {
-                let first = dims[dim].axis == axis;
-                let before = if first { 0 } else { self.index[dim] };
-                self.index[dim] = before * self.region.shape()[axis] + local;
-            }
+            let (dim, first) = self.dim_of_rank[rank];
+            let before = if first { 0 } else { self.index[dim] };
+            self.index[dim] = before * self.region.shape()[axis] + global - self.origin[rank];
         }
-        let follow = match lens.last() {
-            Some(&len) => len - place[lens.len() - 1],
-            None => 1,
-        };
         (number as i64, follow)
+    }
+
+    /// Asks for the memory of the piece that begins at `at`, while the one before is folded: pieces of
+    /// chunks are short runs, which the processor does not see coming.
+    fn prefetch(&mut self, cell: &Cell, at: usize, tile: TileShape) {
+        if at < cell.size() {
+            self.seek(cell, at);
+            self.evaluator.prefetch(&self.index, tile);
+        }
     }
 
     fn rows(&mut self, cell: &Cell, piece: Range<usize>, n: usize, levels: &mut [Levels]) {
         let column_dim = self.lens.len().checked_sub(1);
-        let row_dim = self.tree.axes().last().and_then(|&axis| {
-            self.evaluator.binding.dims.iter().position(|dim| dim.axis <= axis && axis < dim.axis + dim.axes)
-        });
+        let row_dim = self.dim_of_rank.last().map(|&(dim, _)| dim);
         let mut states: Vec<States> = levels.iter_mut().map(|level| level.fresh(n)).collect();
         let whole = self.two_pass;
         let mut buffered = 0;
@@ -421,7 +438,7 @@ impl<'a> Driver<'a> {
 
     fn lines(&mut self, cell: &Cell, piece: Range<usize>, n: usize, levels: &mut [Levels]) {
         let column_dim = self.lens.len().checked_sub(1);
-        let row_dim = self.kept_dims().last().copied();
+        let row_dim = self.last_kept;
         let mut states: Vec<States> = levels.iter_mut().map(|level| level.fresh(n)).collect();
         let number = self.seek(cell, piece.start).0;
         // A line of several axes is one dimension if all leaves walk it evenly; else its segments
@@ -433,6 +450,8 @@ impl<'a> Driver<'a> {
         let len = piece.len();
         if merged {
             let tile = TileShape { row_dim, column_dim, rows: n, columns: len };
+            self.prefetch(cell, piece.end, tile);
+            self.seek(cell, piece.start);
             // SAFETY: the tile lies within the bound region; `width` keeps it small.
             unsafe { self.evaluator.run(&self.index, tile, &[]) };
             for (level, states) in levels.iter().zip(&mut states) {

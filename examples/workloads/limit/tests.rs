@@ -11,7 +11,7 @@ fn plainly(name: &str, input: &Input) -> Answer {
         .map(|i| stream.uniform(i))
         .collect();
     if let Some(x) = &input.x {
-        assert_eq!(**x, uniform);
+        assert_eq!(x.as_slice().unwrap(), uniform);
     }
     let x = |i: usize, j: usize| uniform[i * columns + j];
     let column = |f: &dyn Fn(usize, usize) -> f64| -> Vec<f64> {

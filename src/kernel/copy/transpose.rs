@@ -118,7 +118,7 @@ unsafe fn through_stack<T: Item, const N: usize>(
                 .read_unaligned()
         });
         for c in 0..N {
-            let line: [T; N] = std::array::from_fn(|r| lines[r][c]);
+            let line = lines.map(|line| line[c]);
             dst.offset(c as isize * dst_stride)
                 .cast::<[T; N]>()
                 .write_unaligned(line);

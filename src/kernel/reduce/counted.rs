@@ -137,7 +137,7 @@ impl<M: Monoid<State: Element>> Fold for Counted<M> {
             for (i, state) in states.iter().enumerate() {
                 (sums[i], counts[i]) = *state;
             }
-            let rows = all.from_column(block * CHUNK, prepare.from());
+            let rows = all.columns_from(block * CHUNK, prepare.dtype());
             // SAFETY: the contract of `Fold::rows`, for a part of the columns.
             unsafe {
                 prepare.fold_rows(*monoid, &rows, sums);

@@ -12,7 +12,28 @@ pub const PASS: usize = 8;
 /// The loops of a monoid, at every level. (Methods of a trait, so that the compiler makes them part of
 /// the unit of code of the monoid.)
 pub trait Loops: Monoid {
-    /// Takes terms into lanes: of every 16 terms the `j`-th into lane `j`.
+    /// The state of a whole run: of every 16 terms the `j`-th goes to lane `j`, then the lanes merge.
+    ///
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn fold_run(self, terms: &[Self::Term], level: Level) -> Self::State {
+        // Wide registers only pay where they are filled a few times.
+        let level = if terms.len() < 4 * LANES {
+            Level::Portable
+        } else {
+            level
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            match level {
+                Level::Portable => Self::run_portable(self, terms),
+                Level::Avx2 => Self::run_avx2(self, terms),
+                Level::Avx512 => Self::run_avx512(self, terms),
+            }
+        }
+    }
+
+    /// Takes a part of a run into the lanes. All parts but the last are whole numbers of lanes.
     ///
     /// # Safety
     /// The machine must have the level.
@@ -33,6 +54,7 @@ pub trait Loops: Monoid {
     }
 
     /// Merges the lanes pairwise.
+    #[inline(always)]
     fn merge_lanes(self, mut lanes: [Self::State; LANES]) -> Self::State {
         for half in [8, 4, 2, 1] {
             for j in 0..half {
@@ -78,12 +100,22 @@ pub trait Loops: Monoid {
         }
     }
 
+    level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
+        this: Self, terms: &[Self::Term]) -> Self::State = Self::run_body);
     level_functions!(unsafe fn lanes_portable, lanes_avx2, lanes_avx512(
         this: Self, terms: &[Self::Term], lanes: &mut [Self::State; LANES]) = Self::lanes_body);
     level_functions!(unsafe fn pass_portable, pass_avx2, pass_avx512(
         this: Self, rows: &[*const Self::Term; PASS], states: &mut [Self::State]) = Self::pass_body);
     level_functions!(unsafe fn row_portable, row_avx2, row_avx512(
         this: Self, row: *const Self::Term, states: &mut [Self::State]) = Self::row_body);
+
+    #[inline(always)]
+    unsafe fn run_body(self, terms: &[Self::Term]) -> Self::State {
+        let mut lanes = [self.identity(); LANES];
+        // SAFETY: the body is safe code.
+        unsafe { self.lanes_body(terms, &mut lanes) };
+        self.merge_lanes(lanes)
+    }
 
     #[inline(always)]
     unsafe fn lanes_body(self, terms: &[Self::Term], out: &mut [Self::State; LANES]) {

@@ -1,6 +1,7 @@
 //! Makes the terms of a reduction of its values, with the elementwise kernels.
 
 use std::mem::MaybeUninit;
+use std::slice::from_raw_parts;
 
 use num_complex::Complex;
 
@@ -78,7 +79,7 @@ impl Prepare {
     }
 
     /// The type of the values.
-    pub fn from(&self) -> DType {
+    pub fn dtype(&self) -> DType {
         self.from
     }
 
@@ -242,32 +243,33 @@ impl Prepare {
         n: usize,
         fill: Option<&Value>,
     ) -> M::State {
-        let mut lanes = [monoid.identity(); LANES];
-        let direct = self.is_direct(mask);
-        let chunk = if direct { n } else { CHUNK };
-        let mut buffer = Buffer::new();
-        let mut start = 0;
-        while start < n {
-            let now = chunk.min(n - start);
+        let part = |start: usize, now: usize, buffer: &mut Buffer| {
             let values = values.wrapping_add(start * self.from.size());
             let mask = if mask.is_null() {
                 mask
             } else {
                 mask.wrapping_add(start)
             };
-            // SAFETY: a part of what the caller promised. Chunks are whole numbers of lanes.
-            unsafe {
-                let terms = if direct {
-                    values
-                } else {
-                    self.run(values, mask, now, fill, &mut buffer)
-                };
-                let terms = std::slice::from_raw_parts(terms.cast::<M::Term>(), now);
+            // SAFETY: a part of what the caller promised.
+            unsafe { self.run(values, mask, now, fill, buffer).cast::<M::Term>() }
+        };
+        let mut buffer = Buffer::new();
+        // SAFETY: there are as many terms as values, and the caller promised the level.
+        unsafe {
+            if self.is_direct(mask) {
+                return monoid.fold_run(from_raw_parts(values.cast(), n), self.level);
+            }
+            if n <= CHUNK {
+                return monoid.fold_run(from_raw_parts(part(0, n, &mut buffer), n), self.level);
+            }
+            let mut lanes = [monoid.identity(); LANES];
+            for start in (0..n).step_by(CHUNK) {
+                let now = CHUNK.min(n - start);
+                let terms = from_raw_parts(part(start, now, &mut buffer), now);
                 monoid.step_lanes(terms, &mut lanes, self.level);
             }
-            start += now;
+            monoid.merge_lanes(lanes)
         }
-        monoid.merge_lanes(lanes)
     }
 
     /// Takes rows into the states, one per column.
@@ -276,12 +278,13 @@ impl Prepare {
     /// The rows must be as wide as there are states; the terms must be of the monoid; the machine must
     /// have the level.
     pub unsafe fn fold_rows<M: Monoid>(&self, monoid: M, rows: &Rows, states: &mut [M::State]) {
+        let width = states.len();
+        let (mut column, mut r) = (0, 0);
         if self.is_direct(rows.mask) {
-            let mut r = 0;
             while r < rows.rows {
                 let n = PASS.min(rows.rows - r);
                 let pointers: [*const M::Term; PASS] =
-                    std::array::from_fn(|i| rows.values(r + i.min(n - 1), 0, self.from).cast());
+                    std::array::from_fn(|i| rows.values(r + i, 0, self.from).cast());
                 // SAFETY: rows that the caller promised.
                 unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
                 r += n;
@@ -289,9 +292,22 @@ impl Prepare {
             return;
         }
         let mut buffers: [Buffer; PASS] = std::array::from_fn(|_| Buffer::new());
-        for (block, states) in states.chunks_mut(CHUNK).enumerate() {
-            let column = block * CHUNK;
-            let mut r = 0;
+        if rows.are_contiguous(width) && width * PASS <= CHUNK {
+            // Narrow rows without gaps are prepared many at a time.
+            while r < rows.rows {
+                let n = PASS.min(rows.rows - r);
+                // SAFETY: `n` whole rows, which the caller promised, make one run.
+                let terms = unsafe { self.run_row(rows, r, 0, n * width, &mut buffers[0]) };
+                let pointers: [*const M::Term; PASS] =
+                    std::array::from_fn(|i| terms.cast::<M::Term>().wrapping_add(i * width));
+                // SAFETY: rows of as many terms as there are states.
+                unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
+                r += n;
+            }
+            return;
+        }
+        for states in states.chunks_mut(CHUNK) {
+            r = 0;
             while r < rows.rows {
                 let n = PASS.min(rows.rows - r);
                 let mut pointers = [std::ptr::null(); PASS];
@@ -306,6 +322,7 @@ impl Prepare {
                 unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
                 r += n;
             }
+            column += states.len();
         }
     }
 
@@ -355,12 +372,18 @@ pub struct Rows {
 
 impl Rows {
     /// The same rows from a column on.
-    pub fn from_column(&self, column: usize, dtype: DType) -> Rows {
+    pub fn columns_from(&self, column: usize, dtype: DType) -> Rows {
         Rows {
             values: self.values(0, column, dtype),
             mask: self.mask(0, column),
             ..*self
         }
+    }
+
+    /// Whether rows of this width follow one another without gaps.
+    fn are_contiguous(&self, width: usize) -> bool {
+        let width = width as isize;
+        self.stride == width && (self.mask.is_null() || self.mask_stride == width)
     }
 
     pub fn values(&self, r: usize, column: usize, dtype: DType) -> *const u8 {

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use num_complex::Complex;
 
 use super::*;
-use crate::base::dtype::with_dtype;
+use crate::base::dtype::{DType, with_dtype};
 use crate::base::element::Element;
 use crate::base::scalar::Scalar;
+use crate::error::Result;
 use crate::kernel::level::Level;
 use crate::op::reducer::{Ddof, LANES, Norm, ROWS, RUN, ReduceKind, ReduceOp, Reducer};
 use crate::op::scalar::cast::CastToAll;
@@ -34,8 +35,8 @@ fn keep(i: usize) -> bool {
 /// One piece as it enters the fold.
 enum Piece {
     Run,
-    /// Rows of one column: all rows are as wide as the column is.
-    Rows,
+    /// Rows of equal columns: the stride and the width.
+    Rows(usize, usize),
 }
 
 /// Folds `data` as one piece and gives the result and its scalar.
@@ -46,8 +47,8 @@ fn piece<T: Element>(
     mask: Option<&[bool]>,
 ) -> Result<Scalar> {
     let mask_pointer = mask.map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
-    let mut states = fold.states(3);
-    match how {
+    let mut states = fold.states(400);
+    let at = match how {
         // SAFETY: slices of the given lengths.
         Piece::Run => unsafe {
             fold.run(
@@ -58,32 +59,33 @@ fn piece<T: Element>(
                 &mut states,
                 1,
             );
+            1
         },
-        Piece::Rows => {
-            // Three columns with the same values, rows a stride of five apart.
-            let wide: Vec<T> = data.iter().flat_map(|&x| [x; 5]).collect();
+        &Piece::Rows(stride, width) => {
+            let wide: Vec<T> = data.iter().flat_map(|&x| vec![x; stride]).collect();
             let wide_mask: Option<Vec<bool>> =
-                mask.map(|mask| mask.iter().flat_map(|&keep| [keep; 4]).collect());
+                mask.map(|mask| mask.iter().flat_map(|&keep| vec![keep; stride]).collect());
             let mask_pointer = wide_mask
                 .as_ref()
                 .map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
-            // SAFETY: rows of five values and four bytes, of which three are read.
+            // SAFETY: rows of `stride` values and bytes, of which `width` are read.
             unsafe {
                 fold.rows(
                     wide.as_ptr().cast(),
-                    5,
+                    stride as isize,
                     mask_pointer,
-                    4,
+                    stride as isize,
                     data.len(),
-                    3,
+                    width,
                     0,
                     1,
                     &mut states,
                 );
             }
+            width - 1
         }
-    }
-    result(fold, &states, 1, data.len() as u64)
+    };
+    result(fold, &states, at, data.len() as u64)
 }
 
 fn result(fold: &dyn Fold, states: &States, at: usize, count: u64) -> Result<Scalar> {
@@ -97,7 +99,7 @@ fn result(fold: &dyn Fold, states: &States, at: usize, count: u64) -> Result<Sca
 /// Adds in the order of the contract.
 fn ordered_sum(how: &Piece, terms: &[Option<f64>], identity: f64) -> f64 {
     match how {
-        Piece::Rows => terms.iter().flatten().fold(identity, |sum, x| sum + x),
+        Piece::Rows(..) => terms.iter().flatten().fold(identity, |sum, x| sum + x),
         Piece::Run => {
             let mut lanes = [identity; LANES];
             for (i, x) in terms.iter().enumerate() {
@@ -119,7 +121,9 @@ fn cases() -> Vec<(Piece, usize)> {
     let mut cases: Vec<(Piece, usize)> = [0, 1, 2, 15, 16, 17, 100, 1000, RUN]
         .map(|n| (Piece::Run, n))
         .into();
-    cases.extend([0, 1, 7, 8, 9, 50, ROWS].map(|n| (Piece::Rows, n)));
+    for (stride, width) in [(5, 3), (3, 3), (30, 20), (20, 20), (301, 300)] {
+        cases.extend([0, 1, 7, 8, 9, 50, ROWS].map(|n| (Piece::Rows(stride, width), n)));
+    }
     cases
 }
 
@@ -315,7 +319,7 @@ fn complex_sums_and_variances() {
     let op = ReduceOp::new(ReduceKind::Var {
         ddof: Ddof::new(0.0),
     });
-    let variance = piece(&*fold_of(op), &Piece::Rows, &data, None).unwrap();
+    let variance = piece(&*fold_of(op), &Piece::Rows(3, 3), &data, None).unwrap();
     assert_eq!(variance, Scalar::F32((2.0 + 10.0 + 4.0) / 3.0));
     assert!(
         fold(
@@ -335,7 +339,7 @@ fn integers_wrap_in_64_bits() {
     let got = piece(&*sum, &Piece::Run, &[i64::MAX, 2], None).unwrap();
     assert_eq!(got, Scalar::I64(i64::MIN + 1));
     let sum = fold(op, DType::U8, false, Level::Portable).unwrap();
-    let got = piece(&*sum, &Piece::Rows, &[255u8, 255], None).unwrap();
+    let got = piece(&*sum, &Piece::Rows(3, 3), &[255u8, 255], None).unwrap();
     assert_eq!(got, Scalar::U64(510));
 }
 
@@ -442,7 +446,7 @@ impl Reducer<i32> for Jump {
 fn custom_reducers_keep_the_order() {
     let fold = custom::<i32, Jump>(Arc::new(Jump));
     let data = [1, 2, 9, 3, 4];
-    for how in [Piece::Run, Piece::Rows] {
+    for how in [Piece::Run, Piece::Rows(4, 2)] {
         assert_eq!(piece(&*fold, &how, &data, None).unwrap(), Scalar::I64(7));
         let mask = [true, true, false, true, true];
         assert_eq!(

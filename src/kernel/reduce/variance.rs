@@ -227,7 +227,7 @@ impl<M: Moment + Element> Fold for Variance<M> {
         let states = &mut typed_mut::<Moments<M>>(states)[..width];
         // Blocks of columns stay in the second-level cache between the two passes.
         for (block, states) in states.chunks_mut(CHUNK).enumerate() {
-            let rows = all.from_column(block * CHUNK, self.plain.from());
+            let rows = all.columns_from(block * CHUNK, self.plain.dtype());
             // SAFETY: the contract of `Fold::rows`, for a part of the columns.
             unsafe { self.fold_columns(&rows, states) };
         }

@@ -52,7 +52,9 @@ macro_rules! impl_float {
             fn spacing(self) -> $ty {
                 let magnitude = self.abs();
                 let next = <$ty>::from_bits(magnitude.to_bits().wrapping_add(1));
-                let spacing = <$ty>::copysign(next - magnitude, self);
+                // NumPy's zeros, of both signs, have a positive one.
+                let sign = if self == 0.0 { 1.0 } else { self };
+                let spacing = <$ty>::copysign(next - magnitude, sign);
                 if self.is_finite() { spacing } else { <$ty>::NAN }
             }
             #[inline(always)]

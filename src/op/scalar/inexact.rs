@@ -2,7 +2,7 @@
 
 use num_complex::Complex;
 
-use super::{Arith, complex};
+use super::{Arith, complex, inverse};
 
 /// Operations of `f32`, `f64` and the complex types.
 pub trait Inexact: Arith {
@@ -48,7 +48,7 @@ macro_rules! impl_inexact {
                 sin => $ty::sin, cos => $ty::cos, tan => $ty::tan,
                 asin => $ty::asin, acos => $ty::acos, atan => $ty::atan,
                 sinh => $ty::sinh, cosh => $ty::cosh, tanh => $ty::tanh,
-                asinh => $ty::asinh, acosh => $ty::acosh, atanh => $ty::atanh,
+                asinh => inverse::asinh, acosh => inverse::acosh, atanh => inverse::atanh,
             }
             #[inline(always)]
             fn angle(self) -> $ty {
@@ -62,9 +62,11 @@ macro_rules! impl_inexact {
                 expm1 => complex::expm1, log => complex::log, log2 => complex::log2,
                 log10 => complex::log10, log1p => complex::log1p,
                 sin => Complex::sin, cos => Complex::cos, tan => complex::tan,
-                asin => Complex::asin, acos => Complex::acos, atan => Complex::atan,
+                asin => inverse::complex_asin, acos => inverse::complex_acos,
+                atan => inverse::complex_atan,
                 sinh => Complex::sinh, cosh => Complex::cosh, tanh => complex::tanh,
-                asinh => Complex::asinh, acosh => Complex::acosh, atanh => Complex::atanh,
+                asinh => inverse::complex_asinh, acosh => inverse::complex_acosh,
+                atanh => inverse::complex_atanh,
             }
             #[inline(always)]
             fn angle(self) -> $ty {

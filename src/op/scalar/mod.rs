@@ -11,8 +11,11 @@ pub mod complex;
 pub mod float;
 pub mod formula;
 pub mod inexact;
+pub mod inverse;
 pub mod ordered;
 pub mod real;
+#[cfg(test)]
+mod tests;
 
 pub use any::Any;
 pub use arith::Arith;
