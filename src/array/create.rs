@@ -52,7 +52,7 @@ impl<T: Element> Array<T> {
     /// The same value everywhere.
     ///
     /// ```
-    /// let x = flagstone::Array::full([2, 3], 0.5, ..);
+    /// let x = flagstone::Array::full([2, 3], 0.5_f64, ..);
     /// assert_eq!(x.sum(..).item()?, 3.0);
     /// # Ok::<(), flagstone::Error>(())
     /// ```

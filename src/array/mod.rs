@@ -22,7 +22,7 @@ pub use any::AnyArray;
 pub use blocks::{Block, Blocks};
 pub use compute::{Compute, compute};
 pub use elementwise::where_;
-pub use engine::{Engine, EngineBuilder, Report};
+pub use engine::{Engine, EngineBuilder, IntoBytes, Report};
 pub use explain::{Explain, TaskGraph};
 pub use filter::Filtered;
 pub use handle::{Array, Operand};
