@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Build;
 use super::compile::compile;
 use super::grid::reduce_grid;
-use super::stages::{TASK_COST, fused_cost, held_bytes};
+use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
 use crate::base::region::Region;
@@ -36,7 +36,8 @@ impl Build<'_> {
         }
         let state_bytes: usize = folds.iter().map(|fold| fold.state_bytes).sum();
         let leaves: Vec<&Leaf> = fused.leaves.iter().collect();
-        let (mut grid, split) = reduce_grid(&self.graph, tree, &kept, &leaves, state_bytes, self.options);
+        let opaque = is_opaque(&fused, self);
+        let (mut grid, split) = reduce_grid(&self.graph, tree, &kept, &leaves, state_bytes, opaque, self.options);
         if group.iter().any(|&at| self.place(at) == Place::Stream) {
             let input = &self.reach.made[group[0]].value.node.inputs[0];
             grid = Chunks(tree.kept().iter().map(|&axis| input.chunks().0[axis].clone()).collect());

@@ -117,6 +117,7 @@ pub fn part(
             for (&dim, &at) in kept_dims.iter().zip(place.iter().chain([&start])) {
                 driver.index[dim] = at;
             }
+            inputs.stop.check()?;
             subtree(&mut driver, &mut levels, tree, part, number * last + start, n, deliver)?;
         }
     }
@@ -139,6 +140,7 @@ fn subtree(
     part.walk(
         tree,
         &mut |cell: &Cell, leaf: usize| -> Result<()> {
+            driver.stop.check()?;
             let mut levels = levels.borrow_mut();
             for piece in cell.pieces(cell.leaf(leaf), tree.mode()) {
                 driver.piece(cell, piece, n, &mut levels);
@@ -240,11 +242,12 @@ struct Driver<'a> {
     buffers: Vec<Option<AlignedBytes>>,
     outputs: usize,
     last_kept: Option<usize>,
+    stop: &'a super::Stop,
 }
 
 impl<'a> Driver<'a> {
     fn new(
-        inputs: &Inputs<'_>,
+        inputs: &Inputs<'a>,
         env: &'a Env,
         job: &'a ReduceJob,
         prepared: &'a Prepared,
@@ -287,6 +290,7 @@ impl<'a> Driver<'a> {
             buffers: (0..outputs).map(|_| None).collect(),
             outputs,
             last_kept,
+            stop: inputs.stop,
         }
     }
 
