@@ -19,7 +19,8 @@ use crate::plan::node::{Reduction, Value};
 ///
 /// An operation that has no meaning for the type is an error that the array carries, as with
 /// [`Array`]; operands of different types are one too. [`typed`](AnyArray::typed) gives the array of a
-/// type known at compile time, [`cast`](AnyArray::cast) converts.
+/// type known at compile time, [`cast`](AnyArray::cast) converts; one of the two comes before `compute`, slices and
+/// numbers as operands, which [`Array`] has.
 ///
 /// ```
 /// use flagstone::{AnyArray, Array, DType};
@@ -44,13 +45,17 @@ impl<T: Element> From<Array<T>> for AnyArray {
 
 impl<T: Element> From<&Array<T>> for AnyArray {
     fn from(array: &Array<T>) -> AnyArray {
-        AnyArray { value: array.value.clone() }
+        AnyArray {
+            value: array.value.clone(),
+        }
     }
 }
 
 impl AnyArray {
     pub(crate) fn from_plan(value: Result<Value>, at: &'static Location<'static>) -> AnyArray {
-        AnyArray { value: value.map_err(|error| error.at(at)) }
+        AnyArray {
+            value: value.map_err(|error| error.at(at)),
+        }
     }
 
     #[track_caller]
@@ -69,7 +74,7 @@ impl AnyArray {
     /// The length along each axis.
     ///
     /// # Panics
-    /// If the array carries an error, with that error.
+    /// If the array carries an error, with that error; [`check`](AnyArray::check) returns it.
     #[track_caller]
     pub fn shape(&self) -> &[usize] {
         self.known().shape()
@@ -78,7 +83,7 @@ impl AnyArray {
     /// The chunk grid.
     ///
     /// # Panics
-    /// If the array carries an error, with that error.
+    /// If the array carries an error, with that error; [`check`](AnyArray::check) returns it.
     #[track_caller]
     pub fn chunks(&self) -> &Chunks {
         self.known().chunks()
@@ -95,10 +100,19 @@ impl AnyArray {
         }
     }
 
-    /// The array as one of `T`, which must be its element type.
+    /// The array as one of `T`, which must be its element type. Converts nothing and costs nothing.
     ///
     /// # Errors
     /// If it has another element type, or carries an error.
+    ///
+    /// ```
+    /// use flagstone::{AnyArray, Array};
+    ///
+    /// let x: AnyArray = Array::<i32>::ones([2, 3], ..).into();
+    /// assert_eq!(x.typed::<i32>()?.sum(..).item()?, 6);
+    /// assert!(x.typed::<f64>().unwrap_err().is_dtype());
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
     #[track_caller]
     pub fn typed<T: Element>(&self) -> Result<Array<T>> {
         let at = Location::caller();
@@ -106,29 +120,55 @@ impl AnyArray {
         if value.dtype() != T::DTYPE {
             return Err(Error::new(
                 Kind::Dtype,
-                format!("an array of {} is no array of {}: `cast` converts", value.dtype(), T::DTYPE),
+                format!(
+                    "an array of {} is no array of {}: `cast` converts",
+                    value.dtype(),
+                    T::DTYPE
+                ),
             )
             .at(at));
         }
         Ok(Array::from_plan(Ok(value), at))
     }
 
-    /// The elements converted to `T`; see [`Array::cast`].
+    /// The elements converted to `T`, lazily; see [`Array::cast`].
+    ///
+    /// ```
+    /// use flagstone::{AnyArray, Array};
+    ///
+    /// let x: AnyArray = Array::<u8>::full([2, 3], 200, ..).into();
+    /// assert_eq!(x.cast::<f64>().sum(..).item()?, 1200.0);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
     #[track_caller]
     pub fn cast<T: Element>(&self) -> Array<T> {
         let at = Location::caller();
-        Array::from_plan(self.value.clone().and_then(|value| build::cast(&value, T::DTYPE, at)), at)
+        Array::from_plan(
+            self.value
+                .clone()
+                .and_then(|value| build::cast(&value, T::DTYPE, at)),
+            at,
+        )
     }
 
     fn reduce(&self, op: ReduceOp, axes: &Axes, at: &'static Location<'static>) -> AnyArray {
         let value = self.value.clone();
-        AnyArray::from_plan(value.and_then(|value| build::reduce(Reduction::Op(op), &value, None, axes, at)), at)
+        AnyArray::from_plan(
+            value.and_then(|value| build::reduce(Reduction::Op(op), &value, None, axes, at)),
+            at,
+        )
     }
 }
 
-fn apply<const N: usize>(op: Op, operands: [&AnyArray; N], at: &'static Location<'static>) -> AnyArray {
-    let terms: Result<Vec<Term>> =
-        operands.into_iter().map(|operand| operand.value.clone().map(Term::Array)).collect();
+fn apply<const N: usize>(
+    op: Op,
+    operands: [&AnyArray; N],
+    at: &'static Location<'static>,
+) -> AnyArray {
+    let terms: Result<Vec<Term>> = operands
+        .into_iter()
+        .map(|operand| operand.value.clone().map(Term::Array))
+        .collect();
     AnyArray::from_plan(terms.and_then(|terms| build::op(op, &terms, at)), at)
 }
 

@@ -41,9 +41,19 @@ impl<T: Element> Array<T> {
     ) -> Array<U> {
         let at = Location::caller();
         self.then(at, |value| {
-            let function = Arc::new(One { function, elements: PhantomData });
+            let function = Arc::new(One {
+                function,
+                elements: PhantomData,
+            });
             let outputs = vec![(U::DTYPE, value.chunks().clone())];
-            Ok(build::block_fn(function, "map_blocks", &[value.clone()], outputs, at)?[0].clone())
+            Ok(build::block_fn(
+                function,
+                "map_blocks",
+                std::slice::from_ref(value),
+                outputs,
+                at,
+            )?[0]
+                .clone())
         })
     }
 
@@ -70,8 +80,18 @@ impl<T: Element> Array<T> {
         let shape = shape.into_shape();
         self.then(at, |value| {
             let chunks = chunks.into_spec().resolve(&shape, size_of::<U>())?;
-            let function = Arc::new(One { function, elements: PhantomData });
-            Ok(build::block_fn(function, "map_blocks", &[value.clone()], vec![(U::DTYPE, chunks)], at)?[0].clone())
+            let function = Arc::new(One {
+                function,
+                elements: PhantomData,
+            });
+            Ok(build::block_fn(
+                function,
+                "map_blocks",
+                std::slice::from_ref(value),
+                vec![(U::DTYPE, chunks)],
+                at,
+            )?[0]
+                .clone())
         })
     }
 
@@ -96,9 +116,15 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         self.then(at, |value| {
             let other = other.value.clone()?;
-            let function = Arc::new(Two { function, elements: PhantomData });
+            let function = Arc::new(Two {
+                function,
+                elements: PhantomData,
+            });
             let outputs = vec![(V::DTYPE, value.chunks().clone())];
-            Ok(build::block_fn(function, "zip_blocks", &[value.clone(), other], outputs, at)?[0].clone())
+            Ok(
+                build::block_fn(function, "zip_blocks", &[value.clone(), other], outputs, at)?[0]
+                    .clone(),
+            )
         })
     }
 }
@@ -170,7 +196,13 @@ where
     U: Element,
     F: Fn(ArrayViewD<'_, T>) -> ArrayD<U> + Send + Sync,
 {
-    unsafe fn call(&self, _: &[usize], _: &Region, inputs: &[RawBlock], outputs: Vec<RawViewMut>) -> Result<()> {
+    unsafe fn call(
+        &self,
+        _: &[usize],
+        _: &Region,
+        inputs: &[RawBlock],
+        outputs: Vec<RawViewMut>,
+    ) -> Result<()> {
         // SAFETY: the caller's inputs are initialized blocks of the dtypes that the plan checked.
         let block = (self.function)(unsafe { typed(&inputs[0]) });
         put(block, outputs)
@@ -189,7 +221,13 @@ where
     V: Element,
     F: Fn(ArrayViewD<'_, T>, ArrayViewD<'_, U>) -> ArrayD<V> + Send + Sync,
 {
-    unsafe fn call(&self, _: &[usize], _: &Region, inputs: &[RawBlock], outputs: Vec<RawViewMut>) -> Result<()> {
+    unsafe fn call(
+        &self,
+        _: &[usize],
+        _: &Region,
+        inputs: &[RawBlock],
+        outputs: Vec<RawViewMut>,
+    ) -> Result<()> {
         // SAFETY: as for one input.
         let block = (self.function)(unsafe { typed(&inputs[0]) }, unsafe { typed(&inputs[1]) });
         put(block, outputs)
@@ -197,7 +235,11 @@ where
 }
 
 unsafe fn typed<'a, T: Element>(block: &RawBlock) -> ArrayViewD<'a, T> {
-    assert_eq!(block.dtype, T::DTYPE, "a block of one dtype was given for another");
+    assert_eq!(
+        block.dtype,
+        T::DTYPE,
+        "a block of one dtype was given for another"
+    );
     // SAFETY: the caller's contract, and the dtype is `T`'s.
     unsafe { view(block.first, &block.shape, &block.strides) }
 }
@@ -209,7 +251,11 @@ pub(super) fn put<T: Element>(block: ArrayD<T>, outputs: Vec<RawViewMut>) -> Res
         if place.shape() != block.shape() {
             return Err(Error::new(
                 Kind::Shape,
-                format!("a block function returned the shape {:?} for a block of shape {:?}", block.shape(), place.shape()),
+                format!(
+                    "a block function returned the shape {:?} for a block of shape {:?}",
+                    block.shape(),
+                    place.shape()
+                ),
             ));
         }
         place.assign(&block);

@@ -17,7 +17,16 @@ use crate::exec::{RunOptions, Stream};
 use crate::graph::stage::Place;
 use crate::work::{self, GraphWork};
 
-/// One finished block of an array.
+/// One finished block of an array, as [`Array::blocks`] gives it.
+///
+/// ```
+/// let x = flagstone::Array::<f64>::ones([4, 6], [2, 3]);
+/// let last = x.blocks().last().unwrap()?;
+/// assert_eq!(last.index(), [1, 1]);
+/// assert_eq!(last.region().start(), [2, 3]);
+/// assert_eq!(last.values().shape(), [2, 3]);
+/// # Ok::<(), flagstone::Error>(())
+/// ```
 pub struct Block<T> {
     index: Vec<usize>,
     block: Arc<work::Block>,
@@ -38,7 +47,11 @@ impl<T: Element> Block<T> {
     /// The elements.
     pub fn values(&self) -> ArrayViewD<'_, T> {
         let shape = self.block.region.shape();
-        assert_eq!(self.block.dtype, T::DTYPE, "a block of one dtype was made for another");
+        assert_eq!(
+            self.block.dtype,
+            T::DTYPE,
+            "a block of one dtype was made for another"
+        );
         // SAFETY: a finished block holds its region's elements in C order.
         unsafe { view(self.block.first(), shape, &c_strides(shape)) }
     }
@@ -58,19 +71,31 @@ pub struct Blocks<T> {
 }
 
 enum State {
-    Running { stream: Stream, work: Arc<Tasked>, first: u32, next: usize, chunks: Chunks },
+    Running {
+        stream: Stream,
+        work: Arc<Tasked>,
+        first: u32,
+        next: usize,
+        chunks: Chunks,
+    },
     Failed(Error),
     Done,
 }
 
 impl<T: Element> Blocks<T> {
     pub(super) fn failed(error: Error) -> Blocks<T> {
-        Blocks { state: State::Failed(error), element: std::marker::PhantomData }
+        Blocks {
+            state: State::Failed(error),
+            element: std::marker::PhantomData,
+        }
     }
 
     pub(super) fn start(engine: &Engine, array: &Array<T>) -> Blocks<T> {
         match Blocks::<T>::open(engine, array) {
-            Ok(state) => Blocks { state, element: std::marker::PhantomData },
+            Ok(state) => Blocks {
+                state,
+                element: std::marker::PhantomData,
+            },
             Err(error) => Blocks::failed(error),
         }
     }
@@ -78,11 +103,22 @@ impl<T: Element> Blocks<T> {
     fn open(engine: &Engine, array: &Array<T>) -> Result<State> {
         let value = array.value.clone()?;
         let planned = plan(engine, std::slice::from_ref(&value), &[Place::Stream]);
-        let first = planned.tasks.stages.iter().find(|stage| stage.delivered).map_or(0, |stage| stage.first);
+        let first = planned
+            .tasks
+            .stages
+            .iter()
+            .find(|stage| stage.delivered)
+            .map_or(0, |stage| stage.first);
         let n_tasks = planned.tasks.len();
         // SAFETY: there are no result places.
         let work = unsafe {
-            GraphWork::new(planned.graph, planned.env, planned.numbering, n_tasks, Vec::new())
+            GraphWork::new(
+                planned.graph,
+                planned.env,
+                planned.numbering,
+                n_tasks,
+                Vec::new(),
+            )
         };
         let work = Arc::new(Tasked(work));
         let options = RunOptions {
@@ -90,8 +126,17 @@ impl<T: Element> Blocks<T> {
             observers: engine.observers.to_vec(),
             serial: false,
         };
-        let stream = engine.executor.stream(planned.tasks, planned.order, work.clone(), &options)?;
-        Ok(State::Running { stream, work, first, next: 0, chunks: value.chunks().clone() })
+        let stream =
+            engine
+                .executor
+                .stream(planned.tasks, planned.order, work.clone(), &options)?;
+        Ok(State::Running {
+            stream,
+            work,
+            first,
+            next: 0,
+            chunks: value.chunks().clone(),
+        })
     }
 }
 
@@ -102,7 +147,13 @@ impl<T: Element> Iterator for Blocks<T> {
         let (result, over) = match &mut self.state {
             State::Done => return None,
             State::Failed(error) => (Err(error.clone()), true),
-            State::Running { stream, work, first, next, chunks } => {
+            State::Running {
+                stream,
+                work,
+                first,
+                next,
+                chunks,
+            } => {
                 if *next == chunks.count() {
                     self.state = State::Done;
                     return None;
@@ -111,11 +162,21 @@ impl<T: Element> Iterator for Blocks<T> {
                 match stream.wait(task) {
                     Err(error) => (Err(error), true),
                     Ok(()) => {
-                        let block = work.0.take_block(task).expect("a finished task has made its block");
+                        let block = work
+                            .0
+                            .take_block(task)
+                            .expect("a finished task has made its block");
                         stream.take(task);
                         let index = unravel(*next, &chunks.num_blocks());
                         *next += 1;
-                        (Ok(Block { index, block, element: std::marker::PhantomData }), false)
+                        (
+                            Ok(Block {
+                                index,
+                                block,
+                                element: std::marker::PhantomData,
+                            }),
+                            false,
+                        )
                     }
                 }
             }

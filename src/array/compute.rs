@@ -391,7 +391,10 @@ pub(super) fn persist<T: Element>(
     at: &'static Location<'static>,
 ) -> Result<Array<T>> {
     let value = array.value.clone()?;
-    let hold = engine.executor.ledger.hold((value.shape().iter().product::<usize>() * size_of::<T>()) as u64)?;
+    let bytes = value.shape().iter().product::<usize>() * size_of::<T>();
+    let hold = engine.executor.ledger.hold(bytes as u64).map_err(|error| {
+        error.context(format!("to persist an array of shape {:?} and {}", value.shape(), value.dtype())).at(at)
+    })?;
     let chunks = ChunkSpec::Grid(value.chunks().clone());
     let shape = value.shape().to_vec();
     let (elements, _) = engine.compute(array)?.into_raw_vec_and_offset();

@@ -36,7 +36,7 @@ pub struct Engine {
     pub(super) cancel: Option<Cancel>,
 }
 
-/// What a computation took.
+/// What a computation took; see [`Engine::measure`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Report {
@@ -54,7 +54,16 @@ pub struct Report {
     pub seconds: f64,
 }
 
-/// Settings of an [`Engine`] to be.
+/// Settings of an [`Engine`] to be; made by [`Engine::builder`].
+///
+/// ```
+/// use flagstone::{Engine, Rule};
+///
+/// let engine = Engine::builder().threads(2).memory("100 MB").without(Rule::ShareStages).build()?;
+/// assert_eq!((engine.threads(), engine.memory()), (2, 100_000_000));
+/// assert!(Engine::builder().threads(0).build().is_err());
+/// # Ok::<(), flagstone::Error>(())
+/// ```
 #[derive(Default)]
 #[must_use = "a builder makes an engine with `build`"]
 pub struct EngineBuilder {
@@ -65,7 +74,7 @@ pub struct EngineBuilder {
     observers: Vec<Arc<dyn Observer>>,
 }
 
-/// A number of bytes: `1 << 30`, `"1 GiB"`, `"500MB"`.
+/// A number of bytes: `1 << 30`, `"1 GiB"`, `"500MB"`. Units are `kB`, `MB`, `GB`, `TB` and `KiB` to `TiB`.
 pub trait IntoBytes {
     #[doc(hidden)]
     fn into_bytes(self) -> Result<u64>;
@@ -85,17 +94,25 @@ impl IntoBytes for usize {
 
 impl IntoBytes for i32 {
     fn into_bytes(self) -> Result<u64> {
-        u64::try_from(self).map_err(|_| Error::new(Kind::Value, format!("{self} is no number of bytes")))
+        u64::try_from(self)
+            .map_err(|_| Error::new(Kind::Value, format!("{self} is no number of bytes")))
     }
 }
 
 impl IntoBytes for &str {
     fn into_bytes(self) -> Result<u64> {
         let bad = || {
-            Error::new(Kind::Value, format!("{self:?} is no number of bytes: write 1073741824, \"1 GiB\" or \"500 MB\""))
+            Error::new(
+                Kind::Value,
+                format!(
+                    "{self:?} is no number of bytes: write 1073741824, \"1 GiB\" or \"500 MB\""
+                ),
+            )
         };
         let text = self.trim();
-        let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(text.len());
+        let digits = text
+            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+            .unwrap_or(text.len());
         let number: f64 = text[..digits].parse().map_err(|_| bad())?;
         let unit = match text[digits..].trim().to_ascii_lowercase().as_str() {
             "" | "b" => 1.0,
@@ -120,14 +137,19 @@ impl EngineBuilder {
         self
     }
 
-    /// The memory budget; by default `FLAGSTONE_MEMORY`, else half of what the machine or its
-    /// container has. Results, and arrays that the user gave, are not counted.
+    /// The memory budget, `1 << 30` or `"1 GiB"`; by default `FLAGSTONE_MEMORY`, else half of what the machine
+    /// or its container has.
+    ///
+    /// Counted are blocks held between tasks, tasks' scratch, streams in progress and
+    /// [persisted](Array::persist) arrays. Results, arrays that the user gave, what closures allocate, and the
+    /// plan's own bookkeeping are not.
     pub fn memory(mut self, bytes: impl IntoBytes) -> EngineBuilder {
         self.memory = Some(bytes.into_bytes());
         self
     }
 
-    /// Computes on an existing Rayon pool, shared with other code.
+    /// Computes on an existing Rayon pool, shared with other code; [`threads`](EngineBuilder::threads) is then
+    /// ignored.
     pub fn rayon_pool(mut self, pool: Arc<rayon::ThreadPool>) -> EngineBuilder {
         self.pool = Some(pool);
         self
@@ -153,7 +175,12 @@ impl EngineBuilder {
     pub fn build(self) -> Result<Engine> {
         let pool = match (self.pool, self.threads) {
             (Some(pool), _) => Pool::shared(pool),
-            (None, Some(0)) => return Err(Error::new(Kind::Value, "an engine with 0 threads: at least 1 is needed")),
+            (None, Some(0)) => {
+                return Err(Error::new(
+                    Kind::Value,
+                    "an engine with 0 threads: at least 1 is needed",
+                ));
+            }
             (None, Some(threads)) => Pool::new(threads)?,
             (None, None) => Pool::new(default_threads()?)?,
         };
@@ -174,7 +201,10 @@ fn default_threads() -> Result<usize> {
     match std::env::var("FLAGSTONE_NUM_THREADS") {
         Ok(text) => match text.trim().parse() {
             Ok(threads) if threads > 0 => Ok(threads),
-            _ => Err(Error::new(Kind::Value, format!("FLAGSTONE_NUM_THREADS is {text:?}, not a number of threads"))),
+            _ => Err(Error::new(
+                Kind::Value,
+                format!("FLAGSTONE_NUM_THREADS is {text:?}, not a number of threads"),
+            )),
         },
         Err(_) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
     }
@@ -182,23 +212,33 @@ fn default_threads() -> Result<usize> {
 
 fn default_memory() -> Result<u64> {
     if let Ok(text) = std::env::var("FLAGSTONE_MEMORY") {
-        return text.as_str().into_bytes().map_err(|error| error.context("in FLAGSTONE_MEMORY"));
+        return text
+            .as_str()
+            .into_bytes()
+            .map_err(|error| error.context("in FLAGSTONE_MEMORY"));
     }
     const UNKNOWN: u64 = 4 << 30;
     let read = |path: &str| std::fs::read_to_string(path).ok();
     let machine = read("/proc/meminfo").and_then(|text| {
         let line = text.lines().find(|line| line.starts_with("MemTotal:"))?;
-        line.split_whitespace().nth(1)?.parse::<u64>().ok().map(|kib| kib * 1024)
+        line.split_whitespace()
+            .nth(1)?
+            .parse::<u64>()
+            .ok()
+            .map(|kib| kib * 1024)
     });
-    let container = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| read(path)?.trim().parse::<u64>().ok());
+    let container = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .iter()
+    .find_map(|path| read(path)?.trim().parse::<u64>().ok());
     let total = [machine, container].into_iter().flatten().min();
     Ok(total.map_or(UNKNOWN, |total| total / 2))
 }
 
 impl Engine {
-    /// Settings for a new engine.
+    /// Settings for a new engine, all at their defaults.
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
@@ -235,7 +275,10 @@ impl Engine {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     pub fn cancelled_by(&self, cancel: &Cancel) -> Engine {
-        Engine { cancel: Some(cancel.clone()), ..self.clone() }
+        Engine {
+            cancel: Some(cancel.clone()),
+            ..self.clone()
+        }
     }
 
     /// Computes one array, or several in one pass over what they share. See [`compute`](crate::compute()).
@@ -285,6 +328,17 @@ impl Engine {
     }
 
     /// Finished blocks in order; see [`Array::blocks`].
+    ///
+    /// ```
+    /// use flagstone::{Array, Engine};
+    ///
+    /// let engine = Engine::builder().threads(2).memory("1 MiB").build()?;
+    /// let x = Array::<f64>::ones([4, 6], [2, 3]);
+    /// for block in engine.blocks(&x) {
+    ///     assert_eq!(block?.values().sum(), 6.0);
+    /// }
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
     pub fn blocks<T: Element>(&self, array: &Array<T>) -> Blocks<T> {
         Blocks::start(self, array)
     }

@@ -14,6 +14,20 @@ use crate::work::describe;
 
 /// A computation, explained: printed, it shows the optimized plan, the stages and their tasks, the passes
 /// over each source, bytes read and written, and the peak memory that it keeps to.
+///
+/// Nothing is computed to find it out. Of several arrays in one computation, [`Engine::explain`] gives it.
+///
+/// ```
+/// use flagstone::Array;
+///
+/// // The mean is computed first, then the array is read again: x itself is never held.
+/// let x = Array::from_ndarray(ndarray::Array2::<f64>::ones((1000, 1000)), 100);
+/// let explain = (&x - &x.mean(0)).square().sum(..).explain()?;
+/// assert_eq!(explain.passes()[0].1, 2.0);
+/// assert!(explain.planned_peak_bytes() < x.nbytes() as u64);
+/// println!("{explain}");
+/// # Ok::<(), flagstone::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Explain {
     plan: String,
@@ -46,7 +60,11 @@ impl Explain {
         let values = requested(what)?;
         let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
         let planned = plan(engine, &values, &places);
-        let stages = planned.graph.order.iter().map(|&id| line(&planned, &planned.graph.dag[id]));
+        let stages = planned
+            .graph
+            .order
+            .iter()
+            .map(|&id| line(&planned, &planned.graph.dag[id]));
         Ok(Explain {
             plan: PlanDisplay(&planned.roots).to_string(),
             stages: stages.collect(),
@@ -55,11 +73,16 @@ impl Explain {
             threads: engine.threads(),
             budget: engine.memory(),
             floor: planned.order.floor,
-            planned_peak: engine.executor.plan_peak(&planned.order).max(planned.order.floor),
+            planned_peak: engine
+                .executor
+                .plan_peak(&planned.order)
+                .max(planned.order.floor),
             bytes_read: bytes_read(&planned),
             bytes_written: values
                 .iter()
-                .map(|value| (value.shape().iter().product::<usize>() * value.dtype().size()) as u64)
+                .map(|value| {
+                    (value.shape().iter().product::<usize>() * value.dtype().size()) as u64
+                })
                 .sum(),
         })
     }
@@ -69,7 +92,8 @@ impl Explain {
         self.tasks
     }
 
-    /// The bytes that the computation will keep to, beyond its result and what the user gave.
+    /// The bytes that the computation will keep to, beyond its result and what the user gave. They depend on the
+    /// engine: more threads hold more at once.
     pub fn planned_peak_bytes(&self) -> u64 {
         self.planned_peak
     }
@@ -123,7 +147,11 @@ impl fmt::Display for Explain {
             writeln!(f, ", scratch {}", bytes(stage.scratch))?;
         }
         for (name, count) in &self.passes {
-            let count = if count.fract() == 0.0 { format!("{count}") } else { format!("{count:.2}") };
+            let count = if count.fract() == 0.0 {
+                format!("{count}")
+            } else {
+                format!("{count:.2}")
+            };
             let s = if count == "1" { "" } else { "es" };
             writeln!(f, "reads  {name}: {count} pass{s}")?;
         }
@@ -154,11 +182,20 @@ pub(super) fn bytes(n: u64) -> String {
         value /= 1024.0;
         unit += 1;
     }
-    if unit == 0 { format!("{n} bytes") } else { format!("{value:.1} {}", UNITS[unit]) }
+    if unit == 0 {
+        format!("{n} bytes")
+    } else {
+        format!("{value:.1} {}", UNITS[unit])
+    }
 }
 
 fn line(planned: &Planned, stage: &Stage) -> StageLine {
-    let cell = stage.outputs[0].grid.0.iter().map(|axis| axis.largest()).collect();
+    let cell = stage.outputs[0]
+        .grid
+        .0
+        .iter()
+        .map(|axis| axis.largest())
+        .collect();
     let mut reads: Vec<String> = Vec::new();
     for leaf in stage.fused().into_iter().flat_map(|fused| &fused.leaves) {
         let name = leaf_name(planned, leaf);
@@ -171,11 +208,18 @@ fn line(planned: &Planned, stage: &Stage) -> StageLine {
         tasks: stage.tasks(),
         cell,
         parts: stage.parts(),
-        instructions: stage.fused().iter().map(|fused| fused.program.instrs.len()).sum(),
+        instructions: stage
+            .fused()
+            .iter()
+            .map(|fused| fused.program.instrs.len())
+            .sum(),
         reads,
         held: stage.output_bytes,
         scratch: stage.scratch_bytes,
-        to_result: stage.outputs.iter().any(|output| matches!(output.place, Place::Result(_))),
+        to_result: stage
+            .outputs
+            .iter()
+            .any(|output| matches!(output.place, Place::Result(_))),
     }
 }
 
@@ -187,7 +231,12 @@ fn leaf_name(planned: &Planned, leaf: &Leaf) -> String {
         }
         LeafSource::Generate { number } => planned.env.generates[number].name().to_owned(),
         LeafSource::Held { stage, .. } => {
-            let at = planned.graph.order.iter().position(|&id| id == stage).unwrap_or(0);
+            let at = planned
+                .graph
+                .order
+                .iter()
+                .position(|&id| id == stage)
+                .unwrap_or(0);
             format!("stage {}", at + 1)
         }
     }
@@ -215,7 +264,8 @@ fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
             .inputs
             .iter()
             .map(|input| {
-                let region = crate::graph::expand::block_input_region(&job.blocks[0], &input.blocks, domain);
+                let region =
+                    crate::graph::expand::block_input_region(&job.blocks[0], &input.blocks, domain);
                 (&input.fused, region)
             })
             .collect(),
@@ -225,28 +275,41 @@ fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
 
 /// The elements of a leaf's array that a region needs.
 fn touched(leaf: &Leaf, region: &Region) -> usize {
-    if region.is_empty() { 0 } else { leaf.map.image(region).size().min(region.size()) }
+    if region.is_empty() {
+        0
+    } else {
+        leaf.map.image(region).size().min(region.size())
+    }
 }
 
 /// Passes over each source and each array in memory.
 fn passes(planned: &Planned) -> Vec<(String, f64)> {
     let mut passes: Vec<(String, f64)> = Vec::new();
-    let mut add = |name: String, part: f64| match passes.iter_mut().find(|(known, _)| *known == name) {
-        Some((_, sum)) => *sum += part,
-        None => passes.push((name, part)),
-    };
+    let mut add =
+        |name: String, part: f64| match passes.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, sum)) => *sum += part,
+            None => passes.push((name, part)),
+        };
     for stage in planned.graph.dag.node_weights() {
         if let Job::Load { source } = stage.job {
             let output = &stage.outputs[0];
             let total = output.shape.iter().product::<usize>().max(1);
-            add(planned.env.sources[source].describe(), output.domain.size() as f64 / total as f64);
+            add(
+                planned.env.sources[source].describe(),
+                output.domain.size() as f64 / total as f64,
+            );
         }
         for (fused, region) in regions(stage) {
             for leaf in &fused.leaves {
                 if let LeafSource::Memory { number, .. } = leaf.source {
                     let memory = &planned.env.memories[number];
                     let total = memory.shape().iter().product::<usize>().max(1);
-                    let name = format!("memory #{} {:?} {}", number + 1, memory.shape(), memory.dtype());
+                    let name = format!(
+                        "memory #{} {:?} {}",
+                        number + 1,
+                        memory.shape(),
+                        memory.dtype()
+                    );
                     add(name, touched(leaf, &region) as f64 / total as f64);
                 }
             }
@@ -297,7 +360,10 @@ impl TaskGraph {
                 |_, stage| format!("{} × {}", stage.name, stage.tasks()),
                 |_, ()| (),
             );
-            return Ok(TaskGraph { graph, summarized: true });
+            return Ok(TaskGraph {
+                graph,
+                summarized: true,
+            });
         }
         let tasks = planned.tasks.clone();
         let mut graph = DiGraph::new();
@@ -309,7 +375,10 @@ impl TaskGraph {
                 graph.add_edge(nodes[input as usize], nodes[task as usize], ());
             }
         }
-        Ok(TaskGraph { graph, summarized: false })
+        Ok(TaskGraph {
+            graph,
+            summarized: false,
+        })
     }
 
     /// The graph: a node's weight says what the task does; edges go from a task to its readers.
@@ -338,7 +407,6 @@ impl TaskGraph {
         dot
     }
 }
-
 
 impl fmt::Display for TaskGraph {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

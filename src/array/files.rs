@@ -19,7 +19,11 @@ use crate::plan::node::Value;
 /// The bytes of a block on its way to a file.
 const STORE_BYTES: usize = 4 << 20;
 
-fn npy_source<T: Element>(file: NpyFile, spec: ChunkSpec, at: &'static Location<'static>) -> Result<Value> {
+fn npy_source<T: Element>(
+    file: NpyFile,
+    spec: ChunkSpec,
+    at: &'static Location<'static>,
+) -> Result<Value> {
     let shape = file.header().shape.clone();
     let chunks = spec.resolve(&shape, size_of::<T>())?;
     let source = NpySource::<T>::new(file, chunks.clone())?;
@@ -65,13 +69,17 @@ impl<T: Element> Array<T> {
     /// # Errors
     /// As [`from_npy`](Array::from_npy), and if the byte order or alignment is not the machine's own.
     #[track_caller]
-    pub unsafe fn from_npy_mapped(path: impl AsRef<Path>, chunks: impl IntoChunks) -> Result<Array<T>> {
+    pub unsafe fn from_npy_mapped(
+        path: impl AsRef<Path>,
+        chunks: impl IntoChunks,
+    ) -> Result<Array<T>> {
         let at = Location::caller();
         let file = NpyFile::open(&path)?;
         check_dtype::<T>(&file)?;
         // SAFETY: the caller's contract.
         let mapped = unsafe { NpyMapped::new(&file) }?;
-        let value = build::memory(mapped.into_memory(), chunks.into_spec(), at).map_err(|error| error.at(at))?;
+        let value = build::memory(mapped.into_memory(), chunks.into_spec(), at)
+            .map_err(|error| error.at(at))?;
         Ok(Array::from_plan(Ok(value), at))
     }
 
@@ -96,9 +104,61 @@ impl<T: Element> Array<T> {
     pub fn to_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         Engine::global()?.store_npy(self, path)
     }
+
+    /// Computes the array into a [`Sink`] of your own, chunk by chunk.
+    ///
+    /// Streams: the sink gets exactly the blocks of the chunk grid, as they are finished; the array is never put
+    /// together.
+    ///
+    /// # Errors
+    /// As [`compute`](Array::compute), and if the sink fails; that error names the region.
+    ///
+    /// ```
+    /// use std::sync::Mutex;
+    ///
+    /// use flagstone::{Array, BoxError, Region, Sink};
+    ///
+    /// /// Remembers where it was written to.
+    /// struct Log(Mutex<Vec<String>>);
+    ///
+    /// impl Sink for Log {
+    ///     type Elem = f64;
+    ///     fn write(&self, region: &Region, _: ndarray::ArrayViewD<'_, f64>) -> Result<(), BoxError> {
+    ///         self.0.lock().unwrap().push(region.to_string());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// let log = Log(Mutex::default());
+    /// Array::<f64>::ones([4, 3], [2, 3]).store(&log)?;
+    /// assert_eq!(*log.0.lock().unwrap(), ["[0..2, 0..3]", "[2..4, 0..3]"]);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn store(&self, sink: &impl Sink<Elem = T>) -> Result<()> {
+        Engine::global()?.store(self, sink)
+    }
 }
 
 impl Engine {
+    /// Computes an array into a [`Sink`]; see [`Array::store`].
+    ///
+    /// # Errors
+    /// As [`Array::store`].
+    pub fn store<T: Element>(&self, array: &Array<T>, sink: &impl Sink<Elem = T>) -> Result<()> {
+        for block in self.blocks(array) {
+            let block = block?;
+            sink.write(block.region(), block.values())
+                .map_err(|error| {
+                    Error::wrap(
+                        Kind::Io,
+                        format!("writing {} to a sink", block.region()),
+                        error,
+                    )
+                })?;
+        }
+        Ok(())
+    }
+
     /// Computes an array into a `.npy` file; see [`Array::to_npy`].
     ///
     /// # Errors
@@ -111,12 +171,8 @@ impl Engine {
         let grid = crate::plan::chunking::consecutive(value.shape(), elements);
         let at = Location::caller();
         let bands = Array::<T>::from_plan(build::rechunk(&value, ChunkSpec::Grid(grid), at), at);
-        for block in self.blocks(&bands) {
-            let block = block?;
-            sink.write(block.region(), block.values()).map_err(|error| {
-                Error::wrap(Kind::Io, format!("writing {} of {}", block.region(), path.as_ref().display()), error)
-            })?;
-        }
+        self.store(&bands, &sink)
+            .map_err(|error| error.context(format!("storing {}", path.as_ref().display())))?;
         sink.finish()
     }
 }

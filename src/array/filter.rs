@@ -11,8 +11,23 @@ use crate::op::reducer::{Ddof, Norm, ReduceKind, ReduceOp};
 use crate::plan::build::{self, Term};
 use crate::plan::node::Value;
 
-/// The elements of an array where a condition holds. How many they are is not known before it is
-/// computed, so that this is no array: it has reductions.
+/// The elements of an array where a condition holds; made by [`Array::filter`].
+///
+/// How many they are is not known before it is computed, so that this is no array. It has reductions, which
+/// are ordinary arrays with the shape and chunks that they would have without the selection. No array of the
+/// selected elements is ever made: the condition is computed beside the elements, tile by tile.
+///
+/// ```
+/// use flagstone::Array;
+///
+/// // Mean and number of the positive elements of each column.
+/// let x = Array::from_ndarray(ndarray::arr2(&[[1.0, -2.0], [3.0, -4.0], [-5.0, 6.0]]), ..);
+/// let positive = x.filter(x.gt(0.0));
+/// let (mean, count) = flagstone::compute((positive.mean(0), positive.count(0)))?;
+/// assert_eq!(mean, ndarray::arr1(&[2.0, 6.0]).into_dyn());
+/// assert_eq!(count, ndarray::arr1(&[2, 1]).into_dyn());
+/// # Ok::<(), flagstone::Error>(())
+/// ```
 #[must_use = "a selection is lazy: reduce it"]
 #[derive(Clone)]
 pub struct Filtered<T> {
@@ -23,7 +38,8 @@ pub struct Filtered<T> {
 impl<T: Element> Array<T> {
     /// The elements where `keep` holds, for reductions over them.
     ///
-    /// `keep` broadcasts to the array's shape.
+    /// `keep` broadcasts to the array's shape; it is an array of `bool`, or one `bool`. A mistake in it shows when
+    /// a reduction of the selection is computed.
     ///
     /// ```
     /// use flagstone::Array;
@@ -44,17 +60,31 @@ impl<T: Element> Array<T> {
                 build::generate(fill, value.dtype(), Vec::new(), chunks, at)
             }
         });
-        Filtered { array: self.clone(), mask: mask.map_err(|error| error.at(at)) }
+        Filtered {
+            array: self.clone(),
+            mask: mask.map_err(|error| error.at(at)),
+        }
     }
 }
 
 macro_rules! methods {
     ($(($name:ident, $nan:ident, $kind:expr, $bound:ident, $out:ty, $doc:literal),)*) => {
         /// # Reductions of the selected elements
+        ///
+        /// As the methods of [`Array`] with the same names, which have their axes, cost and order of
+        /// additions. Where nothing is selected, the value is that of an empty array: 0 for `sum`, NaN for
+        /// `mean`.
         impl<T: Element> Filtered<T> {$(
             #[doc = $doc]
             ///
-            /// Of the selected elements; see [`Array`] for axes, cost and order.
+            #[doc = concat!("[`Array::", stringify!($name), "`] of the selected elements.")]
+            ///
+            /// ```
+            #[doc = concat!("let x = flagstone::Array::<f64>::ones([3, 4], [2, 2]);")]
+            #[doc = concat!("let selected = x.filter(x.gt(0.0)).", stringify!($name), "(0);")]
+            #[doc = concat!("assert_eq!(selected.compute()?, x.", stringify!($name), "(0).compute()?);")]
+            /// # Ok::<(), flagstone::Error>(())
+            /// ```
             #[track_caller]
             pub fn $name(&self, axes: impl IntoAxes) -> Array<$out>
             where
@@ -69,6 +99,14 @@ for_each_reduction!(methods);
 
 impl<T: Numeric> Filtered<T> {
     /// How many elements are selected.
+    ///
+    /// The condition alone is computed, and not the array.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<i32>::arange(0, 10, 1, 4);
+    /// assert_eq!(x.filter(x.remainder(3).eq(0)).count(..).item()?, 4);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
     #[track_caller]
     pub fn count(&self, axes: impl IntoAxes) -> Array<i64> {
         let at = Location::caller();

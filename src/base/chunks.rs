@@ -18,11 +18,17 @@ pub(crate) enum AxisChunks {
 
 impl AxisChunks {
     pub(crate) fn whole(len: usize) -> AxisChunks {
-        AxisChunks::Regular { len, size: len.max(1) }
+        AxisChunks::Regular {
+            len,
+            size: len.max(1),
+        }
     }
 
     pub(crate) fn regular(len: usize, size: usize) -> AxisChunks {
-        AxisChunks::Regular { len, size: size.clamp(1, len.max(1)) }
+        AxisChunks::Regular {
+            len,
+            size: size.clamp(1, len.max(1)),
+        }
     }
 
     /// Chunks of the given lengths; regular ones are recognized, so that equal grids compare equal.
@@ -30,7 +36,9 @@ impl AxisChunks {
         let len = sizes.iter().sum();
         let first = sizes.first().copied().unwrap_or(0).max(1);
         let regular = AxisChunks::regular(len, first);
-        if regular.count() == sizes.len() && (0..sizes.len()).all(|i| regular.range(i).len() == sizes[i]) {
+        if regular.count() == sizes.len()
+            && (0..sizes.len()).all(|i| regular.range(i).len() == sizes[i])
+        {
             return regular;
         }
         let ends = sizes.iter().scan(0, |end, size| {
@@ -82,7 +90,10 @@ impl AxisChunks {
     pub(crate) fn largest(&self) -> usize {
         match self {
             AxisChunks::Regular { len, size } => (*len).min(*size),
-            AxisChunks::Ends(_) => (0..self.count()).map(|i| self.range(i).len()).max().unwrap_or(0),
+            AxisChunks::Ends(_) => (0..self.count())
+                .map(|i| self.range(i).len())
+                .max()
+                .unwrap_or(0),
         }
     }
 
@@ -109,6 +120,10 @@ pub struct Chunks(pub(crate) Vec<AxisChunks>);
 
 impl Chunks {
     /// One chunk for everything.
+    ///
+    /// ```
+    /// assert_eq!(flagstone::Chunks::whole(&[10, 7]).count(), 1);
+    /// ```
     pub fn whole(shape: &[usize]) -> Chunks {
         Chunks(shape.iter().map(|&len| AxisChunks::whole(len)).collect())
     }
@@ -117,11 +132,20 @@ impl Chunks {
     ///
     /// # Errors
     /// If a size is 0, or `shape` and `sizes` have different numbers of axes.
+    ///
+    /// ```
+    /// let chunks = flagstone::Chunks::regular(&[10, 7], &[4, 7])?;
+    /// assert_eq!(chunks.sizes(0).collect::<Vec<_>>(), [4, 4, 2]);
+    /// assert_eq!(chunks.region(&[2, 0]).to_string(), "[8..10, 0..7]");
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
     pub fn regular(shape: &[usize], sizes: &[usize]) -> Result<Chunks> {
         if shape.len() != sizes.len() {
             return Err(Error::new(
                 Kind::Chunks,
-                format!("chunk sizes {sizes:?} do not fit the shape {shape:?}: one size per axis is needed"),
+                format!(
+                    "chunk sizes {sizes:?} do not fit the shape {shape:?}: one size per axis is needed"
+                ),
             ));
         }
         let mut axes = Vec::with_capacity(shape.len());
@@ -129,7 +153,9 @@ impl Chunks {
             if size == 0 {
                 return Err(Error::new(
                     Kind::Chunks,
-                    format!("a chunk size of 0 for axis {axis} of length {len}: it must be at least 1"),
+                    format!(
+                        "a chunk size of 0 for axis {axis} of length {len}: it must be at least 1"
+                    ),
                 ));
             }
             axes.push(AxisChunks::regular(len, size));
@@ -162,12 +188,18 @@ impl Chunks {
 
     /// The number of blocks of the whole grid.
     pub fn count(&self) -> usize {
-        self.0.iter().map(AxisChunks::count).fold(1, usize::saturating_mul)
+        self.0
+            .iter()
+            .map(AxisChunks::count)
+            .fold(1, usize::saturating_mul)
     }
 
     /// The elements of the largest block.
     pub fn largest_block(&self) -> usize {
-        self.0.iter().map(AxisChunks::largest).fold(1, usize::saturating_mul)
+        self.0
+            .iter()
+            .map(AxisChunks::largest)
+            .fold(1, usize::saturating_mul)
     }
 
     /// The region of the block at `index`, one number per axis.

@@ -19,10 +19,10 @@ pub struct Memory {
     strides: Vec<isize>,
     /// The element at index 0 along each axis.
     first: *const u8,
-    owner: Arc<dyn Any + Send + Sync>,
+    _owner: Arc<dyn Any + Send + Sync>,
 }
 
-// SAFETY: `owner` keeps the elements alive and unchanged, and is itself `Send + Sync`.
+// SAFETY: `_owner` keeps the elements alive and unchanged, and is itself `Send + Sync`.
 unsafe impl Send for Memory {}
 // SAFETY: as above; elements are only read.
 unsafe impl Sync for Memory {}
@@ -35,7 +35,7 @@ impl Memory {
             shape: array.shape().to_vec(),
             strides: array.strides().to_vec(),
             first: array.as_ptr().cast(),
-            owner: Arc::new(array),
+            _owner: Arc::new(array),
         }
     }
 
@@ -52,7 +52,13 @@ impl Memory {
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Memory {
         let strides = strides.unwrap_or_else(|| c_strides(&shape));
-        Memory { dtype, shape, strides, first, owner }
+        Memory {
+            dtype,
+            shape,
+            strides,
+            first,
+            _owner: owner,
+        }
     }
 
     pub fn dtype(&self) -> DType {
@@ -74,7 +80,8 @@ impl Memory {
     /// Whether the elements are consecutive in C order.
     pub fn is_c_order(&self) -> bool {
         let expected = c_strides(&self.shape);
-        (0..self.shape.len()).all(|axis| self.shape[axis] <= 1 || self.strides[axis] == expected[axis])
+        (0..self.shape.len())
+            .all(|axis| self.shape[axis] <= 1 || self.strides[axis] == expected[axis])
     }
 }
 
@@ -99,12 +106,18 @@ impl RawViewMut {
     /// # Safety
     /// The elements must be allocated, initialized (any bits that are a value of the dtype), and
     /// touched by nobody else while the view lives. Strides must not overlap elements.
-    pub unsafe fn new(dtype: DType, shape: &[usize], strides: &[isize], first: *mut u8) -> RawViewMut {
-        RawViewMut { dtype, shape: shape.to_vec(), strides: strides.to_vec(), first }
-    }
-
-    pub fn dtype(&self) -> DType {
-        self.dtype
+    pub unsafe fn new(
+        dtype: DType,
+        shape: &[usize],
+        strides: &[isize],
+        first: *mut u8,
+    ) -> RawViewMut {
+        RawViewMut {
+            dtype,
+            shape: shape.to_vec(),
+            strides: strides.to_vec(),
+            first,
+        }
     }
 
     /// The view with its type back.
@@ -112,11 +125,17 @@ impl RawViewMut {
     /// # Panics
     /// If `T` is not the element type, which is a mistake of the layer that calls.
     pub fn typed<'a, T: Element>(self) -> ArrayViewMutD<'a, T> {
-        assert_eq!(T::DTYPE, self.dtype, "a view of one dtype was asked for another");
-        let (first, strides, flipped) = positive(self.first, &self.shape, &self.strides, size_of::<T>());
+        assert_eq!(
+            T::DTYPE,
+            self.dtype,
+            "a view of one dtype was asked for another"
+        );
+        let (first, strides, flipped) =
+            positive(self.first, &self.shape, &self.strides, size_of::<T>());
         // SAFETY: the contract of `new`; flipping the negative axes back gives the same elements.
-        let mut view =
-            unsafe { ArrayViewMutD::from_shape_ptr(IxDyn(&self.shape).strides(IxDyn(&strides)), first.cast()) };
+        let mut view = unsafe {
+            ArrayViewMutD::from_shape_ptr(IxDyn(&self.shape).strides(IxDyn(&strides)), first.cast())
+        };
         for axis in flipped {
             view.invert_axis(ndarray::Axis(axis));
         }
@@ -128,11 +147,19 @@ impl RawViewMut {
 ///
 /// # Safety
 /// The elements must be initialized values of `T`, and stay so and alive for `'a`.
-pub unsafe fn view<'a, T: Element>(first: *const u8, shape: &[usize], strides: &[isize]) -> ArrayViewD<'a, T> {
+pub unsafe fn view<'a, T: Element>(
+    first: *const u8,
+    shape: &[usize],
+    strides: &[isize],
+) -> ArrayViewD<'a, T> {
     let (first, strides, flipped) = positive(first.cast_mut(), shape, strides, size_of::<T>());
     // SAFETY: the caller's contract; flipping the negative axes back gives the same elements.
-    let mut view =
-        unsafe { ArrayViewD::from_shape_ptr(IxDyn(shape).strides(IxDyn(&strides)), first.cast_const().cast()) };
+    let mut view = unsafe {
+        ArrayViewD::from_shape_ptr(
+            IxDyn(shape).strides(IxDyn(&strides)),
+            first.cast_const().cast(),
+        )
+    };
     for axis in flipped {
         view.invert_axis(ndarray::Axis(axis));
     }

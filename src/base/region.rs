@@ -2,7 +2,17 @@
 
 use std::fmt;
 
-/// A box of elements: a start and a length per axis.
+/// A box of elements: a start and a length per axis. What a [`Source`](crate::Source) is asked for.
+///
+/// ```
+/// use flagstone::Region;
+///
+/// let region = Region::new([2, 0], [3, 4]);
+/// assert_eq!(region.to_string(), "[2..5, 0..4]");
+/// assert_eq!((region.size(), region.end(0), region.range(1)), (12, 5, 0..4));
+/// assert!(Region::whole(&[10, 10]).contains(&region));
+/// assert_eq!(region.intersect(&Region::new([4, 4], [1, 1])), None);
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Region {
     start: Vec<usize>,
@@ -16,13 +26,20 @@ impl Region {
     /// If the two have different numbers of axes.
     pub fn new(start: impl Into<Vec<usize>>, len: impl Into<Vec<usize>>) -> Region {
         let (start, len) = (start.into(), len.into());
-        assert_eq!(start.len(), len.len(), "a region's start {start:?} and lengths {len:?} differ in axes");
+        assert_eq!(
+            start.len(),
+            len.len(),
+            "a region's start {start:?} and lengths {len:?} differ in axes"
+        );
         Region { start, len }
     }
 
     /// The box of a whole array.
     pub fn whole(shape: &[usize]) -> Region {
-        Region { start: vec![0; shape.len()], len: shape.to_vec() }
+        Region {
+            start: vec![0; shape.len()],
+            len: shape.to_vec(),
+        }
     }
 
     /// The number of axes.
@@ -41,6 +58,9 @@ impl Region {
     }
 
     /// One past the last index along `axis`.
+    ///
+    /// # Panics
+    /// If there is no such axis.
     pub fn end(&self, axis: usize) -> usize {
         self.start[axis] + self.len[axis]
     }
@@ -56,6 +76,9 @@ impl Region {
     }
 
     /// The range of indices along `axis`.
+    ///
+    /// # Panics
+    /// If there is no such axis.
     pub fn range(&self, axis: usize) -> std::ops::Range<usize> {
         self.start[axis]..self.end(axis)
     }
@@ -69,6 +92,9 @@ impl Region {
     }
 
     /// What both contain; `None` if that is nothing.
+    ///
+    /// # Panics
+    /// If `other` has fewer axes.
     pub fn intersect(&self, other: &Region) -> Option<Region> {
         let mut region = self.clone();
         for axis in 0..self.ndim() {
@@ -101,16 +127,23 @@ impl Region {
     }
 
     /// Whether every element of `other` is in `self`.
+    ///
+    /// # Panics
+    /// If `other` has elements and fewer axes.
     pub fn contains(&self, other: &Region) -> bool {
         other.is_empty()
-            || (0..self.ndim())
-                .all(|axis| self.start[axis] <= other.start[axis] && other.end(axis) <= self.end(axis))
+            || (0..self.ndim()).all(|axis| {
+                self.start[axis] <= other.start[axis] && other.end(axis) <= self.end(axis)
+            })
     }
 
     /// The same box seen from a corner at `origin`.
     pub(crate) fn relative_to(&self, origin: &[usize]) -> Region {
         let start = self.start.iter().zip(origin).map(|(s, o)| s - o).collect();
-        Region { start, len: self.len.clone() }
+        Region {
+            start,
+            len: self.len.clone(),
+        }
     }
 }
 

@@ -54,7 +54,8 @@ pub trait Source: Send + Sync + 'static {
 
     /// Fills `out` with the elements of `region`; the two have the same shape.
     ///
-    /// `out` is not cleared: every element must be written.
+    /// `out` is not cleared: every element must be written. An error ends the computation with one that names
+    /// the region and the source; a panic does so too.
     fn read(&self, region: &Region, out: ArrayViewMutD<'_, Self::Elem>) -> Result<(), BoxError>;
 
     /// The units that can be read without waste, as the chunks of a compressed file; `None` if any
@@ -69,6 +70,12 @@ pub trait Source: Send + Sync + 'static {
         1.0
     }
 
+    /// The bytes that one read uses beside `out`: buffers for decoding, for example. They count in the
+    /// memory that a computation is promised to keep to.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+
     /// What the source is, for `explain()` and for error messages: a path, for example.
     fn describe(&self) -> String {
         "source".to_owned()
@@ -81,6 +88,7 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn read(&self, region: &Region, out: RawViewMut) -> Result<()>;
     fn storage_grid(&self) -> Option<Chunks>;
     fn cost(&self) -> f64;
+    fn scratch_bytes(&self) -> usize;
     fn describe(&self) -> String;
 }
 
@@ -91,7 +99,11 @@ impl<S: Source> ErasedSource for S {
 
     fn read(&self, region: &Region, out: RawViewMut) -> Result<()> {
         Source::read(self, region, out.typed::<S::Elem>()).map_err(|error| {
-            Error::wrap(Kind::Io, format!("reading {region} of {}", Source::describe(self)), error)
+            Error::wrap(
+                Kind::Io,
+                format!("reading {region} of {}", Source::describe(self)),
+                error,
+            )
         })
     }
 
@@ -103,18 +115,26 @@ impl<S: Source> ErasedSource for S {
         Source::cost(self)
     }
 
+    fn scratch_bytes(&self) -> usize {
+        Source::scratch_bytes(self)
+    }
+
     fn describe(&self) -> String {
         Source::describe(self)
     }
 }
 
-/// Something that finished blocks are written to, region by region, from several threads at once.
+/// Something that finished blocks are written to, region by region; see [`Array::store`](crate::Array::store).
 ///
-/// Every element is written exactly once; regions come in no particular order.
+/// Every element is written exactly once. Regions may come in any order, and from several threads at once.
 pub trait Sink: Send + Sync {
     /// The type of the elements.
     type Elem: Element;
 
-    /// Writes the elements of one region; the two have the same shape.
-    fn write(&self, region: &Region, values: ndarray::ArrayViewD<'_, Self::Elem>) -> Result<(), BoxError>;
+    /// Writes the elements of one region; the two have the same shape. An error ends the computation.
+    fn write(
+        &self,
+        region: &Region,
+        values: ndarray::ArrayViewD<'_, Self::Elem>,
+    ) -> Result<(), BoxError>;
 }

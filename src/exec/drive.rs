@@ -65,11 +65,6 @@ impl Executor {
             .min(self.ledger.budget())
     }
 
-    /// The bytes that running takes for its own numbers; they are not booked here.
-    pub fn state_bytes(tasks: &Tasks, order: &Order) -> u64 {
-        tasks.bytes() + order.bytes() + Job::state_bytes(tasks)
-    }
-
     /// Runs all tasks and returns when no thread touches `work` any more, whatever happened.
     ///
     /// # Errors

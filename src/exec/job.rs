@@ -121,11 +121,6 @@ impl Job {
         }
     }
 
-    /// The bytes of a run's own arrays.
-    pub fn state_bytes(tasks: &Tasks) -> u64 {
-        (tasks.len() * 2 * size_of::<u32>()) as u64
-    }
-
     /// The worker number of this thread: its own if it is of the pool, else the one that is left.
     pub fn worker_number(&self) -> usize {
         let outsider = self.ready.workers() - 1;

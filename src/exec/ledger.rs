@@ -270,12 +270,6 @@ pub struct Hold {
     bytes: u64,
 }
 
-impl Hold {
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-}
-
 impl Drop for Hold {
     fn drop(&mut self) {
         self.ledger.put_back(Purpose::Hold, self.bytes, true);

@@ -21,9 +21,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use cancel::Cancel;
-pub use drive::{Executor, RunOptions, RunReport};
+pub use drive::{Executor, RunOptions};
 pub use events::{Event, Observer};
-pub use ledger::{Hold, Ledger, Usage};
+pub use ledger::{Hold, Ledger};
 pub use pool::Pool;
 pub use stream::Stream;
 

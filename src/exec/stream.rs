@@ -1,6 +1,8 @@
 //! Tasks whose outputs a consumer takes one after another.
 
-use super::drive::{RunReport, Running};
+#[cfg(test)]
+use super::drive::RunReport;
+use super::drive::Running;
 use super::job::Job;
 use crate::error::Result;
 
@@ -36,6 +38,7 @@ impl Stream {
     }
 
     /// Ends the stream; an error if a task failed or not all of them finished.
+    #[cfg(test)]
     pub fn finish(self) -> Result<RunReport> {
         self.0.end()
     }

@@ -139,15 +139,6 @@ impl Tasks {
             .max_by_key(|&(first, bytes)| (bytes, Reverse(first)))
     }
 
-    /// The bytes of these arrays themselves.
-    pub fn bytes(&self) -> u64 {
-        let numbers = self.input_starts.len()
-            + self.inputs.len()
-            + self.consumer_starts.len()
-            + self.consumers.len();
-        (numbers * size_of::<u32>() + self.stages.len() * size_of::<StageTasks>()) as u64
-    }
-
     /// Whether the arrays describe a graph: stages without gaps, numbers in range, no cycle.
     pub fn validate(&self) -> Result<()> {
         let wrong = |what: String| Err(Error::new(Kind::Internal, format!("task graph: {what}")));
@@ -209,12 +200,6 @@ pub struct Order {
     pub floor: u64,
     /// The most bytes that one task needs to start.
     pub largest: u64,
-}
-
-impl Order {
-    pub fn bytes(&self) -> u64 {
-        (self.sequence.len() * size_of::<u32>()) as u64
-    }
 }
 
 /// Depth-first from the roots, inputs that need the most for the least result first.

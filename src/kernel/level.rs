@@ -76,7 +76,7 @@ pub fn level() -> Level {
 /// same arguments and hand them to `$body`, which must be `#[inline(always)]` so that it is compiled
 /// with the features of each. Where there are no such features all three are the portable one.
 macro_rules! level_functions {
-    (unsafe fn $portable:ident, $avx2:ident, $avx512:ident ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:expr) => {
+    (unsafe fn $portable:ident, $avx2:ident, $(#[$attribute:meta])* $avx512:ident ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:expr) => {
         /// # Safety
         /// As for the body.
         unsafe fn $portable($($arg: $ty),*) $(-> $ret)? {
@@ -96,6 +96,7 @@ macro_rules! level_functions {
             target_arch = "x86_64",
             target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512cd,avx512dq,avx512vl")
         )]
+        $(#[$attribute])*
         unsafe fn $avx512($($arg: $ty),*) $(-> $ret)? {
             // SAFETY: the caller keeps the contract of the body.
             unsafe { $body($($arg),*) }

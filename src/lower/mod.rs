@@ -1,9 +1,13 @@
 //! From a plan to a graph of stages: what is materialized, where everything else is inlined, and
 //! how each stage is cut into tasks. The only layer that knows plan *and* budget.
 
+mod block_functions;
 mod compile;
 mod grid;
+mod loads;
+mod maps;
 mod reach;
+mod reductions;
 mod stages;
 
 use std::collections::HashMap;

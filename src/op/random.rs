@@ -3,6 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
+#[cfg(test)]
 use crate::base::dtype::DType;
 
 /// Which sequence of random numbers: every array takes a stream of its own of its generator's seed.
@@ -29,6 +30,7 @@ pub enum Distribution {
 
 impl Distribution {
     /// Whether there are values of this type.
+    #[cfg(test)]
     pub fn admits(&self, dtype: DType) -> bool {
         match self {
             Distribution::Uniform { .. }

@@ -6,10 +6,6 @@ use crate::base::element::{Element, Inexact, Numeric};
 /// Lanes in which a run of contiguous elements is folded: lane `j` takes elements `j`, `j + 16`, …;
 /// the lanes are then merged pairwise, `j` with `j + 8`, then `+ 4`, `+ 2`, `+ 1`.
 pub const LANES: usize = 16;
-/// The most contiguous elements that are folded in one piece when the last axis is reduced.
-pub const RUN: usize = 2048;
-/// The most rows that are folded in one piece, column by column, when the last axis is kept.
-pub const ROWS: usize = 128;
 
 /// Which norm: the sum of the absolute values, the root of the sum of their squares, the largest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -144,6 +144,7 @@ macro_rules! op_enum {
 
         impl Op {
             /// All operations, in the order of the table.
+            #[cfg(test)]
             pub const ALL: &'static [Op] = &[$($(Op::$variant,)*)*];
 
             /// The stable name, by which serialized plans know the operation.
@@ -152,6 +153,7 @@ macro_rules! op_enum {
             }
 
             /// How many operands it takes: 1 to 3.
+            #[cfg(test)]
             pub fn arity(self) -> usize {
                 match self { $($(Op::$variant => arity!($arity),)*)* }
             }
@@ -162,6 +164,7 @@ macro_rules! op_enum {
             }
 
             /// One sentence that says what is computed.
+            #[cfg(test)]
             pub fn doc(self) -> &'static str {
                 match self { $($(Op::$variant => $doc,)*)* }
             }
@@ -201,6 +204,7 @@ macro_rules! op_enum {
     };
 }
 
+#[cfg(test)]
 macro_rules! arity {
     (Unary) => {
         1

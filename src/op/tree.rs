@@ -61,7 +61,12 @@ impl Tree {
         } else {
             Mode::Rows
         };
-        Tree { shape, axes: axes.to_vec(), cells, mode }
+        Tree {
+            shape,
+            axes: axes.to_vec(),
+            cells,
+            mode,
+        }
     }
 
     pub fn shape(&self) -> &[usize] {
@@ -78,7 +83,9 @@ impl Tree {
 
     /// The axes that stay.
     pub fn kept(&self) -> Vec<usize> {
-        (0..self.shape.len()).filter(|axis| !self.axes.contains(axis)).collect()
+        (0..self.shape.len())
+            .filter(|axis| !self.axes.contains(axis))
+            .collect()
     }
 
     /// The number of elements that each output is made of.
@@ -91,13 +98,14 @@ impl Tree {
         self.cells.iter().map(AxisChunks::count).collect()
     }
 
-    pub fn cell_axis(&self, rank: usize) -> &AxisChunks {
-        &self.cells[rank]
-    }
-
     /// The ranges along the reduced axes of the cell at `index`.
     pub fn cell(&self, index: &[usize]) -> Cell {
-        let ranges: Vec<_> = self.cells.iter().zip(index).map(|(axis, &i)| axis.range(i)).collect();
+        let ranges: Vec<_> = self
+            .cells
+            .iter()
+            .zip(index)
+            .map(|(axis, &i)| axis.range(i))
+            .collect();
         // The lengths that leaves are cut from: a line counts as one axis.
         let line_axes = match self.mode {
             Mode::Lines { from } => self.shape.len() - from,
@@ -122,7 +130,15 @@ impl Tree {
         for rank in (1..ranges.len()).rev() {
             strides[rank - 1] = strides[rank] * ranges[rank].len().max(1);
         }
-        Cell { ranges, strides, line, inner, step, cut: lens[cut], outer: lens[..cut].iter().product() }
+        Cell {
+            ranges,
+            strides,
+            line,
+            inner,
+            step,
+            cut: lens[cut],
+            outer: lens[..cut].iter().product(),
+        }
     }
 }
 
@@ -135,7 +151,9 @@ fn group(chunks: &Chunks, axes: &[usize]) -> Vec<AxisChunks> {
         if factor > 1 {
             let sizes: Vec<usize> = (0..cell.count())
                 .step_by(factor)
-                .map(|first| cell.range((first + factor).min(cell.count()) - 1).end - cell.range(first).start)
+                .map(|first| {
+                    cell.range((first + factor).min(cell.count()) - 1).end - cell.range(first).start
+                })
                 .collect();
             *cell = AxisChunks::from_sizes(&sizes);
             elements = elements.saturating_mul(factor);
@@ -171,7 +189,11 @@ impl Cell {
 
     /// The number of leaves; a cell without elements has one, which is empty.
     pub fn leaves(&self) -> usize {
-        if self.size() == 0 { 1 } else { self.outer * self.cut.div_ceil(self.step) }
+        if self.size() == 0 {
+            1
+        } else {
+            self.outer * self.cut.div_ceil(self.step)
+        }
     }
 
     /// The flat range of a leaf.
@@ -188,7 +210,11 @@ impl Cell {
     }
 
     /// The flat ranges of the pieces of a leaf, in order.
-    pub fn pieces(&self, leaf: Range<usize>, mode: Mode) -> impl Iterator<Item = Range<usize>> + use<> {
+    pub fn pieces(
+        &self,
+        leaf: Range<usize>,
+        mode: Mode,
+    ) -> impl Iterator<Item = Range<usize>> + use<> {
         let (line, size) = match mode {
             Mode::Lines { .. } => (self.line.max(1), RUN),
             Mode::Rows => (usize::MAX, ROWS),
@@ -201,7 +227,9 @@ impl Cell {
             }
             let line_start = (at / line) * line;
             let origin = line_start.max(leaf.start);
-            let end = (at + size - (at - origin) % size).min(line_start.saturating_add(line)).min(leaf.end);
+            let end = (at + size - (at - origin) % size)
+                .min(line_start.saturating_add(line))
+                .min(leaf.end);
             let piece = at..end;
             at = end;
             Some(piece)
@@ -221,7 +249,10 @@ pub struct Counter<S> {
 
 impl<S> Default for Counter<S> {
     fn default() -> Self {
-        Counter { count: 0, stack: Vec::new() }
+        Counter {
+            count: 0,
+            stack: Vec::new(),
+        }
     }
 }
 
@@ -267,7 +298,10 @@ pub struct Split {
 impl Split {
     /// Everything in one task.
     pub fn none() -> Split {
-        Split { digit: 0, span: usize::MAX }
+        Split {
+            digit: 0,
+            span: usize::MAX,
+        }
     }
 
     pub fn is_none(&self) -> bool {
@@ -278,15 +312,22 @@ impl Split {
     pub fn parts(&self, tree: &Tree) -> Vec<Part> {
         let counts = tree.cell_counts();
         if self.is_none() {
-            return vec![Part { prefix: Vec::new(), range: 0..digit_count(tree, &counts, &[]) }];
+            return vec![Part {
+                prefix: Vec::new(),
+                range: 0..digit_count(tree, &counts, &[]),
+            }];
         }
         let prefixes: usize = counts[..self.digit.min(counts.len())].iter().product();
         let mut parts = Vec::new();
         for number in 0..prefixes {
-            let prefix = crate::base::chunks::unravel(number, &counts[..self.digit.min(counts.len())]);
+            let prefix =
+                crate::base::chunks::unravel(number, &counts[..self.digit.min(counts.len())]);
             let count = digit_count(tree, &counts, &prefix);
             for start in (0..count).step_by(self.span) {
-                parts.push(Part { prefix: prefix.clone(), range: start..(start + self.span).min(count) });
+                parts.push(Part {
+                    prefix: prefix.clone(),
+                    range: start..(start + self.span).min(count),
+                });
             }
         }
         parts
@@ -295,7 +336,11 @@ impl Split {
 
 /// How many positions the digit after `prefix` has.
 fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
-    if prefix.len() < counts.len() { counts[prefix.len()] } else { tree.cell(prefix).leaves() }
+    if prefix.len() < counts.len() {
+        counts[prefix.len()]
+    } else {
+        tree.cell(prefix).leaves()
+    }
 }
 
 /// One subtree: fixed leading digits, and a range of the next.
@@ -337,7 +382,11 @@ impl Part {
             let mut digit = digits - 1;
             loop {
                 index[digit] += 1;
-                let end = if digit == first { self.range.end } else { counts[digit] };
+                let end = if digit == first {
+                    self.range.end
+                } else {
+                    counts[digit]
+                };
                 if index[digit] < end {
                     break;
                 }
@@ -366,13 +415,5 @@ impl Part {
                 }
             })
             .collect()
-    }
-
-    /// The flat range of leaves, where the part lies within one cell.
-    pub fn leaf_rows(&self, tree: &Tree) -> Option<Range<usize>> {
-        (self.prefix.len() == tree.cells.len()).then(|| {
-            let cell = tree.cell(&self.prefix);
-            cell.leaf(self.range.start).start..cell.leaf(self.range.end - 1).end
-        })
     }
 }

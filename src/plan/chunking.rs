@@ -18,7 +18,9 @@ pub fn combine(operands: &[&Chunks], shape: &[usize], item: usize) -> Chunks {
         let skip = shape.len() - chunks.ndim();
         for (axis, candidate) in chunks.0.iter().enumerate() {
             let target = axis + skip;
-            if candidate.len() != shape[target] || (candidate.len() == 1 && shape[target] == 1 && decided[target]) {
+            if candidate.len() != shape[target]
+                || (candidate.len() == 1 && shape[target] == 1 && decided[target])
+            {
                 continue;
             }
             if !decided[target] {
@@ -56,11 +58,18 @@ pub fn view(map: &IndexMap, input: &Chunks, item: usize) -> Chunks {
                 }
             }
             AxisMap::Table { axis, .. } => {
-                axes[*axis] = Some(AxisChunks::regular(map.shape()[*axis], chunks.largest().max(1)));
+                axes[*axis] = Some(AxisChunks::regular(
+                    map.shape()[*axis],
+                    chunks.largest().max(1),
+                ));
             }
         }
     }
-    let known: usize = axes.iter().flatten().map(AxisChunks::largest).fold(1, usize::saturating_mul);
+    let known: usize = axes
+        .iter()
+        .flatten()
+        .map(AxisChunks::largest)
+        .fold(1, usize::saturating_mul);
     let mut room = (AUTO_BYTES / item.max(1) / known.max(1)).max(1);
     let mut result = Vec::with_capacity(axes.len());
     for (axis, &len) in axes.into_iter().zip(map.shape()).rev() {
@@ -83,7 +92,7 @@ fn view_axis(start: isize, step: isize, len: usize, chunks: &AxisChunks) -> Axis
         return AxisChunks::whole(0);
     }
     if let (AxisChunks::Regular { size, .. }, 1) = (chunks, step)
-        && start as usize % size == 0
+        && (start as usize).is_multiple_of(*size)
     {
         return AxisChunks::regular(len, *size);
     }
@@ -91,8 +100,15 @@ fn view_axis(start: isize, step: isize, len: usize, chunks: &AxisChunks) -> Axis
     let mut at = 0;
     while at < len {
         let index = (start + step * at as isize) as usize;
-        let Range { start: low, end: high } = chunks.range(chunks.find(index));
-        let left = if step > 0 { high - 1 - index } else { index - low };
+        let Range {
+            start: low,
+            end: high,
+        } = chunks.range(chunks.find(index));
+        let left = if step > 0 {
+            high - 1 - index
+        } else {
+            index - low
+        };
         let size = (left / step.unsigned_abs().max(1) + 1).min(len - at);
         sizes.push(size);
         at += size;
@@ -113,7 +129,11 @@ pub fn consecutive(shape: &[usize], elements: usize) -> Chunks {
         .rev()
         .map(|&len| {
             let size = len.min(room).max(1);
-            room = if size == len { (room / size.max(1)).max(1) } else { 1 };
+            room = if size == len {
+                (room / size.max(1)).max(1)
+            } else {
+                1
+            };
             AxisChunks::regular(len, size)
         })
         .collect();
@@ -123,11 +143,15 @@ pub fn consecutive(shape: &[usize], elements: usize) -> Chunks {
 
 /// The grid of a reduction: the kept axes' own, reduced ones gone or of length 1.
 pub fn reduce(input: &Chunks, axes: &[usize], keep: bool) -> Chunks {
-    let kept = input.0.iter().enumerate().filter_map(|(axis, chunks)| match axes.contains(&axis) {
-        false => Some(chunks.clone()),
-        true if keep => Some(AxisChunks::whole(1)),
-        true => None,
-    });
+    let kept = input
+        .0
+        .iter()
+        .enumerate()
+        .filter_map(|(axis, chunks)| match axes.contains(&axis) {
+            false => Some(chunks.clone()),
+            true if keep => Some(AxisChunks::whole(1)),
+            true => None,
+        });
     Chunks(kept.collect())
 }
 
@@ -139,6 +163,10 @@ pub fn concatenate(inputs: &[&Chunks], axis: usize) -> Chunks {
         .flat_map(|chunks| chunks.sizes(axis).collect::<Vec<_>>())
         .filter(|&size| size > 0)
         .collect();
-    result.0[axis] = if sizes.is_empty() { AxisChunks::whole(0) } else { AxisChunks::from_sizes(&sizes) };
+    result.0[axis] = if sizes.is_empty() {
+        AxisChunks::whole(0)
+    } else {
+        AxisChunks::from_sizes(&sizes)
+    };
     result
 }

@@ -10,7 +10,7 @@ fn run(
     executor: &Executor,
     tasks: Tasks,
     action: impl Fn(u32) -> Result<()> + Send + Sync + 'static,
-) -> Result<crate::exec::RunReport> {
+) -> Result<crate::exec::drive::RunReport> {
     let (tasks, order) = planned(tasks);
     let work = Checked::new(&tasks, &Meter::new(1 << 40), action);
     let result = executor.run(tasks, order, Arc::clone(&work) as _, &RunOptions::default());

@@ -63,21 +63,6 @@ pub unsafe fn copy_2d(
     })
 }
 
-/// Copies the elements at the given offsets, in elements from `src`, to a contiguous place.
-///
-/// # Safety
-/// The elements must be there; `dst` must be room for as many; they must not overlap.
-pub unsafe fn gather(item: usize, n: usize, src: *const u8, offsets: &[isize], dst: *mut u8) {
-    let offsets = &offsets[..n];
-    with_item!(item, T => {
-        let (src, dst): (*const T, *mut T) = (src.cast(), dst.cast());
-        for (i, &offset) in offsets.iter().enumerate() {
-            // SAFETY: the caller's promise.
-            unsafe { dst.add(i).write(src.offset(offset).read()) };
-        }
-    })
-}
-
 /// Writes one value `n` times.
 ///
 /// # Safety
@@ -295,22 +280,10 @@ mod tests {
     }
 
     #[test]
-    fn gather_and_fill() {
-        let src = [10u16, 11, 12, 13];
+    fn fills() {
         let mut dst = [0u16; 3];
-        // SAFETY: the offsets are within the source, the destination has room.
-        unsafe {
-            gather(
-                2,
-                3,
-                src.as_ptr().cast(),
-                &[3, 0, 3],
-                dst.as_mut_ptr().cast(),
-            )
-        };
-        assert_eq!(dst, [13, 10, 13]);
         // SAFETY: one value, room for three.
-        unsafe { fill(2, 3, src[1..].as_ptr().cast(), dst.as_mut_ptr().cast()) };
+        unsafe { fill(2, 3, [11u16].as_ptr().cast(), dst.as_mut_ptr().cast()) };
         assert_eq!(dst, [11; 3]);
     }
 }

@@ -87,7 +87,9 @@ impl Blocks {
     }
 }
 
-level_functions!(unsafe fn words_portable, words_avx2, words_autovectorized(
+level_functions!(unsafe fn words_portable, words_avx2,
+    #[cfg_attr(target_arch = "x86_64", expect(dead_code, reason = "there, this level is written by hand"))]
+    words_autovectorized(
     blocks: Blocks, first: u64, words: &mut [u64]) = words_body);
 
 /// Blocks that are computed side by side.

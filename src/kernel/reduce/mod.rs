@@ -2,10 +2,10 @@
 //!
 //! The order inside of a piece is part of the contract, because it decides about the last bits:
 //!
-//! * A *run* (lines mode) is up to [`RUN`](crate::op::reducer::RUN) contiguous elements. Lane `j` of
+//! * A *run* (lines mode) is up to [`RUN`](crate::op::tree::RUN) contiguous elements. Lane `j` of
 //!   16 starts from the identity and takes elements `j`, `j + 16`, … in order; then lane `j` merges
 //!   with lane `j + 8`, then `+ 4`, `+ 2`, `+ 1`.
-//! * A *row piece* (rows mode) is up to [`ROWS`](crate::op::reducer::ROWS) rows; each column starts
+//! * A *row piece* (rows mode) is up to [`ROWS`](crate::op::tree::ROWS) rows; each column starts
 //!   from the identity and takes its rows in order.
 //!
 //! Pieces are merged by the caller. Nothing is fused into multiply-adds, so every level gives the

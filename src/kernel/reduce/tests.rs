@@ -10,9 +10,10 @@ use crate::base::element::Element;
 use crate::base::scalar::Scalar;
 use crate::error::Result;
 use crate::kernel::level::Level;
-use crate::op::reducer::{Ddof, LANES, Norm, ROWS, RUN, ReduceKind, ReduceOp, Reducer};
+use crate::op::reducer::{Ddof, LANES, Norm, ReduceKind, ReduceOp, Reducer};
 use crate::op::scalar::cast::CastToAll;
 use crate::op::table;
+use crate::op::tree::{ROWS, RUN};
 
 /// Reproducible values with all exponents from 2⁻⁸ to 2⁸, so that the order of a sum shows.
 fn values(n: usize) -> Vec<f64> {

@@ -16,6 +16,7 @@ pub trait CastTo<U>: Copy {
 }
 
 /// Element types that convert to every element type.
+#[cfg(test)]
 pub trait CastToAll:
     Any
     + CastTo<bool>
@@ -64,6 +65,7 @@ macro_rules! real_casts {
                 Complex::new(self.cast(), 0.0)
             }
         }
+        #[cfg(test)]
         impl CastToAll for $from {}
     };
 }
@@ -108,6 +110,7 @@ macro_rules! complex_casts {
                 Complex::new(self.re as f64, self.im as f64)
             }
         }
+        #[cfg(test)]
         impl CastToAll for Complex<$part> {}
     };
 }
