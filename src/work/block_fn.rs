@@ -1,5 +1,6 @@
 //! Tasks of opaque block functions: each call sees exactly its chunks.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::GraphWork;
@@ -11,7 +12,7 @@ use crate::base::chunks::Chunks;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::expand::{block_input_region, each_cell};
 use crate::graph::stage::{BlockFnJob, BlockInput, LeafSource, Stage};
 use crate::op::closure::RawBlock;
@@ -105,8 +106,13 @@ fn call(
         outputs.push(unsafe { RawViewMut::new(output.dtype, inside.shape(), &to.strides, to.first) });
     }
     let region = job.blocks[0].region(block);
+    // A task may hold many blocks: a panic is caught here, where it is known which one it was.
     // SAFETY: inputs are initialized and stay so; outputs are this call's alone.
-    unsafe { work.env.block_fns[job.function].call(block, &region, &raw, outputs) }
+    let called = catch_unwind(AssertUnwindSafe(|| unsafe {
+        work.env.block_fns[job.function].call(block, &region, &raw, outputs)
+    }));
+    called
+        .unwrap_or_else(|payload| Err(Error::from_panic(payload)))
         .map_err(|error| error.context(format!("in block {block:?} of {}", stage.name)))
 }
 
