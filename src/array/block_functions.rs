@@ -1,5 +1,6 @@
 //! Opaque functions of whole blocks.
 
+use std::borrow::Borrow;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::base::shape::IntoShape;
 use crate::error::{Error, Kind, Result};
 use crate::op::closure::{BlockFunction, RawBlock};
 use crate::plan::build;
+use crate::plan::node::Value;
 
 /// # Block functions
 ///
@@ -124,6 +126,62 @@ impl<T: Element> Array<T> {
                     .clone(),
             )
         })
+    }
+}
+
+/// A function of blocks of any number of arrays with the same element type, which returns blocks of
+/// another shape: block `i` of an array of `shape` in `chunks` is made from block `i` of each.
+///
+/// Each array has as many blocks along each axis as the result, or a single one, which every block gets.
+/// Like [`Array::map_blocks`] otherwise.
+///
+/// ```
+/// use flagstone::{Array, map_blocks};
+/// use ndarray::{ArrayD, IxDyn};
+///
+/// let [a, b, c] = [1.0, 2.0, 3.0].map(|v| Array::<f64>::full([4, 6], v, [2, 3]));
+/// let sums = map_blocks([&a, &b, &c], [2, 2], [1, 1], |blocks| {
+///     ArrayD::from_elem(IxDyn(&[1, 1]), blocks.iter().map(|block| block.sum()).sum::<f64>())
+/// });
+/// assert_eq!(sums.compute()?, ndarray::arr2(&[[36.0, 36.0], [36.0, 36.0]]).into_dyn());
+/// # Ok::<(), flagstone::Error>(())
+/// ```
+#[track_caller]
+pub fn map_blocks<T: Element, U: Element, I>(
+    arrays: I,
+    shape: impl IntoShape,
+    chunks: impl IntoChunks,
+    function: impl Fn(&[ArrayViewD<'_, T>]) -> ArrayD<U> + Send + Sync + 'static,
+) -> Array<U>
+where
+    I: IntoIterator,
+    I::Item: Borrow<Array<T>>,
+{
+    let at = Location::caller();
+    let inputs: Result<Vec<Value>> = arrays.into_iter().map(|array| array.borrow().value.clone()).collect();
+    let value = inputs.and_then(|inputs| {
+        let chunks = chunks.into_spec().resolve(&shape.into_shape(), size_of::<U>())?;
+        let function = Arc::new(Many { function, elements: PhantomData });
+        Ok(build::block_fn(function, "map_blocks", &inputs, vec![(U::DTYPE, chunks)], at)?[0].clone())
+    });
+    Array::from_plan(value, at)
+}
+
+struct Many<T, U, F> {
+    function: F,
+    elements: PhantomData<fn(T) -> U>,
+}
+
+impl<T, U, F> BlockFunction for Many<T, U, F>
+where
+    T: Element,
+    U: Element,
+    F: Fn(&[ArrayViewD<'_, T>]) -> ArrayD<U> + Send + Sync,
+{
+    unsafe fn call(&self, _: &[usize], _: &Region, inputs: &[RawBlock], outputs: Vec<RawViewMut>) -> Result<()> {
+        // SAFETY: as for one input.
+        let views: Vec<ArrayViewD<'_, T>> = inputs.iter().map(|input| unsafe { typed(input) }).collect();
+        put((self.function)(&views), outputs)
     }
 }
 

@@ -53,7 +53,8 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
         fuse_elementwise: on(Rule::FuseElementwise),
         fuse_reductions: on(Rule::FuseReductions),
         share_stages: on(Rule::ShareStages),
-        share_loads: on(Rule::Hold),
+        share_loads: true,
+        recompute: on(Rule::Recompute),
         shrink: 0,
         fold: make_fold,
     };
@@ -63,7 +64,7 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
         if planned.order.floor <= budget {
             break;
         }
-        options = Options { shrink, share_loads: options.share_loads && share, ..options };
+        options = Options { shrink, share_loads: share, ..options };
         let smaller = attempt(&roots, places, &options);
         if smaller.order.floor < planned.order.floor {
             planned = smaller;
@@ -359,6 +360,25 @@ pub(super) fn item<T: Element>(engine: &Engine, array: &Array<T>) -> Result<T> {
     Ok(result.into_iter().next().unwrap_or_default())
 }
 
+pub(super) fn into<T: Element, D: Dimension>(
+    engine: &Engine,
+    array: &Array<T>,
+    mut out: ArrayViewMut<'_, T, D>,
+) -> Result<()> {
+    let value = array.value.clone()?;
+    if out.shape() != value.shape() {
+        return Err(Error::new(
+            Kind::Shape,
+            format!("computing an array of shape {:?} into one of shape {:?}", value.shape(), out.shape()),
+        ));
+    }
+    let planned = plan(engine, &[value], &[Place::Result(0)]);
+    let place = ResultPlace { first: out.as_mut_ptr().cast(), strides: out.strides().to_vec() };
+    // SAFETY: the view is borrowed until this returns, and has the value's shape.
+    unsafe { execute(engine, planned, vec![place]) }?;
+    Ok(())
+}
+
 /// A persisted array's elements, and the bytes booked for them as long as they live.
 struct Persisted<T> {
     elements: Vec<T>,
@@ -371,7 +391,10 @@ pub(super) fn persist<T: Element>(
     at: &'static Location<'static>,
 ) -> Result<Array<T>> {
     let value = array.value.clone()?;
-    let hold = engine.executor.ledger.hold((value.shape().iter().product::<usize>() * size_of::<T>()) as u64)?;
+    let bytes = value.shape().iter().product::<usize>() * size_of::<T>();
+    let hold = engine.executor.ledger.hold(bytes as u64).map_err(|error| {
+        error.context(format!("to persist an array of shape {:?} and {}", value.shape(), value.dtype())).at(at)
+    })?;
     let chunks = ChunkSpec::Grid(value.chunks().clone());
     let shape = value.shape().to_vec();
     let (elements, _) = engine.compute(array)?.into_raw_vec_and_offset();
@@ -430,20 +453,7 @@ impl<T: Element> Array<T> {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     pub fn compute_into<'a, D: Dimension + 'a>(&self, out: impl Into<ArrayViewMut<'a, T, D>>) -> Result<()> {
-        let value = self.value.clone()?;
-        let mut out: ArrayViewMut<'a, T, D> = out.into();
-        if out.shape() != value.shape() {
-            return Err(Error::new(
-                Kind::Shape,
-                format!("computing an array of shape {:?} into one of shape {:?}", value.shape(), out.shape()),
-            ));
-        }
-        let engine = Engine::global()?;
-        let planned = plan(&engine, &[value], &[Place::Result(0)]);
-        let place = ResultPlace { first: out.as_mut_ptr().cast(), strides: out.strides().to_vec() };
-        // SAFETY: the view is borrowed until this returns, and has the value's shape.
-        unsafe { execute(&engine, planned, vec![place]) }?;
-        Ok(())
+        Engine::global()?.compute_into(self, out)
     }
 
     /// Computes now, and gives an array that holds the result in memory, in the same chunks.

@@ -52,7 +52,7 @@ impl<T: Element> Array<T> {
     /// The same value everywhere.
     ///
     /// ```
-    /// let x = flagstone::Array::full([2, 3], 0.5_f64, ..);
+    /// let x = flagstone::Array::<f64>::full([2, 3], 0.5, ..);
     /// assert_eq!(x.sum(..).item()?, 3.0);
     /// # Ok::<(), flagstone::Error>(())
     /// ```

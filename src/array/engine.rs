@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, OnceLock};
 
+use ndarray::{ArrayViewMut, Dimension};
+
 use super::blocks::Blocks;
 use super::compute::{self, Compute};
 use super::explain::{Explain, TaskGraph};
@@ -311,6 +313,18 @@ impl Engine {
     /// As [`Array::item`].
     pub fn item<T: Element>(&self, array: &Array<T>) -> Result<T> {
         compute::item(self, array)
+    }
+
+    /// Computes into an existing ndarray; see [`Array::compute_into`].
+    ///
+    /// # Errors
+    /// As [`Array::compute_into`].
+    pub fn compute_into<'a, T: Element, D: Dimension + 'a>(
+        &self,
+        array: &Array<T>,
+        out: impl Into<ArrayViewMut<'a, T, D>>,
+    ) -> Result<()> {
+        compute::into(self, array, out.into())
     }
 
     /// Finished blocks in order; see [`Array::blocks`].

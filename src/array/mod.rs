@@ -19,6 +19,7 @@ pub mod random;
 mod reductions;
 
 pub use any::AnyArray;
+pub use block_functions::map_blocks;
 pub use blocks::{Block, Blocks};
 pub use compute::{Compute, compute};
 pub use elementwise::where_;

@@ -136,6 +136,38 @@ impl<T: Element> Array<T> {
         reduce(self, None, op, axes, Location::caller())
     }
 
+    /// [`var_ddof`](Array::var_ddof) of the elements that are not NaN.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::arange(0.0, 4.0, 1.0, ..);
+    /// assert_eq!(x.nanvar_ddof(.., 1.0).item()?, 5.0 / 3.0);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn nanvar_ddof(&self, axes: impl IntoAxes, ddof: f64) -> Array<Spread<T>>
+    where
+        T: Numeric,
+    {
+        let kind = ReduceKind::Var { ddof: Ddof::new(ddof) };
+        reduce(self, None, ReduceOp { skip_nan: true, ..ReduceOp::new(kind) }, axes, Location::caller())
+    }
+
+    /// [`std_ddof`](Array::std_ddof) of the elements that are not NaN.
+    ///
+    /// ```
+    /// let x = flagstone::Array::<f64>::arange(0.0, 2.0, 1.0, ..);
+    /// assert_eq!(x.nanstd_ddof(.., 1.0).item()?, 0.5_f64.sqrt());
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn nanstd_ddof(&self, axes: impl IntoAxes, ddof: f64) -> Array<Spread<T>>
+    where
+        T: Numeric,
+    {
+        let kind = ReduceKind::Std { ddof: Ddof::new(ddof) };
+        reduce(self, None, ReduceOp { skip_nan: true, ..ReduceOp::new(kind) }, axes, Location::caller())
+    }
+
     /// A reduction by a [`Reducer`] of your own.
     ///
     /// A panic in it ends that computation with an error. States on the heap are outside of the

@@ -70,6 +70,12 @@ pub trait Source: Send + Sync + 'static {
         1.0
     }
 
+    /// The bytes that one read uses beside `out`: buffers for decoding, for example. They count in the
+    /// memory that a computation is promised to keep to.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+
     /// What the source is, for `explain()` and for error messages: a path, for example.
     fn describe(&self) -> String {
         "source".to_owned()
@@ -82,6 +88,7 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn read(&self, region: &Region, out: RawViewMut) -> Result<()>;
     fn storage_grid(&self) -> Option<Chunks>;
     fn cost(&self) -> f64;
+    fn scratch_bytes(&self) -> usize;
     fn describe(&self) -> String;
 }
 
@@ -106,6 +113,10 @@ impl<S: Source> ErasedSource for S {
 
     fn cost(&self) -> f64 {
         Source::cost(self)
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        Source::scratch_bytes(self)
     }
 
     fn describe(&self) -> String {

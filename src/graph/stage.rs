@@ -38,6 +38,7 @@ pub struct Stage {
 }
 
 /// One value that a stage makes.
+#[derive(Clone)]
 pub struct Output {
     pub dtype: DType,
     /// The whole value's shape.

@@ -216,13 +216,15 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     roots.extend((0..tasks.len() as u32).filter(|&task| tasks.consumers(task).is_empty()));
 
     let takes = roots_in_order.unwrap_or(&[]);
-    let mut sequence = depth_first(tasks, &roots, Some(&spare_bytes(tasks)));
+    let mut sequence = depth_first(tasks, &roots, Some(&spare_bytes(tasks)), false);
     let mut floor = simulate(tasks, &sequence, takes);
     if (0..tasks.len() as u32).any(|task| tasks.readers(task) > 1) {
-        let listed = depth_first(tasks, &roots, None);
-        let listed_floor = simulate(tasks, &listed, takes);
-        if listed_floor < floor {
-            (sequence, floor) = (listed, listed_floor);
+        for eager in [false, true] {
+            let listed = depth_first(tasks, &roots, None, eager);
+            let listed_floor = simulate(tasks, &listed, takes);
+            if listed_floor < floor {
+                (sequence, floor) = (listed, listed_floor);
+            }
         }
     }
     Order {
@@ -257,13 +259,21 @@ fn spare_bytes(tasks: &Tasks) -> Vec<u64> {
 }
 
 /// Every task after its inputs, with a stack of our own: graphs may be a million deep.
-fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>) -> Vec<u32> {
+///
+/// `eager` readers that leave less than they read go as soon as their last input is there, whoever asked
+/// for it: what several stages read of a source is then let go before the next of it is loaded.
+fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>, eager: bool) -> Vec<u32> {
     const NEW: u8 = 0;
     const OPEN: u8 = 1;
     const LISTED: u8 = 2;
     let mut state = vec![NEW; tasks.len()];
     let mut sequence = Vec::with_capacity(tasks.len());
     let mut stack = Vec::new();
+    let mut ready: Vec<u32> = Vec::new();
+    let mut missing: Vec<u32> = match eager {
+        true => (0..tasks.len() as u32).map(|task| tasks.inputs(task).len() as u32).collect(),
+        false => Vec::new(),
+    };
     for &root in roots {
         stack.push(root);
         while let Some(&task) = stack.last() {
@@ -283,6 +293,24 @@ fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>) -> Vec<u32> 
                     state[task as usize] = LISTED;
                     sequence.push(task);
                     stack.pop();
+                    if eager {
+                        ready.push(task);
+                    }
+                    while let Some(done) = ready.pop() {
+                        for &reader in tasks.consumers(done) {
+                            missing[reader as usize] -= 1;
+                            let shrinks = tasks.output_bytes(reader) < tasks.output_bytes(done);
+                            if missing[reader as usize] == 0
+                                && shrinks
+                                && !tasks.delivered(reader)
+                                && state[reader as usize] != LISTED
+                            {
+                                state[reader as usize] = LISTED;
+                                sequence.push(reader);
+                                ready.push(reader);
+                            }
+                        }
+                    }
                 }
                 _ => {
                     stack.pop();

@@ -11,8 +11,10 @@ use crate::plan::chunking;
 /// A task shorter than this (in elements of average cost) is not worth its bookkeeping.
 const MIN_TASK: usize = 1 << 14;
 /// Large enough to make bookkeeping vanish, small enough to balance cores and to stay in L2.
-const MAP_TASK: usize = 1 << 17;
+pub const MAP_TASK: usize = 1 << 17;
 const REDUCE_TASK: usize = 1 << 22;
+/// A larger region of a source that can be read anywhere is read in parts.
+pub const LOAD_BYTES: usize = 4 << 20;
 /// A stage has at most so many tasks.
 const MAX_TASKS: usize = 1 << 20;
 /// The states that wait for one merge.
@@ -154,13 +156,12 @@ fn floor_power(value: usize) -> usize {
 /// The grid of a load: the units of storage, or the chunks where any region is as good as another,
 /// cut further if they are large.
 pub fn load_grid(storage: Option<&Chunks>, chunks: &Chunks, domain: &Region, item: usize, options: &Options) -> Chunks {
-    const LARGE: usize = 4 << 20;
     let map = IndexMap::window(domain);
     if let Some(units) = storage {
         return chunking::view(&map, units, item);
     }
     let mut grid = chunking::view(&map, chunks, item);
-    let most = ((LARGE / item) >> options.shrink).max(1);
+    let most = ((LOAD_BYTES / item) >> options.shrink).max(1);
     for axis in 0..grid.ndim() {
         let block = grid.largest_block();
         if block <= most {

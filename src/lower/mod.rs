@@ -1,9 +1,13 @@
 //! From a plan to a graph of stages: what is materialized, where everything else is inlined, and
 //! how each stage is cut into tasks. The only layer that knows plan *and* budget.
 
+mod block_functions;
 mod compile;
 mod grid;
+mod loads;
+mod maps;
 mod reach;
+mod reductions;
 mod stages;
 
 use std::collections::HashMap;
@@ -30,6 +34,8 @@ pub struct Options {
     pub share_stages: bool,
     /// A load that several stages read is held for all of them, where none waits for another.
     pub share_loads: bool,
+    /// What stages of different depths read is read again for each depth, not held.
+    pub recompute: bool,
     /// Halvings of the task size, for small budgets.
     pub shrink: u32,
     /// Makes kept and reduced axes' reducers: how the kernel layer's folds are named here.

@@ -269,6 +269,9 @@ impl Pass<'_> {
                 *by_cone.entry(*cone).or_default() += 1;
             }
         }
+        if !self.options.recompute && by_cone.len() > 1 {
+            return false;
+        }
         let maps = by_cone.values().copied().max().unwrap_or(0);
         let cost = self.cost[&node.id];
         maps <= 1 || (maps <= MAX_MAPS && cost <= CHEAP)

@@ -37,8 +37,9 @@ pub enum Rule {
     FuseReductions,
     /// Outputs over the same reads share a pass.
     ShareStages,
-    /// What several stages load is read once and held for all of them.
-    Hold,
+    /// What a computation needs again after it had to wait for a reduction of it is read, or computed,
+    /// again instead of being held: `x - x.mean(0)` passes over `x` twice and never holds it.
+    Recompute,
 }
 
 impl Rule {
@@ -52,7 +53,7 @@ impl Rule {
         Rule::FuseElementwise,
         Rule::FuseReductions,
         Rule::ShareStages,
-        Rule::Hold,
+        Rule::Recompute,
     ];
 }
 

@@ -265,6 +265,10 @@ impl<T: Element> Source for NpySource<T> {
         0.25 * size_of::<T>() as f64
     }
 
+    fn scratch_bytes(&self) -> usize {
+        SCRATCH_BYTES
+    }
+
     fn describe(&self) -> String {
         self.file.path.display().to_string()
     }

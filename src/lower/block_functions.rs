@@ -1,0 +1,102 @@
+//! Stages of opaque block functions: tasks of whole blocks.
+
+use super::Build;
+use super::compile::compile;
+use super::grid::block_groups;
+use super::stages::{TASK_COST, held_bytes};
+use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::region::Region;
+use crate::graph::expand::block_input_region;
+use crate::graph::stage::{BlockFnJob, BlockInput, Job, Output, Place, Stage};
+use crate::plan::node::NodeKind;
+
+/// What a function does per element, in nanoseconds, if nobody says otherwise.
+const ELEMENT_COST: f64 = 50.0;
+
+impl Build<'_> {
+    pub(super) fn block_fn_stage(&mut self, at: usize) {
+        let node = self.reach.made[at].value.node.clone();
+        let NodeKind::BlockFn(block_fn) = &node.kind else { return };
+        self.env.block_fns.push(block_fn.function.clone());
+        let members: Vec<(usize, usize)> = (0..self.reach.made.len())
+            .filter(|&other| {
+                let made = &self.reach.made[other];
+                made.value.node.id == node.id && self.computes(other)
+            })
+            .map(|other| (self.reach.made[other].value.output, other))
+            .collect();
+        let made = &self.reach.made[at];
+        let mut domain = made.needed.clone();
+        let stream = members.iter().any(|&(_, other)| self.place(other) == Place::Stream);
+        let flat = members.iter().any(|&(_, other)| self.reach.made[other].flat);
+        if node.outputs.len() > 1 {
+            domain = Region::whole(made.value.shape());
+        }
+        let item: usize = node.outputs.iter().map(|spec| spec.dtype.size()).sum();
+        let grid = if stream {
+            made.value.chunks().clone()
+        } else {
+            block_groups(made.value.chunks(), &domain, item, flat)
+        };
+        let depth = made.depth;
+        let mut inputs = Vec::with_capacity(node.inputs.len());
+        let mut scratch = 0;
+        for (input, &cone) in node.inputs.iter().zip(&made.cones) {
+            let fused = compile(self, vec![self.wanted(cone)], depth);
+            scratch += fused.program.scratch();
+            let first = Output {
+                dtype: node.outputs[0].dtype,
+                shape: made.value.shape().to_vec(),
+                domain: domain.clone(),
+                grid: grid.clone(),
+                place: Place::Held,
+            };
+            let region = first.region(&vec![0; grid.ndim()]);
+            let largest = block_input_region(made.value.chunks(), input.chunks(), &region).size();
+            scratch += largest.max(grid.largest_block()) * input.dtype().size();
+            inputs.push(BlockInput { fused, blocks: input.chunks().clone() });
+        }
+        let mut outputs = Vec::with_capacity(node.outputs.len());
+        for (number, spec) in node.outputs.iter().enumerate() {
+            let member = members.iter().find(|&&(output, _)| output == number).map(|&(_, other)| other);
+            let same = spec.chunks == *made.value.chunks();
+            outputs.push(Output {
+                dtype: spec.dtype,
+                shape: spec.shape.clone(),
+                domain: if same { domain.clone() } else { Region::whole(&spec.shape) },
+                grid: if same { grid.clone() } else { matching_groups(&grid, made.value.chunks(), &spec.chunks) },
+                place: member.map_or(Place::Held, |member| self.place(member)),
+            });
+        }
+        let stage = Stage {
+            name: block_fn.name.to_owned(),
+            output_bytes: held_bytes(&outputs),
+            scratch_bytes: scratch as u64,
+            cost: TASK_COST + ELEMENT_COST * grid.largest_block() as f64,
+            job: Job::BlockFn(BlockFnJob {
+                function: self.env.block_fns.len() - 1,
+                blocks: node.outputs.iter().map(|spec| spec.chunks.clone()).collect(),
+                inputs,
+            }),
+            outputs,
+        };
+        let id = self.push(stage);
+        for (output, other) in members {
+            self.made.insert(other, (id, output));
+        }
+    }
+}
+
+/// The grid of another output whose blocks pair with those that `groups` puts together.
+fn matching_groups(groups: &Chunks, blocks: &Chunks, other: &Chunks) -> Chunks {
+    let axes = (0..other.ndim()).map(|axis| {
+        let sizes: Vec<usize> = (0..groups.0[axis].count())
+            .map(|group| {
+                let members = blocks.0[axis].meeting(&groups.0[axis].range(group));
+                members.map(|block| other.0[axis].range(block).len()).sum()
+            })
+            .collect();
+        AxisChunks::from_sizes(&sizes)
+    });
+    Chunks(axes.collect())
+}

@@ -1,0 +1,124 @@
+//! Stages of reductions: complete subtrees, and what merges them.
+
+use std::sync::Arc;
+
+use super::Build;
+use super::compile::compile;
+use super::grid::reduce_grid;
+use super::stages::{TASK_COST, fused_cost, held_bytes};
+use crate::base::chunks::Chunks;
+use crate::base::dtype::DType;
+use crate::base::region::Region;
+use crate::graph::stage::{FoldUse, Job, Leaf, Output, Place, ReduceJob, Stage};
+use crate::op::fold::Fold;
+use crate::op::tree::{LEAF, PIECE_BYTES, ROWS, RUN, Tree, WIDTH};
+use crate::plan::node::{NodeKind, Reduce, Reduction};
+
+impl Build<'_> {
+    /// Reductions with one tree, side by side: a stage of parts and one that merges them, or a single
+    /// stage if nothing has to be divided.
+    pub(super) fn reduce_stage(&mut self, tree: &Arc<Tree>, group: &[usize]) {
+        let mut wanted = Vec::new();
+        let mut folds = Vec::new();
+        for &at in group {
+            let made = &self.reach.made[at];
+            let NodeKind::Reduce(reduce) = &made.value.node.kind else { unreachable!("a group of reductions") };
+            let fold = self.fold(reduce, made.value.node.inputs[0].dtype());
+            let state_bytes = self.env.folds[fold].state_bytes();
+            let value = wanted.len();
+            wanted.extend(made.cones.iter().map(|&cone| self.wanted(cone)));
+            folds.push(FoldUse { fold, value, mask: reduce.masked.then_some(value + 1), state_bytes });
+        }
+        let fused = compile(self, wanted, self.reach.made[group[0]].depth);
+        let mut kept = self.kept_region(group[0]);
+        for &at in &group[1..] {
+            kept = kept.hull(&self.kept_region(at));
+        }
+        let state_bytes: usize = folds.iter().map(|fold| fold.state_bytes).sum();
+        let leaves: Vec<&Leaf> = fused.leaves.iter().collect();
+        let (mut grid, split) = reduce_grid(&self.graph, tree, &kept, &leaves, state_bytes, self.options);
+        if group.iter().any(|&at| self.place(at) == Place::Stream) {
+            let input = &self.reach.made[group[0]].value.node.inputs[0];
+            grid = Chunks(tree.kept().iter().map(|&axis| input.chunks().0[axis].clone()).collect());
+        }
+        let parts = split.parts(tree);
+        let outputs = self.reduce_outputs(tree, group, &kept, &grid);
+        let cell = grid.largest_block();
+        let levels = levels(tree);
+        let scratch =
+            fused.program.scratch() + PIECE_BYTES * 2 * folds.len() + levels * cell.min(WIDTH) * state_bytes;
+        let elements = cell as f64 * (tree.count() as f64 / parts.len() as f64);
+        let cost = TASK_COST + fused_cost(&fused, self) * elements;
+        let name = self.names(group);
+        let output_bytes = held_bytes(&outputs);
+        let partial = parts.len() > 1;
+        let job = Job::Reduce(ReduceJob { fused, tree: tree.clone(), parts, folds });
+        if !partial {
+            let scratch_bytes = scratch as u64;
+            self.push_for(group, Stage { name, job, outputs, output_bytes, scratch_bytes, cost });
+            return;
+        }
+        let held = outputs.iter().map(|output| Output { place: Place::Held, ..output.clone() });
+        let parts = self.push(Stage {
+            name: format!("{name}: parts"),
+            job,
+            outputs: held.collect(),
+            output_bytes: (cell * state_bytes) as u64,
+            scratch_bytes: scratch as u64,
+            cost,
+        });
+        let merge = Stage {
+            name: format!("{name}: merge"),
+            job: Job::Merge { of: parts },
+            outputs,
+            output_bytes,
+            scratch_bytes: (levels * cell * state_bytes) as u64,
+            cost: TASK_COST + cell as f64,
+        };
+        self.push_for(group, merge);
+    }
+
+    /// In the space of the kept axes.
+    fn reduce_outputs(&self, tree: &Tree, group: &[usize], kept: &Region, grid: &Chunks) -> Vec<Output> {
+        let shape: Vec<usize> = tree.kept().into_iter().map(|axis| tree.shape()[axis]).collect();
+        let outputs = group.iter().map(|&at| Output {
+            dtype: self.reach.made[at].value.dtype(),
+            shape: shape.clone(),
+            domain: kept.clone(),
+            grid: grid.clone(),
+            place: self.place(at),
+        });
+        outputs.collect()
+    }
+
+    fn fold(&mut self, reduce: &Reduce, dtype: DType) -> usize {
+        let fold: Arc<dyn Fold> = match &reduce.reducer {
+            Reduction::Custom(fold) => fold.clone(),
+            Reduction::Op(op) => (self.options.fold)(*op, dtype, reduce.masked)
+                .expect("a reduction that has no meaning was refused when it was built")
+                .into(),
+        };
+        self.env.folds.push(fold);
+        self.env.folds.len() - 1
+    }
+
+    /// The needed part of a reduction in the space of its kept axes.
+    fn kept_region(&self, at: usize) -> Region {
+        let made = &self.reach.made[at];
+        let NodeKind::Reduce(reduce) = &made.value.node.kind else { return made.needed.clone() };
+        if !reduce.keep {
+            return made.needed.clone();
+        }
+        let (start, len): (Vec<_>, Vec<_>) =
+            reduce.tree.kept().into_iter().map(|axis| (made.needed.start()[axis], made.needed.shape()[axis])).unzip();
+        Region::new(start, len)
+    }
+}
+
+/// The states that wait at once for their neighbours: on each level of the tree as many as its count has
+/// bits, and one that is being folded.
+fn levels(tree: &Tree) -> usize {
+    let pieces = tree.count().min(LEAF).div_ceil(ROWS.min(RUN)).max(1);
+    let digits = tree.cell_counts().into_iter().chain([pieces, pieces]);
+    digits.map(|count| count.max(1).ilog2() as usize + 2).sum()
+}
