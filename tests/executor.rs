@@ -59,10 +59,14 @@ fn computing_inside_a_block_function() {
 /// What runs inside of a task is beyond the promise, and says so.
 #[test]
 fn a_computation_inside_of_a_task_is_reported_so() {
-    let engine = Engine::builder().threads(2).memory("16 MiB").build().unwrap();
+    // Nothing is left of the budget beside what the outer computation has reserved.
+    let alike = numbers().map_blocks(|block| block.to_owned());
+    let ample = Engine::builder().threads(1).build().unwrap();
+    let floor = ample.explain(&alike).unwrap().floor_bytes();
+    let engine = Engine::builder().threads(1).memory(floor).build().unwrap();
     let inner = engine.clone();
     let y = numbers().map_blocks(move |block| {
-        let (_, report) = inner.measure(&Array::<f64>::ones(100, 10).sum(..)).unwrap();
+        let (_, report) = inner.measure(&Array::<f64>::ones(10, 10)).unwrap();
         assert!(report.outside_promise);
         block.to_owned()
     });

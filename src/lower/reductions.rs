@@ -46,8 +46,12 @@ impl Build<'_> {
         let outputs = self.reduce_outputs(tree, group, &kept, &grid);
         let cell = grid.largest_block();
         let levels = levels(tree);
-        let scratch =
-            fused.program.scratch() + PIECE_BYTES * 2 * folds.len() + levels * cell.min(WIDTH) * state_bytes;
+        // A piece that is folded twice is put together first; else a tile may have to be.
+        let two_pass = folds.iter().any(|usage| self.env.folds[usage.fold].two_pass());
+        let buffer = if two_pass { PIECE_BYTES } else { fused.program.tile() * fused.program.widest() };
+        let scratch = fused.program.scratch()
+            + buffer * fused.program.outputs.len()
+            + levels * cell.min(WIDTH) * state_bytes;
         let elements = cell as f64 * (tree.count() as f64 / parts.len() as f64);
         let cost = TASK_COST + fused_cost(&fused, self) * elements;
         let name = self.names(group);

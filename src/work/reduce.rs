@@ -426,7 +426,7 @@ impl<'a> Driver<'a> {
         let bytes = total * tile.columns * known.size;
         let buffer = match &self.buffers[output] {
             Some(buffer) if buffer.len() >= bytes => buffer,
-            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(PIECE_BYTES))),
+            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
         };
         let strides = if known.scalar { [0, 0] } else { [operand.row_stride, 1] };
         let target = buffer.as_ptr().wrapping_add(at * tile.columns * known.size);
@@ -512,7 +512,7 @@ impl<'a> Driver<'a> {
         let bytes = total * known.size;
         let buffer = match &self.buffers[output] {
             Some(buffer) if buffer.len() >= bytes => buffer,
-            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(PIECE_BYTES))),
+            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
         };
         let step = if known.scalar { 0 } else { 1 };
         let target = buffer.as_ptr().wrapping_add(at * known.size);
