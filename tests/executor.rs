@@ -56,22 +56,67 @@ fn computing_inside_a_block_function() {
     }
 }
 
-/// What runs inside of a task is beyond the promise, and says so.
+/// What runs inside of a task never waits for memory: where there is none it does without, and says so.
 #[test]
-fn a_computation_inside_of_a_task_is_reported_so() {
-    // Nothing is left of the budget beside what the outer computation has reserved.
-    let alike = numbers().map_blocks(|block| block.to_owned());
-    let ample = Engine::builder().threads(1).build().unwrap();
-    let floor = ample.explain(&alike).unwrap().floor_bytes();
-    let engine = Engine::builder().threads(1).memory(floor).build().unwrap();
-    let inner = engine.clone();
-    let y = numbers().map_blocks(move |block| {
-        let (_, report) = inner.measure(&Array::<f64>::ones(10, 10)).unwrap();
-        assert!(report.outside_promise);
-        block.to_owned()
-    });
-    let (_, report) = engine.measure(&y).unwrap();
+fn a_computation_inside_of_a_task_never_waits() {
+    let job = |seen: Arc<AtomicUsize>, inner: Engine| {
+        let x = Array::arange(0.0, 524_288.0, 1.0, 65_536) + 1.0;
+        x.map_blocks(move |block| {
+            let (sum, report) = inner.measure(&Array::<f64>::ones(100, 10).map(|v| v).sum(..)).unwrap();
+            assert_eq!(sum.sum(), 100.0);
+            seen.fetch_add(usize::from(report.outside_promise), Ordering::SeqCst);
+            block.to_owned()
+        })
+    };
+    let ample = Engine::builder().threads(2).memory("16 MiB").build().unwrap();
+    let outside = Arc::new(AtomicUsize::new(0));
+    let array = job(outside.clone(), ample.clone());
+    let floor = ample.explain(&array).unwrap().floor_bytes();
+    let (_, report) = ample.measure(&array).unwrap();
     assert!(!report.outside_promise);
+    assert_eq!(outside.load(Ordering::SeqCst), 0);
+    let tight = Engine::builder().threads(2).memory(floor).build().unwrap();
+    let (_, report) = tight.measure(&job(outside.clone(), tight.clone())).unwrap();
+    assert!(!report.outside_promise, "the outer computation is within its promise");
+    assert_eq!(outside.load(Ordering::SeqCst), 8);
+}
+
+/// Nobody knows what a call costs: a few calls over few elements are work for several threads.
+#[test]
+fn calls_with_few_elements_run_at_the_same_time() {
+    let engine = Engine::builder().threads(2).build().unwrap();
+    let threads = Arc::new(Mutex::new(Vec::new()));
+    let seen = threads.clone();
+    let x = Array::<f64>::from_blocks([64], 1, move |region| {
+        let me = std::thread::current().id();
+        let met = || {
+            let mut seen = seen.lock().unwrap();
+            if !seen.contains(&me) {
+                seen.push(me);
+            }
+            seen.len() > 1
+        };
+        // The first one waits for another thread to come, at most for a while.
+        let mut patience = 5000;
+        while !met() && patience > 0 {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+            patience = if region.start()[0] == 0 { patience - 1 } else { 0 };
+        }
+        ArrayD::ones(region.shape())
+    });
+    assert_eq!(engine.item(&x.sum(..)).unwrap(), 64.0);
+    assert_eq!(threads.lock().unwrap().len(), 2);
+}
+
+/// A task takes as many blocks as are small together: those that go in count, too.
+#[test]
+fn small_results_of_large_blocks() {
+    let engine = Engine::builder().threads(2).build().unwrap();
+    let x = flagstone::random::Generator::new(1).uniform::<f64>([2000, 2000], 500);
+    let y = x.map_blocks_to([4, 4], 1, |block| ArrayD::from_elem(ndarray::IxDyn(&[1, 1]), block.sum()));
+    let explained = engine.explain(&y).unwrap();
+    assert_eq!(explained.tasks(), 16, "{explained}");
+    assert!(explained.floor_bytes() < 3 << 20, "{explained}");
 }
 
 #[test]

@@ -12,6 +12,8 @@ use crate::plan::node::NodeKind;
 
 /// What a function does per element, in nanoseconds, if nobody says otherwise.
 const ELEMENT_COST: f64 = 50.0;
+/// What a call does beside, however few its elements: enough to be worth another thread.
+const CALL_COST: f64 = 20_000.0;
 
 impl Build<'_> {
     pub(super) fn block_fn_stage(&mut self, at: usize) {
@@ -33,11 +35,16 @@ impl Build<'_> {
             domain = Region::whole(made.value.shape());
         }
         let item: usize = node.outputs.iter().map(|spec| spec.dtype.size()).sum();
+        let taken: usize =
+            node.inputs.iter().map(|input| input.chunks().largest_block().saturating_mul(input.dtype().size())).sum();
+        let block_bytes = made.value.chunks().largest_block().saturating_mul(item).saturating_add(taken);
         let grid = if stream {
             made.value.chunks().clone()
         } else {
-            block_groups(made.value.chunks(), &domain, item, flat, self.options)
+            block_groups(made.value.chunks(), &domain, block_bytes, flat, self.options)
         };
+        let calls: usize =
+            (0..grid.ndim()).map(|axis| made.value.chunks().0[axis].meeting(&domain.range(axis)).len()).product();
         let depth = made.depth;
         let mut inputs = Vec::with_capacity(node.inputs.len());
         let mut scratch = 0;
@@ -72,7 +79,9 @@ impl Build<'_> {
             name: block_fn.name.to_owned(),
             output_bytes: held_bytes(&outputs),
             scratch_bytes: scratch as u64,
-            cost: TASK_COST + ELEMENT_COST * grid.largest_block() as f64,
+            cost: TASK_COST
+                + CALL_COST * calls as f64 / grid.count() as f64
+                + ELEMENT_COST * grid.largest_block() as f64,
             job: Job::BlockFn(BlockFnJob {
                 function: self.env.block_fns.len() - 1,
                 blocks: node.outputs.iter().map(|spec| spec.chunks.clone()).collect(),

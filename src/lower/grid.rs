@@ -183,16 +183,18 @@ pub fn load_grid(storage: Option<&Chunks>, chunks: &Chunks, domain: &Region, ite
     grid
 }
 
-/// Boxes of neighbouring blocks for an opaque function: about `target` bytes each, last axis first.
+/// Boxes of neighbouring blocks for an opaque function, last axis first: small ones together, as long as
+/// there is enough for all threads, because nobody knows what a call costs. A call takes and makes about
+/// `block_bytes`.
 pub fn block_groups(
     blocks: &Chunks,
     domain: &Region,
-    item: usize,
+    block_bytes: usize,
     consecutive: bool,
     options: &Options,
 ) -> Chunks {
     const TARGET: usize = 256 << 10;
-    const MOST_BLOCKS: usize = 64;
+    const MOST_BLOCKS: usize = 256;
     let inside: Vec<AxisChunks> = (0..blocks.ndim())
         .map(|axis| {
             let range = blocks.0[axis].meeting(&domain.range(axis));
@@ -201,13 +203,12 @@ pub fn block_groups(
         })
         .collect();
     let mut grid = Chunks(inside);
-    // A block may take a minute: every thread gets several tasks before blocks share one.
-    let most = (grid.count() / (options.threads * 16)).clamp(1, MOST_BLOCKS);
-    let mut bytes = grid.largest_block().max(1) * item;
+    let bytes = block_bytes.max(1);
+    let most = (grid.count() / (options.threads * 8)).min((TARGET >> options.shrink) / bytes).min(MOST_BLOCKS);
     let mut count = 1;
     for axis in (0..grid.ndim()).rev() {
         let n = grid.0[axis].count();
-        let wanted = (TARGET / bytes).min(most / count).max(1);
+        let wanted = (most / count).max(1);
         // Blocks that must be consecutive in C order span the inner axes whole.
         let factor = if consecutive && wanted < n && axis > 0 { n } else { wanted.min(n) };
         if factor > 1 {
@@ -219,7 +220,6 @@ pub fn block_groups(
                 })
                 .collect();
             grid.0[axis] = AxisChunks::from_sizes(&sizes);
-            bytes *= factor;
             count *= factor;
         }
         if factor < n && !consecutive {

@@ -330,7 +330,7 @@ fn too_little_memory() {
         seen.fetch_add(1, Ordering::SeqCst);
         ArrayD::ones(region.shape())
     });
-    let small = Engine::builder().threads(2).memory(200_000).build().unwrap();
+    let small = Engine::builder().threads(2).memory(600_000).build().unwrap();
     let error = small.compute(&y.sum(..)).unwrap_err();
     assert!(error.is_memory(), "{error}");
     says(&error, &["from_blocks"]);
