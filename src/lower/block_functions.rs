@@ -36,7 +36,7 @@ impl Build<'_> {
         let grid = if stream {
             made.value.chunks().clone()
         } else {
-            block_groups(made.value.chunks(), &domain, item, flat)
+            block_groups(made.value.chunks(), &domain, item, flat, self.options)
         };
         let depth = made.depth;
         let mut inputs = Vec::with_capacity(node.inputs.len());

@@ -312,7 +312,8 @@ pub fn pad(value: &Value, widths: &[(usize, usize)], padding: Padding, at: At) -
     }
     let mut result = value.clone();
     for (axis, &(before, after)) in widths.iter().enumerate() {
-        if before + after > 0 {
+        // Not by their sum, which may overflow.
+        if before > 0 || after > 0 {
             result = pad_axis(&result, axis, before, after, padding, at)?;
         }
     }
