@@ -146,7 +146,7 @@ fn split(tree: &Tree, most: usize) -> Split {
             return Split { digit, span: floor_power(most / unit.max(1)) };
         }
     }
-    let leaf = unit.min(LEAF).max(1);
+    let leaf = unit.clamp(1, LEAF);
     if unit <= leaf {
         // A cell is a single leaf: nothing smaller can be a part.
         return Split { digit: cells.len() - 1, span: 1 };

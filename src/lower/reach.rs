@@ -538,9 +538,9 @@ fn flat_image(image: &Region, shape: &[usize], target: &[usize]) -> Region {
 fn consecutive(region: &Region, shape: &[usize]) -> Region {
     let mut result = region.clone();
     let mut whole = false;
-    for axis in 0..shape.len() {
+    for (axis, &len) in shape.iter().enumerate() {
         if whole {
-            result = result.with_range(axis, 0..shape[axis]);
+            result = result.with_range(axis, 0..len);
         }
         whole |= region.shape()[axis] != 1;
     }

@@ -59,7 +59,7 @@ fn a_panic_in_map_under_a_reduction() {
 
 #[test]
 fn a_panic_in_zip_map() {
-    let error = fails(&x().zip_map(&x(), |a: f64, b: f64| if a + b == 400.0 { panic!("no") } else { a }));
+    let error = fails(&x().zip_map(x(), |a: f64, b: f64| if a + b == 400.0 { panic!("no") } else { a }));
     assert!(error.is_panic(), "{error}");
 }
 

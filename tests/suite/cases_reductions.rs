@@ -119,10 +119,7 @@ where
     })
 }
 
-fn ordered_type<T: Value + Ordered>(grid: Grid) -> Box<dyn Check>
-where
-    T: Numeric<Mean: Inexact>,
-{
+fn ordered_type<T: Value + Ordered + Numeric<Mean: Inexact>>(grid: Grid) -> Box<dyn Check> {
     let x = x::<T>(grid);
     over_all_axes(|over| Box::new((x.min(over), x.max(over), x.argmin(over), x.argmax(over))))
 }

@@ -220,8 +220,11 @@ fn once(check: &dyn Check, engine: &Engine) -> Option<String> {
     }
 }
 
+/// Makes the arrays of a case, in the chunks of a grid.
+type Case = fn(Grid) -> Box<dyn Check>;
+
 /// Runs a table of cases and reports every failure at once.
-pub fn run_all(effort: Effort, cases: &[(&str, fn(Grid) -> Box<dyn Check>)]) {
+pub fn run_all(effort: Effort, cases: &[(&str, Case)]) {
     let mut failures = Vec::new();
     for &(name, case) in cases {
         let of_case = run(name, effort, case);
