@@ -5,14 +5,18 @@ use std::ops;
 use std::panic::Location;
 
 use super::handle::{Array, show};
+use super::layout::IntoSlice;
 use crate::base::axis::{Axes, IntoAxes};
+use crate::base::chunk_spec::IntoChunks;
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
 use crate::base::element::Element;
+use crate::base::shape::IntoShape;
 use crate::error::{Error, Kind, Result};
 use crate::op::reducer::{Ddof, Norm, ReduceKind, ReduceOp};
 use crate::op::table::{Op, for_each_op};
 use crate::plan::build::{self, Term};
+use crate::plan::layout;
 use crate::plan::node::{Reduction, Value};
 
 /// An array whose element type is known at run time: what a file holds, for example.
@@ -149,6 +153,76 @@ impl AnyArray {
                 .and_then(|value| build::cast(&value, T::DTYPE, at)),
             at,
         )
+    }
+
+    fn view(
+        &self,
+        at: &'static Location<'static>,
+        build: impl FnOnce(&Value) -> Result<Value>,
+    ) -> AnyArray {
+        AnyArray::from_plan(self.value.clone().and_then(|value| build(&value)), at)
+    }
+
+    /// A part of the array; see [`Array::slice`].
+    ///
+    /// ```
+    /// use flagstone::{AnyArray, Array, s};
+    ///
+    /// let x: AnyArray = Array::<i32>::arange(0, 6, 1, ..).into();
+    /// assert_eq!(x.slice(s![1..;2]).typed::<i32>()?.sum(..).item()?, 9);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn slice(&self, slice: impl IntoSlice) -> AnyArray {
+        let at = Location::caller();
+        let items = slice.into_items();
+        self.view(at, |value| layout::slice(value, &items, at))
+    }
+
+    /// The axes in reverse order; see [`Array::t`].
+    ///
+    /// ```
+    /// use flagstone::{AnyArray, Array};
+    ///
+    /// let x: AnyArray = Array::<i32>::zeros([2, 3], ..).into();
+    /// assert_eq!(x.t().shape(), [3, 2]);
+    /// ```
+    #[track_caller]
+    pub fn t(&self) -> AnyArray {
+        let at = Location::caller();
+        self.view(at, |value| {
+            let order: Vec<isize> = (0..value.shape().len() as isize).rev().collect();
+            layout::permute(value, &order, at)
+        })
+    }
+
+    /// The same elements, in C order, under another shape; see [`Array::reshape`].
+    ///
+    /// ```
+    /// use flagstone::{AnyArray, Array};
+    ///
+    /// let x: AnyArray = Array::<i32>::zeros([2, 3], ..).into();
+    /// assert_eq!(x.reshape([3, 2]).shape(), [3, 2]);
+    /// ```
+    #[track_caller]
+    pub fn reshape(&self, shape: impl IntoShape) -> AnyArray {
+        let at = Location::caller();
+        let shape = shape.into_shape();
+        self.view(at, |value| layout::reshape(value, shape, at))
+    }
+
+    /// The same array in other chunks; see [`Array::rechunk`].
+    ///
+    /// ```
+    /// use flagstone::{AnyArray, Array};
+    ///
+    /// let x: AnyArray = Array::<i32>::zeros([4, 6], ..).into();
+    /// assert_eq!(x.rechunk([2, 3]).chunks().count(), 4);
+    /// ```
+    #[track_caller]
+    pub fn rechunk(&self, chunks: impl IntoChunks) -> AnyArray {
+        let at = Location::caller();
+        self.view(at, |value| build::rechunk(value, chunks.into_spec(), at))
     }
 
     fn reduce(&self, op: ReduceOp, axes: &Axes, at: &'static Location<'static>) -> AnyArray {

@@ -170,7 +170,8 @@ fn blocks_of_the_wrong_shape() {
     says(&error, &["[7]", "[1000]", "block [2] of map_blocks"]);
     let error = fails(&Array::from_blocks([10, 10], 5, |_| ArrayD::zeros(IxDyn(&[5]))));
     assert!(error.is_shape(), "{error}");
-    says(&error, &["[5]", "[5, 5]", "block [0, 0] of from_blocks"]);
+    // All four blocks are wrong, and any of them may be the first.
+    says(&error, &["[5]", "[5, 5]", "] of from_blocks"]);
     let error = fails(&x().zip_blocks(&x(), |_, _| ArrayD::zeros(IxDyn(&[]))));
     assert!(error.is_shape(), "{error}");
     let error = fails(&x().map_blocks_to([20], 2, |block| block.to_owned()));
