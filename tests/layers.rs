@@ -63,9 +63,9 @@ fn code(text: &str) -> String {
             3
         } else if rest.starts_with("r#\"") {
             rest.find("\"#").map_or(rest.len(), |end| end + 2)
-        } else if rest.starts_with('"') {
+        } else if let Some(inside) = rest.strip_prefix('"') {
             let mut escaped = false;
-            let end = rest[1..].find(|c| {
+            let end = inside.find(|c| {
                 let end = c == '"' && !escaped;
                 escaped = c == '\\' && !escaped;
                 end
