@@ -107,3 +107,8 @@ pub use optimize::Rule;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples for those who come from Dask.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/coming-from-dask.md")]
+struct ComingFromDask;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::compute::{Tasked, plan};
+use super::compute::{Tasked, plan, stop};
 use super::engine::Engine;
 use super::handle::Array;
 use crate::base::chunks::{Chunks, unravel};
@@ -118,6 +118,7 @@ impl<T: Element> Blocks<T> {
                 planned.numbering,
                 n_tasks,
                 Vec::new(),
+                stop(engine),
             )
         };
         let work = Arc::new(Tasked(work));

@@ -25,11 +25,12 @@ use crate::graph::tasks::{Order, Tasks, order};
 use crate::kernel::level::level;
 use crate::lower::{Options, lower};
 use crate::op::fold::Fold;
+use crate::op::generate::Generate;
 use crate::op::reducer::ReduceOp;
 use crate::optimize::{Rule, optimize};
 use crate::plan::build;
 use crate::plan::node::{NodeKind, Value};
-use crate::work::{GraphWork, ResultPlace};
+use crate::work::{GraphWork, ResultPlace, Stop};
 
 /// A job so short (in estimated nanoseconds) that waking other threads would not pay.
 const SERIAL_COST: f64 = 60_000.0;
@@ -99,11 +100,24 @@ fn make_fold(op: ReduceOp, dtype: crate::base::dtype::DType, masked: bool) -> Op
 }
 
 impl Planned {
-    /// Whether the job is shorter than waking a thread.
+    /// Whether the job is shorter than waking a thread. With functions of users nobody can tell.
     pub fn is_tiny(&self) -> bool {
+        let env = &self.env;
+        let opaque = !env.maps.is_empty()
+            || !env.block_fns.is_empty()
+            || !env.sources.is_empty()
+            || env.generates.iter().any(|generate| matches!(generate, Generate::Closure { .. }));
+        if opaque && self.tasks.len() > 1 {
+            return false;
+        }
         let cost: f64 = self.graph.dag.node_weights().map(|stage| stage.cost * stage.tasks() as f64).sum();
         cost < SERIAL_COST
     }
+}
+
+/// Lets long tasks look whether their run was cancelled.
+pub(super) fn stop(engine: &Engine) -> Stop {
+    engine.cancel.clone().map_or_else(Stop::never, |cancel| Stop::when(move || cancel.is_cancelled()))
 }
 
 /// A graph's tasks as the executor sees them.
@@ -335,7 +349,7 @@ unsafe fn execute(engine: &Engine, planned: Planned, mut results: Vec<ResultPlac
     }
     let Planned { graph, env, tasks, order, numbering, .. } = planned;
     // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
-    let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), results) };
+    let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), results, stop(engine)) };
     let options = RunOptions { cancel: engine.cancel.clone(), observers: engine.observers.to_vec(), serial };
     let report = engine.executor.run(tasks, order, Arc::new(Tasked(work)), &options)?;
     Ok(Report {

@@ -11,8 +11,8 @@ use crate::error::{BoxError, Error, Kind, Result};
 
 /// Something that arrays are read from: a file, a data base, a simulation.
 ///
-/// A source promises the same values for the same region each time: Flagstone reads a region
-/// again rather than hold it, when that is cheaper. Reads come from several threads at once.
+/// A source promises the same values for the same region each time: what a computation needs again after it
+/// had to wait for a reduction is read again, and not held. Reads come from several threads at once.
 ///
 /// ```
 /// use flagstone::{Array, BoxError, Chunks, Region, Source};
@@ -64,8 +64,8 @@ pub trait Source: Send + Sync + 'static {
         None
     }
 
-    /// What a read of one element costs, in nanoseconds; what decides between reading again and
-    /// holding what was read.
+    /// What a read of one element costs, in nanoseconds, roughly: computations that are estimated to be very
+    /// short run on the calling thread alone.
     fn cost(&self) -> f64 {
         1.0
     }

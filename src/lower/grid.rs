@@ -10,6 +10,8 @@ use crate::plan::chunking;
 
 /// A task shorter than this (in elements of average cost) is not worth its bookkeeping.
 const MIN_TASK: usize = 1 << 14;
+/// What users' functions take is not known: a hundred elements may be the work of a minute.
+const MIN_OPAQUE_TASK: usize = 64;
 /// Large enough to make bookkeeping vanish, small enough to balance cores and to stay in L2.
 pub const MAP_TASK: usize = 1 << 17;
 const REDUCE_TASK: usize = 1 << 22;
@@ -41,9 +43,10 @@ pub fn bands(shape: &[usize], target: usize) -> Chunks {
 }
 
 /// The grid of a stage of maps over `domain`.
-pub fn map_grid(graph: &Graph, domain: &Region, leaves: &[&Leaf], options: &Options) -> Chunks {
+pub fn map_grid(graph: &Graph, domain: &Region, leaves: &[&Leaf], opaque: bool, options: &Options) -> Chunks {
     let size = domain.size();
-    let target = (size / (options.threads * 8)).clamp(MIN_TASK, MAP_TASK).max(size / MAX_TASKS);
+    let least = if opaque { MIN_OPAQUE_TASK } else { MIN_TASK };
+    let target = (size / (options.threads * 8)).clamp(least, MAP_TASK).max(size / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     for leaf in leaves {
         if let Some(grid) = adopted(graph, leaf, domain)
@@ -81,6 +84,7 @@ pub fn reduce_grid(
     kept: &Region,
     leaves: &[&Leaf],
     state_bytes: usize,
+    opaque: bool,
     options: &Options,
 ) -> (Chunks, Split) {
     let (columns, count) = (kept.size().max(1), tree.count().max(1));
@@ -94,7 +98,8 @@ pub fn reduce_grid(
         return (kept_grid, split(tree, reduced.max(least)));
     }
     let total = columns.saturating_mul(count);
-    let target = (total / (options.threads * 32)).clamp(MIN_TASK * 4, REDUCE_TASK).max(total / MAX_TASKS);
+    let least = if opaque { MIN_OPAQUE_TASK } else { MIN_TASK * 4 };
+    let target = (total / (options.threads * 32)).clamp(least, REDUCE_TASK).max(total / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     if let Mode::Lines { .. } = tree.mode() {
         return if count <= target {
@@ -189,7 +194,7 @@ pub fn block_groups(
     options: &Options,
 ) -> Chunks {
     const TARGET: usize = 256 << 10;
-    const MOST_BLOCKS: usize = 4096;
+    const MOST_BLOCKS: usize = 256;
     let inside: Vec<AxisChunks> = (0..blocks.ndim())
         .map(|axis| {
             let range = blocks.0[axis].meeting(&domain.range(axis));

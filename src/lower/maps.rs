@@ -3,7 +3,7 @@
 use super::Build;
 use super::compile::compile;
 use super::grid::{MAP_TASK, bands, map_grid};
-use super::stages::{TASK_COST, fused_cost, held_bytes};
+use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::region::Region;
 use crate::graph::stage::{Fused, Job, Leaf, MapPiece, Output, Place, Stage};
 use crate::op::program::ProgramBuilder;
@@ -45,12 +45,13 @@ impl Build<'_> {
             [single] => single.fused.leaves.iter().collect(),
             _ => Vec::new(),
         };
+        let opaque = pieces.iter().any(|piece| is_opaque(&piece.fused, self));
         let grid = if group.iter().any(|&at| self.place(at) == Place::Stream) {
             made.value.chunks().clone()
         } else if made.flat {
             bands(domain.shape(), MAP_TASK)
         } else {
-            map_grid(&self.graph, &domain, &leaves, self.options)
+            map_grid(&self.graph, &domain, &leaves, opaque, self.options)
         };
         let elements = grid.largest_block();
         let outputs: Vec<Output> = group

@@ -4,6 +4,7 @@
 //! *inlined*: it hands the maps through which it is seen on to its inputs, composed with its own.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::Options;
 use crate::base::index_map::IndexMap;
@@ -24,6 +25,10 @@ pub struct Cone {
     pub reads: HashSet<ValueKey>,
     /// Whether the value is computed here even though it is held: this is where it is made.
     pub expand: bool,
+    /// The stages that it waits for, one upon the other.
+    level: usize,
+    /// Cones of one group will share a stage.
+    group: u64,
 }
 
 /// A value that becomes the output of a stage.
@@ -61,6 +66,9 @@ enum Use {
 
 /// A node seen through so many different maps is computed once and held.
 const MAX_MAPS: usize = 2;
+/// What costs more nanoseconds per element than a pass over memory is computed once for all stages that
+/// read it, if none of them waits for another.
+const DEAR: f64 = 5.0;
 /// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
 const CHEAP: f64 = 4.0;
 
@@ -71,6 +79,7 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
         places,
         uses: HashMap::new(),
         cost: costs(&order),
+        level: levels(&order),
         reach: Reach { made: Vec::new(), cones: Vec::new(), held: HashMap::new() },
     };
     for (number, root) in roots.iter().enumerate() {
@@ -103,6 +112,32 @@ fn costs(order: &[std::sync::Arc<Node>]) -> HashMap<u64, f64> {
     costs
 }
 
+/// For each node, the longest chain of nodes below that are always stages: of two on the same level
+/// neither depends on the other.
+fn levels(order: &[std::sync::Arc<Node>]) -> HashMap<u64, usize> {
+    let mut levels: HashMap<u64, usize> = HashMap::new();
+    for node in order {
+        let below = node.inputs.iter().map(|input| levels[&input.node.id]).max().unwrap_or(0);
+        let stage = matches!(
+            node.kind,
+            NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_)
+        );
+        levels.insert(node.id, below + usize::from(stage));
+    }
+    levels
+}
+
+/// What tells stages apart: reductions with one tree share one, and whole results of one shape.
+fn group_of(node: &Node) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    match &node.kind {
+        NodeKind::Reduce(reduce) => (0, &reduce.tree).hash(&mut hasher),
+        NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_) => (1, node.id).hash(&mut hasher),
+        _ => (2, &node.outputs[0].shape).hash(&mut hasher),
+    }
+    hasher.finish()
+}
+
 /// The longest chain of stages below each made value.
 fn depths(reach: &mut Reach) {
     for at in (0..reach.made.len()).rev() {
@@ -118,6 +153,7 @@ struct Pass<'a> {
     places: &'a [Place],
     uses: HashMap<ValueKey, Vec<Use>>,
     cost: HashMap<u64, f64>,
+    level: HashMap<u64, usize>,
     reach: Reach,
 }
 
@@ -157,7 +193,11 @@ impl Pass<'_> {
             }
             NodeKind::Memory(_) | NodeKind::Generate(_) => {
                 let uses = self.copy_roots(value, &roots, uses);
-                self.note_reads(value, &uses);
+                if self.serves_several_stages(&value.node, &uses) {
+                    self.hold(value, &uses);
+                } else {
+                    self.note_reads(value, &uses);
+                }
             }
             _ => {
                 for &root in &roots {
@@ -183,7 +223,7 @@ impl Pass<'_> {
         for &root in roots {
             let region = Region::whole(value.shape());
             let map = IndexMap::identity(value.shape());
-            let cone = self.add_cone(value, map.clone(), region.clone(), false);
+            let cone = self.add_cone(&value.node, value, map.clone(), region.clone(), false);
             self.reach.made.push(Made {
                 value: value.clone(),
                 needed: region,
@@ -206,8 +246,11 @@ impl Pass<'_> {
         }
     }
 
-    fn add_cone(&mut self, value: &Value, map: IndexMap, region: Region, expand: bool) -> usize {
-        self.reach.cones.push(Cone { value: value.clone(), map, region, reads: HashSet::new(), expand });
+    /// `owner` is the node of the stage that the cone belongs to.
+    fn add_cone(&mut self, owner: &Node, value: &Value, map: IndexMap, region: Region, expand: bool) -> usize {
+        let level = owner.inputs.iter().map(|input| self.level[&input.node.id]).max().unwrap_or(0);
+        let group = group_of(owner);
+        self.reach.cones.push(Cone { value: value.clone(), map, region, reads: HashSet::new(), expand, level, group });
         self.reach.cones.len() - 1
     }
 
@@ -269,12 +312,27 @@ impl Pass<'_> {
                 *by_cone.entry(*cone).or_default() += 1;
             }
         }
-        if !self.options.recompute && by_cone.len() > 1 {
+        if (!self.options.recompute && by_cone.len() > 1) || self.serves_several_stages(node, uses) {
             return false;
         }
         let maps = by_cone.values().copied().max().unwrap_or(0);
         let cost = self.cost[&node.id];
         maps <= 1 || (maps <= MAX_MAPS && cost <= CHEAP)
+    }
+
+    /// Whether a value is dear, and read by several stages of which none waits for another: then holding
+    /// a block until all of them have read it is cheaper than computing it for each.
+    fn serves_several_stages(&self, node: &Node, uses: &[Use]) -> bool {
+        if !self.options.share_loads || !matches!(self.cost.get(&node.id), Some(&cost) if cost >= DEAR) {
+            return false;
+        }
+        let cones = uses.iter().filter_map(|used| match used {
+            Use::Direct { cone, .. } | Use::Flat { cone, .. } => Some(&self.reach.cones[*cone]),
+            Use::Root(_) => None,
+        });
+        let known: HashSet<(usize, u64)> = cones.map(|cone| (cone.level, cone.group)).collect();
+        let levels: HashSet<usize> = known.iter().map(|&(level, _)| level).collect();
+        known.len() > 1 && (levels.len() == 1 || !self.options.recompute)
     }
 
     /// Materializes a value that others read.
@@ -322,7 +380,7 @@ impl Pass<'_> {
                     region = region.with_range(axis, needed.range(place));
                 }
                 for input in &node.inputs {
-                    cones.push(self.start_cone(input, IndexMap::identity(input.shape()), region.clone()));
+                    cones.push(self.start_cone(&node, input, IndexMap::identity(input.shape()), region.clone()));
                 }
                 if !self.options.fuse_reductions {
                     // The rule is off: what is reduced becomes a stage of its own, if it computes.
@@ -340,13 +398,13 @@ impl Pass<'_> {
                         || Region::new(vec![0; needed.ndim()], vec![0; needed.ndim()]),
                         |inside| inside.relative_to(piece.region.start()),
                     );
-                    cones.push(self.start_cone(&node.inputs[piece.input], piece.map.clone(), region));
+                    cones.push(self.start_cone(&node, &node.inputs[piece.input], piece.map.clone(), region));
                 }
             }
             NodeKind::Source(_) => {}
             _ => {
                 let map = IndexMap::identity(value.shape());
-                let cone = self.add_cone(value, map.clone(), needed.clone(), true);
+                let cone = self.add_cone(&node, value, map.clone(), needed.clone(), true);
                 cones.push(cone);
                 self.enter(value, cone, map);
             }
@@ -356,8 +414,8 @@ impl Pass<'_> {
         self.reach.made.len() - 1
     }
 
-    fn start_cone(&mut self, input: &Value, map: IndexMap, region: Region) -> usize {
-        let cone = self.add_cone(input, map.clone(), region, false);
+    fn start_cone(&mut self, owner: &Node, input: &Value, map: IndexMap, region: Region) -> usize {
+        let cone = self.add_cone(owner, input, map.clone(), region, false);
         self.add_use(input, Use::Direct { cone, map });
         cone
     }
@@ -428,27 +486,21 @@ impl Pass<'_> {
                 needed = whole_blocks(&needed, value);
             }
             self.note_reads(value, &uses);
-            let inputs = cones.get_or_insert_with(|| {
-                let mut cones = Vec::new();
+            if cones.is_none() {
+                let mut made = Vec::new();
                 for input in &node.inputs {
                     let region = block_input_region(value.chunks(), input.chunks(), &needed);
-                    self.reach.cones.push(Cone {
-                        value: input.clone(),
-                        map: IndexMap::identity(input.shape()),
-                        region,
-                        reads: HashSet::new(),
-                        expand: false,
-                    });
-                    cones.push(self.reach.cones.len() - 1);
+                    let map = IndexMap::identity(input.shape());
+                    made.push(self.add_cone(node, input, map, region, false));
                 }
-                cones
-            });
+                cones = Some(made);
+            }
             self.reach.made.push(Made {
                 value: value.clone(),
                 needed,
                 flat,
                 root: direct.then(|| roots[0]),
-                cones: inputs.clone(),
+                cones: cones.clone().unwrap_or_default(),
                 images: Vec::new(),
                 depth: 0,
             });

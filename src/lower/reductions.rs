@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Build;
 use super::compile::compile;
 use super::grid::reduce_grid;
-use super::stages::{TASK_COST, fused_cost, held_bytes};
+use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
 use crate::base::region::Region;
@@ -36,7 +36,8 @@ impl Build<'_> {
         }
         let state_bytes: usize = folds.iter().map(|fold| fold.state_bytes).sum();
         let leaves: Vec<&Leaf> = fused.leaves.iter().collect();
-        let (mut grid, split) = reduce_grid(&self.graph, tree, &kept, &leaves, state_bytes, self.options);
+        let opaque = is_opaque(&fused, self);
+        let (mut grid, split) = reduce_grid(&self.graph, tree, &kept, &leaves, state_bytes, opaque, self.options);
         if group.iter().any(|&at| self.place(at) == Place::Stream) {
             let input = &self.reach.made[group[0]].value.node.inputs[0];
             grid = Chunks(tree.kept().iter().map(|&axis| input.chunks().0[axis].clone()).collect());
@@ -45,8 +46,12 @@ impl Build<'_> {
         let outputs = self.reduce_outputs(tree, group, &kept, &grid);
         let cell = grid.largest_block();
         let levels = levels(tree);
-        let scratch =
-            fused.program.scratch() + PIECE_BYTES * 2 * folds.len() + levels * cell.min(WIDTH) * state_bytes;
+        // A piece that is folded twice is put together first; else a tile may have to be.
+        let two_pass = folds.iter().any(|usage| self.env.folds[usage.fold].two_pass());
+        let buffer = if two_pass { PIECE_BYTES } else { fused.program.tile() * fused.program.widest() };
+        let scratch = fused.program.scratch()
+            + buffer * fused.program.outputs.len()
+            + levels * cell.min(WIDTH) * state_bytes;
         let elements = cell as f64 * (tree.count() as f64 / parts.len() as f64);
         let cost = TASK_COST + fused_cost(&fused, self) * elements;
         let name = self.names(group);

@@ -3,6 +3,8 @@
 use super::Build;
 use super::compile::Wanted;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, Output, Place, Stage, StageId};
+use crate::op::generate::Generate;
+use crate::op::program::Func;
 use crate::plan::node::{NodeKind, Reduce, ValueKey};
 
 /// What a task does beyond its elements, in nanoseconds.
@@ -164,3 +166,12 @@ pub(super) fn fused_cost(fused: &Fused, build: &Build<'_>) -> f64 {
     0.2 + fused.program.cost() + leaves.sum::<f64>()
 }
 
+/// Whether users' functions are called for the elements.
+pub(super) fn is_opaque(fused: &Fused, build: &Build<'_>) -> bool {
+    let mapped = fused.program.instrs.iter().any(|instr| matches!(instr.func, Func::Map(_)));
+    mapped
+        || fused.leaves.iter().any(|leaf| match leaf.source {
+            LeafSource::Generate { number } => matches!(build.env.generates[number], Generate::Closure { .. }),
+            _ => false,
+        })
+}

@@ -49,12 +49,15 @@ pub fn run(
             let region = block_input_region(&job.blocks[0], &input.blocks, &regions[0]);
             ready(work, input, prepared, region)
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let ranges: Vec<_> =
         (0..regions[0].ndim()).map(|axis| job.blocks[0].0[axis].meeting(&regions[0].range(axis))).collect();
     let counts = job.blocks[0].num_blocks();
     let mut result = Ok(());
     each_cell(&ranges, &counts, |number| {
+        if result.is_ok() {
+            result = work.stop.check();
+        }
         if result.is_ok() {
             let block = crate::base::chunks::unravel(number, &counts);
             result = call(work, stage, job, &inputs, &regions, &destinations, &block);
@@ -122,7 +125,7 @@ fn input_block(input: &Chunks, block: &[usize]) -> Region {
 }
 
 /// An input in memory: where it lies, if it lies in one place, else computed into a buffer.
-fn ready(work: &GraphWork, input: &BlockInput, prepared: &Prepared, region: Region) -> Ready {
+fn ready(work: &GraphWork, input: &BlockInput, prepared: &Prepared, region: Region) -> Result<Ready> {
     let fused = &input.fused;
     if let ([leaf], Some(Arg::Leaf(0)), true) =
         (&fused.leaves[..], fused.program.outputs.first(), fused.program.instrs.is_empty())
@@ -133,13 +136,13 @@ fn ready(work: &GraphWork, input: &BlockInput, prepared: &Prepared, region: Regi
         let offset: isize =
             region.start().iter().zip(memory.strides()).map(|(&i, stride)| i as isize * stride).sum();
         let first = memory.first().wrapping_offset(offset * memory.dtype().size() as isize);
-        return Ready { strides: memory.strides().to_vec(), first, region, _buffer: None };
+        return Ok(Ready { strides: memory.strides().to_vec(), first, region, _buffer: None });
     }
     let size = fused.program_dtype().size();
     let buffer = AlignedBytes::new(region.size() * size);
     let strides = c_strides(region.shape());
     let destination = Destination { first: buffer.as_ptr(), strides: strides.clone(), size };
     // SAFETY: the buffer is ours and has room for the region.
-    unsafe { write(&work.inputs(), &work.env, fused, prepared, &region, &[destination]) };
-    Ready { first: buffer.as_ptr(), strides, region, _buffer: Some(buffer) }
+    unsafe { write(&work.inputs(), &work.env, fused, prepared, &region, &[destination]) }?;
+    Ok(Ready { first: buffer.as_ptr(), strides, region, _buffer: Some(buffer) })
 }

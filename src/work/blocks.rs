@@ -83,6 +83,7 @@ pub struct Inputs<'a> {
     pub graph: &'a Graph,
     pub numbering: &'a Numbering,
     pub store: &'a Store,
+    pub stop: &'a super::Stop,
 }
 
 impl Inputs<'_> {

@@ -5,6 +5,7 @@ use super::blocks::Inputs;
 use super::prepare::Prepared;
 use super::tile::{Evaluator, OutPlace, TileShape};
 use crate::base::region::Region;
+use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::stage::Fused;
 
@@ -16,7 +17,7 @@ pub struct Destination {
     pub size: usize,
 }
 
-/// Evaluates a program over a region and writes its outputs.
+/// Evaluates a program over a region and writes its outputs; an error if the run is cancelled meanwhile.
 ///
 /// # Safety
 /// Destinations must have room for the region, and nobody else may touch it meanwhile.
@@ -27,9 +28,9 @@ pub unsafe fn write(
     prepared: &Prepared,
     region: &Region,
     destinations: &[Destination],
-) {
+) -> Result<()> {
     if region.is_empty() {
-        return;
+        return Ok(());
     }
     let outs: Vec<Vec<isize>> = destinations.iter().map(|destination| destination.strides.clone()).collect();
     let all = 0..region.ndim();
@@ -57,8 +58,9 @@ pub unsafe fn write(
         // SAFETY: the tile lies within the region, for which the caller vouches.
         unsafe { evaluator.run(&index, tile, &places) };
         if !advance(&mut index, &dims, shape) {
-            return;
+            return Ok(());
         }
+        inputs.stop.check()?;
     }
 }
 

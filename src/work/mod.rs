@@ -16,7 +16,7 @@ use crate::base::aligned::AlignedBytes;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::graph::env::Env;
 use crate::graph::expand::Numbering;
 use crate::graph::stage::{Graph, Job, Output, Place, Stage};
@@ -34,6 +34,27 @@ pub struct ResultPlace {
     pub strides: Vec<isize>,
 }
 
+/// A question that long tasks ask between tiles and blocks: whether to give up.
+pub struct Stop(Option<Box<dyn Fn() -> bool + Send + Sync>>);
+
+impl Stop {
+    pub fn never() -> Stop {
+        Stop(None)
+    }
+
+    pub fn when(asked: impl Fn() -> bool + Send + Sync + 'static) -> Stop {
+        Stop(Some(Box::new(asked)))
+    }
+
+    /// An error once the run was cancelled.
+    pub fn check(&self) -> Result<()> {
+        match &self.0 {
+            Some(asked) if asked() => Err(Error::new(Kind::Cancelled, "the computation was cancelled")),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// The tasks of one graph.
 pub struct GraphWork {
     graph: Arc<Graph>,
@@ -43,6 +64,7 @@ pub struct GraphWork {
     /// By stage, the programs in the order of [`Stage::fused`].
     prepared: Vec<Vec<Prepared>>,
     results: Vec<ResultPlace>,
+    stop: Stop,
 }
 
 // SAFETY: result places are written by tasks only, each its own region, and whoever made the work
@@ -61,6 +83,7 @@ impl GraphWork {
         numbering: Numbering,
         tasks: usize,
         results: Vec<ResultPlace>,
+        stop: Stop,
     ) -> GraphWork {
         let prepared = graph.dag.node_weights().map(|stage| {
             let in_place = matches!(stage.job, Job::Map(_) | Job::BlockFn(_));
@@ -71,7 +94,7 @@ impl GraphWork {
             ready.collect()
         });
         let prepared = prepared.collect();
-        GraphWork { store: Store::new(tasks), graph, env, numbering, prepared, results }
+        GraphWork { store: Store::new(tasks), graph, env, numbering, prepared, results, stop }
     }
 
     /// Takes the block that a delivered task has made.
@@ -83,7 +106,7 @@ impl GraphWork {
     }
 
     fn inputs(&self) -> Inputs<'_> {
-        Inputs { graph: &self.graph, numbering: &self.numbering, store: &self.store }
+        Inputs { graph: &self.graph, numbering: &self.numbering, store: &self.store, stop: &self.stop }
     }
 
     /// Where an output's elements of one cell go, and the block, if that is a new one.
@@ -127,7 +150,7 @@ impl GraphWork {
                             destinations.iter().map(|to| to.shifted(&inside, &region)).collect();
                         let inside = inside.relative_to(piece.region.start());
                         // SAFETY: tasks write disjoint regions of places that have room for them.
-                        unsafe { map::write(&self.inputs(), &self.env, &piece.fused, prepared, &inside, &shifted) };
+                        unsafe { map::write(&self.inputs(), &self.env, &piece.fused, prepared, &inside, &shifted) }?;
                     }
                 }
                 Ok(Made::Blocks(blocks.into_iter().map(|block| block.map(Arc::new)).collect()))

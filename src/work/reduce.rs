@@ -117,6 +117,7 @@ pub fn part(
             for (&dim, &at) in kept_dims.iter().zip(place.iter().chain([&start])) {
                 driver.index[dim] = at;
             }
+            inputs.stop.check()?;
             subtree(&mut driver, &mut levels, tree, part, number * last + start, n, deliver)?;
         }
     }
@@ -139,6 +140,7 @@ fn subtree(
     part.walk(
         tree,
         &mut |cell: &Cell, leaf: usize| -> Result<()> {
+            driver.stop.check()?;
             let mut levels = levels.borrow_mut();
             for piece in cell.pieces(cell.leaf(leaf), tree.mode()) {
                 driver.piece(cell, piece, n, &mut levels);
@@ -240,11 +242,12 @@ struct Driver<'a> {
     buffers: Vec<Option<AlignedBytes>>,
     outputs: usize,
     last_kept: Option<usize>,
+    stop: &'a super::Stop,
 }
 
 impl<'a> Driver<'a> {
     fn new(
-        inputs: &Inputs<'_>,
+        inputs: &Inputs<'a>,
         env: &'a Env,
         job: &'a ReduceJob,
         prepared: &'a Prepared,
@@ -287,6 +290,7 @@ impl<'a> Driver<'a> {
             buffers: (0..outputs).map(|_| None).collect(),
             outputs,
             last_kept,
+            stop: inputs.stop,
         }
     }
 
@@ -422,7 +426,7 @@ impl<'a> Driver<'a> {
         let bytes = total * tile.columns * known.size;
         let buffer = match &self.buffers[output] {
             Some(buffer) if buffer.len() >= bytes => buffer,
-            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(PIECE_BYTES))),
+            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
         };
         let strides = if known.scalar { [0, 0] } else { [operand.row_stride, 1] };
         let target = buffer.as_ptr().wrapping_add(at * tile.columns * known.size);
@@ -508,7 +512,7 @@ impl<'a> Driver<'a> {
         let bytes = total * known.size;
         let buffer = match &self.buffers[output] {
             Some(buffer) if buffer.len() >= bytes => buffer,
-            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(PIECE_BYTES))),
+            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
         };
         let step = if known.scalar { 0 } else { 1 };
         let target = buffer.as_ptr().wrapping_add(at * known.size);

@@ -73,6 +73,11 @@ impl<'a> Evaluator<'a> {
         self.slots.as_ptr().wrapping_add(number * self.slot_bytes)
     }
 
+    /// The bytes of a tile of the widest operand.
+    pub fn tile_bytes(&self) -> usize {
+        self.slot_bytes
+    }
+
     /// Whether an output is a leaf that lies in memory along the given column dimension: its tiles
     /// may have any size, as nothing is copied.
     pub fn in_place(&self, output: usize, column_dim: Option<usize>) -> bool {
