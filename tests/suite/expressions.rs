@@ -13,8 +13,9 @@ use crate::reductions::Over;
 use crate::twin::Twin;
 use crate::value::{Value, Wide};
 
-/// Arrays never grow beyond this.
-const MOST_ELEMENTS: usize = 3000;
+/// Arrays never grow beyond this; those of large expressions fall into many tasks.
+const SMALL: usize = 3000;
+const LARGE: usize = 120_000;
 const MOST_AXES: usize = 4;
 
 #[derive(Clone, Debug)]
@@ -124,8 +125,8 @@ fn combine<T: Tried>(kind: u8, a: &Twin<T>, b: &Twin<T>) -> Twin<T> {
     }
 }
 
-fn fits(shape: &[usize]) -> bool {
-    shape.len() <= MOST_AXES && shape.iter().product::<usize>() <= MOST_ELEMENTS && shape.iter().all(|&len| len <= 400)
+fn fits(shape: &[usize], most: usize) -> bool {
+    shape.len() <= MOST_AXES && shape.iter().product::<usize>() <= most
 }
 
 fn chunks_for(shape: &[usize], seed: u8) -> Vec<usize> {
@@ -302,12 +303,12 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
     })
 }
 
-fn build<T: Tried>(shape: &[usize], seed: u8, steps: &[Step]) -> Twin<T> {
+fn build<T: Tried>(shape: &[usize], seed: u8, steps: &[Step], most: usize) -> Twin<T> {
     let mut x = numbers::<T>(shape, u64::from(seed), chunks_for(shape, seed));
     let mut earlier = vec![x.clone()];
     for step in steps {
         let Some(next) = apply(&x, step, &earlier) else { continue };
-        if fits(next.shape()) {
+        if fits(next.shape(), most) {
             let lazy = next.lazy.check().unwrap_or_else(|error| panic!("{step:?}: {error}"));
             assert_eq!(lazy.shape(), next.shape(), "{step:?}");
             x = next;
@@ -331,8 +332,8 @@ fn engine(setting: &Setting, memory: u64) -> Engine {
     off.fold(builder, |builder, (_, &rule)| builder.without(rule)).build().unwrap()
 }
 
-fn agrees<T: Tried>(shape: &[usize], seed: u8, steps: &[Step], setting: &Setting) {
-    let twin = build::<T>(shape, seed, steps);
+fn agrees<T: Tried>(shape: &[usize], seed: u8, steps: &[Step], setting: &Setting, most: usize) {
+    let twin = build::<T>(shape, seed, steps, most);
     let ample = engine(setting, 1 << 30);
     let memory = if setting.tight { twin.floor(&ample).unwrap() } else { 1 << 30 };
     let (difference, report) = twin.run(&engine(setting, memory)).unwrap();
@@ -355,6 +356,15 @@ fn settings() -> impl Strategy<Value = Setting> {
         .prop_map(|(threads, without, tight)| Setting { threads, without, tight })
 }
 
+fn large_shapes() -> impl Strategy<Value = Vec<usize>> {
+    prop_oneof![
+        (100usize..300, 100usize..300).prop_map(|(rows, columns)| vec![rows, columns]),
+        (20_000usize..50_000).prop_map(|len| vec![len]),
+        (5000usize..20_000).prop_map(|len| vec![len, 3]),
+        (3usize..9, 30usize..60, 50usize..90).prop_map(|(a, b, c)| vec![a, b, c]),
+    ]
+}
+
 /// Enough to find what is easy to find; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(400)
@@ -365,21 +375,30 @@ proptest! {
 
     #[test]
     fn of_f64(shape in shapes(), seed: u8, steps in prop::collection::vec(step(), 0..12), setting in settings()) {
-        agrees::<f64>(&shape, seed, &steps, &setting);
+        agrees::<f64>(&shape, seed, &steps, &setting, SMALL);
     }
 
     #[test]
     fn of_f32(shape in shapes(), seed: u8, steps in prop::collection::vec(step(), 0..12), setting in settings()) {
-        agrees::<f32>(&shape, seed, &steps, &setting);
+        agrees::<f32>(&shape, seed, &steps, &setting, SMALL);
     }
 
     #[test]
     fn of_i32(shape in shapes(), seed: u8, steps in prop::collection::vec(step(), 0..12), setting in settings()) {
-        agrees::<i32>(&shape, seed, &steps, &setting);
+        agrees::<i32>(&shape, seed, &steps, &setting, SMALL);
     }
 
     #[test]
     fn of_i8(shape in shapes(), seed: u8, steps in prop::collection::vec(step(), 0..12), setting in settings()) {
-        agrees::<i8>(&shape, seed, &steps, &setting);
+        agrees::<i8>(&shape, seed, &steps, &setting, SMALL);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 10, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn of_large_arrays(shape in large_shapes(), seed: u8, steps in prop::collection::vec(step(), 0..8), setting in settings()) {
+        agrees::<f64>(&shape, seed, &steps, &setting, LARGE);
     }
 }
