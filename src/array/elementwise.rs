@@ -203,7 +203,9 @@ impl<T: Element> Array<T> {
         let one = || self.then(at, |value| unit(value, at));
         // Squares and multiplications; sharing makes each square one instruction.
         let mut result: Option<Array<T>> = None;
-        let mut square = self.clone();
+        // Of integers the reciprocal comes first: a power that has wrapped to 1 has one, too.
+        let whole = T::DTYPE.is_integer() && power < 0;
+        let mut square = if whole { apply(Op::Reciprocal, [term(self)], at) } else { self.clone() };
         let mut left = power.unsigned_abs();
         while left > 0 {
             if left & 1 == 1 {
@@ -218,7 +220,7 @@ impl<T: Element> Array<T> {
             }
         }
         let result = result.unwrap_or_else(one);
-        if power < 0 { apply(Op::Reciprocal, [term(&result)], at) } else { result }
+        if power < 0 && !whole { apply(Op::Reciprocal, [term(&result)], at) } else { result }
     }
 }
 

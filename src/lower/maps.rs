@@ -42,7 +42,8 @@ impl Build<'_> {
         let made = &self.reach.made[group[0]];
         let domain = made.needed.clone();
         let leaves: Vec<&Leaf> = match &pieces[..] {
-            [single] => single.fused.leaves.iter().collect(),
+            // A piece's leaves are addressed from the piece's own corner.
+            [single] if single.region.shape() == made.value.shape() => single.fused.leaves.iter().collect(),
             _ => Vec::new(),
         };
         let opaque = pieces.iter().any(|piece| is_opaque(&piece.fused, self));

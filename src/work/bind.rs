@@ -170,9 +170,13 @@ fn axis_linear(map: &AxisMap, region: &Region) -> Linear {
                 terms[axis] = Term::Stride(step);
             }
         }
-        AxisMap::Table { axis, table } => {
-            terms[*axis] = Term::Table(table[region.range(*axis)].iter().map(|&index| index as isize).collect());
-        }
+        AxisMap::Table { axis, table } => match table[region.range(*axis)] {
+            // Terms of axes of length 1 are dropped when dimensions are merged: a place must not be in one.
+            [index] => base = index as isize,
+            ref indices => {
+                terms[*axis] = Term::Table(indices.iter().map(|&index| index as isize).collect());
+            }
+        },
     }
     Linear { base, terms }
 }
@@ -217,8 +221,12 @@ fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region:
             let image = leaf.map.image(region);
             let counts = made.grid.num_blocks();
             let mut blocks = Vec::new();
-            let ranges = if flat { made.meeting_flat(&flat_range(&image, &leaf.shape)) } else { made.meeting(&image) };
-            each_cell(&ranges, &counts, |cell| blocks.push(inputs.block(stage, cell, output)));
+            // A region without elements has no first and last one.
+            if !image.is_empty() {
+                let ranges =
+                    if flat { made.meeting_flat(&flat_range(&image, &leaf.shape)) } else { made.meeting(&image) };
+                each_cell(&ranges, &counts, |cell| blocks.push(inputs.block(stage, cell, output)));
+            }
             bind_blocks(leaf, region, axes, blocks, flat)
         }
     }

@@ -236,6 +236,13 @@ fn more_of_nothing(_: Grid) -> Box<dyn Check> {
     ))
 }
 
+/// Reshaped and reduced, with every rule off: the reader of a block that is not there.
+fn reshaped_nothing(_: Grid) -> Box<dyn Check> {
+    let x = &numbers::<f64>(&[2, 0], 15, ..) + 1.0;
+    let y = x.reshape(&[0, 3, 5]).reshape(&[3, 0]);
+    Box::new((y.sum(&Over::axes(&[1])), y.mean(&Over::axes(&[0, 1])), x.reshape(&[0]).sum(&Over::axes(&[0])), y))
+}
+
 #[test]
 fn origins() {
     run_all(Effort::Every, &[
@@ -265,5 +272,5 @@ fn block_functions_and_streams() {
 
 #[test]
 fn of_nothing() {
-    run_all(Effort::Every, &[("no axes", no_axes), ("nothing", nothing), ("more of nothing", more_of_nothing)]);
+    run_all(Effort::Every, &[("no axes", no_axes), ("nothing", nothing), ("more of nothing", more_of_nothing), ("reshaped nothing", reshaped_nothing)]);
 }

@@ -109,6 +109,13 @@ fn taken(grid: Grid) -> Box<dyn Check> {
     three(&x(grid).take(&[16, 0, -2, 3, 3, 3, 9], 2).take(&[-1, 0, 5, 1], 1), grid)
 }
 
+/// One place, of an axis among others: dimensions of length 1 are merged with their neighbours.
+fn taken_once(grid: Grid) -> Box<dyn Check> {
+    let x = x(grid);
+    let of_reshaped = x.ravel().take(&[1000], 0);
+    Box::new((x.take(&[-1], 0), x.take(&[5], 1), &x.take(&[16], 2) + 1.0, of_reshaped, x.take(&[], 1)))
+}
+
 fn taken_slices(grid: Grid) -> Box<dyn Check> {
     let part = x(grid).slice(&[all(), range(1, 12, 2)]).take(&[4, -6, 2, 2], 1).slice(&[all(), range(0, 4, -1)]);
     three(&part, grid)
@@ -152,6 +159,17 @@ fn part_of_a_concatenation(grid: Grid) -> Box<dyn Check> {
         joined.slice(&[range(8, 13, 1)]),
         joined.slice(&[range(2, 19, 3)]),
         joined.slice(&[range(2, 19, -2), range(1, 5, 1)]),
+    ))
+}
+
+/// One member alone, from the middle: its own corner is not the array's.
+fn one_piece(grid: Grid) -> Box<dyn Check> {
+    let x = &x(grid) + 1.0;
+    let y = x.map(|x| x * 3.0, |v| v * 3.0);
+    Box::new((
+        Twin::concatenate(&[x.clone(), y.clone()], 2).slice(&[all(), all(), range(20, 30, 1)]),
+        x.roll(9, 2).slice(&[all(), all(), range(2, 5, 1)]),
+        x.pad(&[(0, 0), (5, 0), (3, 0)], Pad::Edge).slice(&[all(), range(6, 9, 1)]),
     ))
 }
 
@@ -228,6 +246,7 @@ fn views() {
         ("reshaped views", reshaped_views),
         ("ravelled", ravelled),
         ("taken", taken),
+        ("taken once", taken_once),
         ("taken slices", taken_slices),
         ("diagonals", diagonals),
         ("diagonal of taken", diagonal_of_taken),
@@ -247,6 +266,7 @@ fn pieces() {
         ("padded by wrapping", padded_by_wrapping),
         ("concatenated", concatenated),
         ("part of a concatenation", part_of_a_concatenation),
+        ("one piece", one_piece),
         ("stacked", stacked),
     ]);
 }

@@ -9,6 +9,7 @@ mod cases_reductions;
 mod cases_views;
 mod configurations;
 mod data;
+mod expressions;
 mod folds;
 mod order;
 mod reductions;
