@@ -39,7 +39,7 @@ pub(super) unsafe fn single<T: Copy>(pointer: *const u8) -> T {
     unsafe { *pointer.cast() }
 }
 
-/// Elements that are computed before it is seen whether one of them was far.
+/// Elements that are computed as if they were near before it is seen whether one was far.
 const BLOCK: usize = 64;
 
 /// The kernels of an operation of one operand.
@@ -50,7 +50,7 @@ pub trait UnaryTile<T: Copy>: Unary<T> {
     unsafe fn body<const FMA: bool>(n: usize, args: &[*const u8; 3], out: *mut u8) {
         // SAFETY: the contract of `TileFn`.
         unsafe {
-            if FMA && Self::HAS_FAR {
+            if FMA && Self::HAS_NEAR {
                 Self::run_blocks(vector(args[0], n), room(out, n));
             } else {
                 Self::run::<FMA>(vector(args[0], n), room(out, n));
@@ -66,7 +66,7 @@ pub trait UnaryTile<T: Copy>: Unary<T> {
         }
     }
 
-    /// Blocks as if nothing were far, and once more, slowly, those in which something was.
+    /// Blocks as if nothing were far, and once more, by the code for all values, those in which something was.
     #[inline(always)]
     fn run_blocks(x: &[T], out: &mut [MaybeUninit<Self::Out>]) {
         for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {

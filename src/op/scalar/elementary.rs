@@ -18,14 +18,18 @@ pub trait Elementary: Inexact {
     fn cos<const FMA: bool>(self) -> Self;
     fn tanh<const FMA: bool>(self) -> Self;
 
-    /// Whether there are numbers for which [`is_far`](Elementary::is_far).
-    const HAS_FAR: bool;
+    /// Whether there is code for the numbers that are most frequent, which gives the same bits faster.
+    const HAS_NEAR: bool;
 
-    /// Whether the own code for `sin` and `cos` does not hold for the number.
-    fn is_far(self) -> bool;
-    /// The sine, by own code, if it is not far.
+    /// Whether [`exp_near`](Elementary::exp_near) does not hold.
+    fn exp_is_far(self) -> bool;
+    fn exp_near(self) -> Self;
+    /// Whether [`log_near`](Elementary::log_near) does not hold.
+    fn log_is_far(self) -> bool;
+    fn log_near(self) -> Self;
+    /// Whether [`sin_near`](Elementary::sin_near) and [`cos_near`](Elementary::cos_near) do not hold.
+    fn angle_is_far(self) -> bool;
     fn sin_near(self) -> Self;
-    /// The cosine, by own code, if it is not far.
     fn cos_near(self) -> Self;
 }
 
@@ -40,17 +44,33 @@ macro_rules! real {
             )*
             #[inline(always)]
             fn sin<const FMA: bool>(self) -> $ty {
-                if FMA && !self.is_far() { $sin(self) } else { <$ty>::sin(self) }
+                if FMA && !self.angle_is_far() { $sin(self) } else { <$ty>::sin(self) }
             }
             #[inline(always)]
             fn cos<const FMA: bool>(self) -> $ty {
-                if FMA && !self.is_far() { $cos(self) } else { <$ty>::cos(self) }
+                if FMA && !self.angle_is_far() { $cos(self) } else { <$ty>::cos(self) }
             }
 
-            const HAS_FAR: bool = true;
+            const HAS_NEAR: bool = true;
 
             #[inline(always)]
-            fn is_far(self) -> bool {
+            fn exp_is_far(self) -> bool {
+                math::exp_is_special(self as f64)
+            }
+            #[inline(always)]
+            fn exp_near(self) -> $ty {
+                math::exp_of_moderate(self as f64) as $ty
+            }
+            #[inline(always)]
+            fn log_is_far(self) -> bool {
+                math::log_is_special(self as f64)
+            }
+            #[inline(always)]
+            fn log_near(self) -> $ty {
+                math::log_of_normal(self as f64) as $ty
+            }
+            #[inline(always)]
+            fn angle_is_far(self) -> bool {
                 math::is_far(self as f64)
             }
             #[inline(always)]
@@ -93,11 +113,27 @@ macro_rules! complex {
             }
         )*
 
-        const HAS_FAR: bool = false;
+        const HAS_NEAR: bool = false;
 
         #[inline(always)]
-        fn is_far(self) -> bool {
-            false
+        fn exp_is_far(self) -> bool {
+            true
+        }
+        #[inline(always)]
+        fn exp_near(self) -> Self {
+            Complex::exp(self)
+        }
+        #[inline(always)]
+        fn log_is_far(self) -> bool {
+            true
+        }
+        #[inline(always)]
+        fn log_near(self) -> Self {
+            complex::log(self)
+        }
+        #[inline(always)]
+        fn angle_is_far(self) -> bool {
+            true
         }
         #[inline(always)]
         fn sin_near(self) -> Self {

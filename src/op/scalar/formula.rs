@@ -10,8 +10,8 @@ pub trait Unary<T: Copy>: 'static {
     /// The result; if `FMA`, by the code for machines that have it, if the operation has such code.
     fn apply<const FMA: bool>(x: T) -> Self::Out;
 
-    /// Whether there are values for which [`is_far`](Unary::is_far).
-    const HAS_FAR: bool = false;
+    /// Whether [`near`](Unary::near) is other code than `apply::<true>`.
+    const HAS_NEAR: bool = false;
 
     /// Whether [`near`](Unary::near) does not hold for the value.
     #[inline(always)]
@@ -19,7 +19,7 @@ pub trait Unary<T: Copy>: 'static {
         false
     }
 
-    /// What `apply::<true>` gives of a value that is not far, as code without a branch.
+    /// What `apply::<true>` gives of a value that is not far, by less code and without a branch.
     #[inline(always)]
     fn near(x: T) -> Self::Out {
         Self::apply::<true>(x)
@@ -63,23 +63,29 @@ macro_rules! result {
 }
 
 macro_rules! formula {
+    (Unary, $variant:ident, exp, $class:ident, $result:ident) => {
+        formula!(near $variant, exp, exp_near, exp_is_far, $class);
+    };
+    (Unary, $variant:ident, log, $class:ident, $result:ident) => {
+        formula!(near $variant, log, log_near, log_is_far, $class);
+    };
     (Unary, $variant:ident, sin, $class:ident, $result:ident) => {
-        formula!(far $variant, sin, sin_near, $class);
+        formula!(near $variant, sin, sin_near, angle_is_far, $class);
     };
     (Unary, $variant:ident, cos, $class:ident, $result:ident) => {
-        formula!(far $variant, cos, cos_near, $class);
+        formula!(near $variant, cos, cos_near, angle_is_far, $class);
     };
-    (far $variant:ident, $name:ident, $near:ident, $class:ident) => {
+    (near $variant:ident, $name:ident, $near:ident, $is_far:ident, $class:ident) => {
         impl<T: scalar::$class> Unary<T> for $variant {
             type Out = T;
-            const HAS_FAR: bool = T::HAS_FAR;
+            const HAS_NEAR: bool = T::HAS_NEAR;
             #[inline(always)]
             fn apply<const FMA: bool>(x: T) -> T {
                 <T as scalar::$class>::$name::<FMA>(x)
             }
             #[inline(always)]
             fn is_far(x: T) -> bool {
-                x.is_far()
+                x.$is_far()
             }
             #[inline(always)]
             fn near(x: T) -> T {

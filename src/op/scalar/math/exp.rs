@@ -58,11 +58,17 @@ fn tail(r: f64) -> f64 {
 }
 
 impl Reduced {
+    /// `e^(hi + lo)`.
     #[inline(always)]
-    fn exp(self) -> f64 {
+    fn fraction(self) -> f64 {
         let (sum, error) = fast_two_sum(1.0, self.hi);
         let r = self.hi + self.lo;
-        scale(sum + (error + tail(r).mul_add(r * r, self.lo)), self.n)
+        sum + (error + tail(r).mul_add(r * r, self.lo))
+    }
+
+    #[inline(always)]
+    fn exp(self) -> f64 {
+        scale(self.fraction(), self.n)
     }
 }
 
@@ -88,6 +94,21 @@ fn within(x: f64, low: f64, high: f64) -> f64 {
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {
     reduce(within(x, -750.0, 710.0)).exp()
+}
+
+/// Whether the exponential of `x` may not be a normal number.
+#[inline(always)]
+pub fn exp_is_special(x: f64) -> bool {
+    // NaN too.
+    !(x.abs() <= 708.0)
+}
+
+/// [`exp`] unless [`exp_is_special`]: the power of two is added to the exponent.
+#[inline(always)]
+pub fn exp_of_moderate(x: f64) -> f64 {
+    let reduced = reduce(x);
+    let power = reduced.n.to_bits() << 52;
+    f64::from_bits(reduced.fraction().to_bits().wrapping_add(power))
 }
 
 #[inline(always)]

@@ -61,6 +61,12 @@ fn series(f: f64) -> (f64, f64, f64) {
     (hi, lo, s)
 }
 
+/// Whether `x` is not a positive normal number.
+#[inline(always)]
+pub fn log_is_special(x: f64) -> bool {
+    !(x >= f64::MIN_POSITIVE) | (x == f64::INFINITY)
+}
+
 /// The logarithm of a positive normal number: what is left of [`log`] where nothing is special.
 #[inline(always)]
 pub fn log_of_normal(x: f64) -> f64 {

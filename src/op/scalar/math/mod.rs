@@ -16,9 +16,9 @@ mod trig;
 
 use std::sync::OnceLock;
 
-pub use exp::{exp, exp2, expm1};
+pub use exp::{exp, exp_is_special, exp_of_moderate, exp2, expm1};
 pub use hyperbolic::tanh;
-pub use log::{log, log_of_normal, log1p, log2, log10};
+pub use log::{log, log_is_special, log_of_normal, log1p, log2, log10};
 pub use trig::{cos, cos_f32, is_far, sin, sin_cos_of_turns, sin_f32};
 
 /// Whether every machine of the target has fused multiply-add.
