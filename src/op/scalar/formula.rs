@@ -75,6 +75,15 @@ macro_rules! formula {
     (Unary, $variant:ident, cos, $class:ident, $result:ident) => {
         formula!(near $variant, cos, cos_near, angle_is_far, $class);
     };
+    (Unary, $variant:ident, tan, $class:ident, $result:ident) => {
+        formula!(near $variant, tan, tan_near, angle_is_far, $class);
+    };
+    (Unary, $variant:ident, sinh, $class:ident, $result:ident) => {
+        formula!(near $variant, sinh, sinh_near, sinh_is_far, $class);
+    };
+    (Unary, $variant:ident, cosh, $class:ident, $result:ident) => {
+        formula!(near $variant, cosh, cosh_near, sinh_is_far, $class);
+    };
     (near $variant:ident, $name:ident, $near:ident, $is_far:ident, $class:ident) => {
         impl<T: scalar::$class> Unary<T> for $variant {
             type Out = T;

@@ -2,17 +2,14 @@
 
 use num_complex::Complex;
 
-use super::{Arith, complex, inverse};
+use super::{Arith, inverse};
 
 /// Operations of `f32`, `f64` and the complex types that the system's library computes.
 pub trait Inexact: Arith {
     fn sqrt(self) -> Self;
-    fn tan(self) -> Self;
     fn asin(self) -> Self;
     fn acos(self) -> Self;
     fn atan(self) -> Self;
-    fn sinh(self) -> Self;
-    fn cosh(self) -> Self;
     fn asinh(self) -> Self;
     fn acosh(self) -> Self;
     fn atanh(self) -> Self;
@@ -33,9 +30,8 @@ macro_rules! impl_inexact {
     ($($ty:ident)*) => {$(
         impl Inexact for $ty {
             forward! {
-                sqrt => $ty::sqrt, tan => $ty::tan,
+                sqrt => $ty::sqrt,
                 asin => $ty::asin, acos => $ty::acos, atan => $ty::atan,
-                sinh => $ty::sinh, cosh => $ty::cosh,
                 asinh => inverse::asinh, acosh => inverse::acosh, atanh => inverse::atanh,
             }
             #[inline(always)]
@@ -46,10 +42,9 @@ macro_rules! impl_inexact {
 
         impl Inexact for Complex<$ty> {
             forward! {
-                sqrt => Complex::sqrt, tan => complex::tan,
+                sqrt => Complex::sqrt,
                 asin => inverse::complex_asin, acos => inverse::complex_acos,
                 atan => inverse::complex_atan,
-                sinh => Complex::sinh, cosh => Complex::cosh,
                 asinh => inverse::complex_asinh, acosh => inverse::complex_acosh,
                 atanh => inverse::complex_atanh,
             }

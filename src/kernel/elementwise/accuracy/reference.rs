@@ -89,6 +89,11 @@ pub fn ldexp(x: f64, exponent: i32) -> f64 {
     x * 2f64.powi(half) * 2f64.powi(exponent - half)
 }
 
+fn scale(x: Dd, exponent: i32) -> Dd {
+    let (hi, lo) = (ldexp(x.hi, exponent), ldexp(x.lo, exponent));
+    Dd { hi, lo }
+}
+
 const LN_2: [f64; 3] = [
     0.6931471805599453,
     2.3190468138462996e-17,
@@ -154,11 +159,36 @@ pub fn expm1(x: f64) -> Scaled {
 
 pub fn tanh(x: f64) -> Scaled {
     let Scaled { value, exponent } = expm1(2.0 * x);
-    let value = Dd {
-        hi: ldexp(value.hi, exponent),
-        lo: ldexp(value.lo, exponent),
-    };
+    let value = scale(value, exponent);
     (value / (value + 2.0.into())).into()
+}
+
+/// Of both `e^|x| - 1` and its inverse.
+fn hyperbolic(x: f64, sign: f64) -> Scaled {
+    let Scaled { value, exponent } = expm1(x.abs());
+    // In quarters, so that nothing overflows.
+    let quarter = scale(value, exponent - 2);
+    let power = quarter + 0.25.into();
+    let inverse = Dd::from(0.0625) / power;
+    let value = if sign < 0.0 {
+        // e - 1 - (1 / e - 1), where both are small.
+        quarter + quarter * Dd::from(0.25) / power
+    } else {
+        power + inverse
+    };
+    let exponent = 1;
+    Scaled {
+        value: if sign < 0.0 && x < 0.0 { -value } else { value },
+        exponent,
+    }
+}
+
+pub fn sinh(x: f64) -> Scaled {
+    hyperbolic(x, -1.0)
+}
+
+pub fn cosh(x: f64) -> Scaled {
+    hyperbolic(x, 1.0)
 }
 
 /// The logarithm of `1 + f`.
@@ -177,12 +207,7 @@ fn log_of_one_and(f: Dd) -> Dd {
     let x = f + 1.0.into();
     let near = x.hi.ln();
     let Scaled { value, exponent } = exp(-near);
-    let scale = ldexp(1.0, exponent);
-    let value = Dd {
-        hi: value.hi * scale,
-        lo: value.lo * scale,
-    };
-    let t = x * value - 1.0.into();
+    let t = x * scale(value, exponent) - 1.0.into();
     Dd::from(near) + t - t * t / 2.0.into()
 }
 
@@ -218,11 +243,7 @@ pub fn log1p(x: f64) -> Scaled {
     }
     let sum = sum(1.0, x);
     let k = sum.hi.log2().round();
-    let one_and = Dd {
-        hi: ldexp(sum.hi, -k as i32),
-        lo: ldexp(sum.lo, -k as i32),
-    };
-    let log = log_of_one_and(one_and - 1.0.into());
+    let log = log_of_one_and(scale(sum, -k as i32) - 1.0.into());
     (product(k, LN_2[0]) + product(k, LN_2[1]) + log).into()
 }
 
@@ -246,6 +267,11 @@ pub fn sin(x: f64) -> Scaled {
 
 pub fn cos(x: f64) -> Scaled {
     sin_cos(x).1.into()
+}
+
+pub fn tan(x: f64) -> Scaled {
+    let (sine, cosine) = sin_cos(x);
+    (sine / cosine).into()
 }
 
 /// How far `got` is from the reference, in units of the last place there of a type whose numbers have

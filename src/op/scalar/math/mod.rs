@@ -17,9 +17,9 @@ mod trig;
 use std::sync::OnceLock;
 
 pub use exp::{exp, exp_is_special, exp_of_moderate, exp2, expm1};
-pub use hyperbolic::tanh;
+pub use hyperbolic::{cosh, sinh, sinh_is_far, tanh};
 pub use log::{log, log_is_special, log_of_normal, log1p, log2, log10};
-pub use trig::{cos, cos_f32, is_far, sin, sin_cos_of_turns, sin_f32};
+pub use trig::{cos, cos_f32, is_far, sin, sin_cos_of_turns, sin_f32, tan};
 
 /// Whether every machine of the target has fused multiply-add.
 pub const IN_BASELINE: bool = cfg!(any(
@@ -71,4 +71,14 @@ fn fast_two_sum(a: f64, b: f64) -> (f64, f64) {
 fn two_product(a: f64, b: f64) -> (f64, f64) {
     let product = a * b;
     (product, a.mul_add(b, -product))
+}
+
+/// The quotient of two normalized sums, and about what it lacks.
+#[inline(always)]
+fn quotient(numerator: (f64, f64), denominator: (f64, f64)) -> (f64, f64) {
+    let inverse = 1.0 / denominator.0;
+    let quotient = numerator.0 * inverse;
+    let rest = (-quotient).mul_add(denominator.0, numerator.0);
+    let rest = rest + (-quotient).mul_add(denominator.1, numerator.1);
+    (quotient, rest * inverse)
 }

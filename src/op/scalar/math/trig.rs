@@ -1,7 +1,7 @@
 //! Sine and cosine: the quadrant is taken off after Cody and Waite, with a remainder of two doubles, and
 //! FDLIBM's polynomials do the rest, up to π/4.
 
-use super::{ROUND, two_product, two_sum};
+use super::{ROUND, fast_two_sum, quotient, two_product, two_sum};
 
 /// Up to here the remainder is precise: the quadrant fits 20 bits.
 const FAR: f64 = (1u64 << 20) as f64;
@@ -47,6 +47,12 @@ fn reduce(x: f64) -> Reduced {
 
 #[inline(always)]
 fn sine(hi: f64, lo: f64) -> f64 {
+    hi + sine_rest(hi, lo)
+}
+
+/// What the sine of `hi + lo` is above `hi`.
+#[inline(always)]
+fn sine_rest(hi: f64, lo: f64) -> f64 {
     const S: [f64; 6] = [
         -1.666_666_666_666_663_2e-1,
         8.333_333_333_322_49e-3,
@@ -63,11 +69,18 @@ fn sine(hi: f64, lo: f64) -> f64 {
     let r = S[5].mul_add(z2, b).mul_add(z2, a);
     // hi + (lo - lo z/2 + cube (S0 + r z))
     let correction = (-0.5 * lo).mul_add(z, lo);
-    hi + cube.mul_add(r.mul_add(z, S[0]), correction)
+    cube.mul_add(r.mul_add(z, S[0]), correction)
 }
 
 #[inline(always)]
 fn cosine(hi: f64, lo: f64) -> f64 {
+    let (w, rest) = cosine_parts(hi, lo);
+    w + rest
+}
+
+/// The cosine of `hi + lo` as a leading part and a small one.
+#[inline(always)]
+fn cosine_parts(hi: f64, lo: f64) -> (f64, f64) {
     const C: [f64; 6] = [
         4.166_666_666_666_66e-2,
         -1.388_888_888_887_411e-3,
@@ -85,8 +98,7 @@ fn cosine(hi: f64, lo: f64) -> f64 {
     let half = 0.5 * z;
     let w = 1.0 - half;
     // The rounding of `1 - half`, the rest of the series, and the remainder's second part.
-    let rest = r.mul_add(z2, (-hi).mul_add(lo, (1.0 - w) - half));
-    w + rest
+    (w, r.mul_add(z2, (-hi).mul_add(lo, (1.0 - w) - half)))
 }
 
 /// The sign of every second quadrant.
@@ -113,6 +125,21 @@ pub fn cos(x: f64) -> f64 {
     let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
     let y = if quadrant & 1 == 0 { cosine } else { sine };
     with_sign(y, quadrant.wrapping_add(1))
+}
+
+/// Unless [`is_far`].
+#[inline(always)]
+pub fn tan(x: f64) -> f64 {
+    let Reduced { hi, lo, quadrant } = reduce(x);
+    let sine = fast_two_sum(hi, sine_rest(hi, lo));
+    let (w, rest) = cosine_parts(hi, lo);
+    let cosine = fast_two_sum(w, rest);
+    let even = quadrant & 1 == 0;
+    let (above, below) = if even { (sine, cosine) } else { (cosine, sine) };
+    let (y, rest) = quotient(above, below);
+    let y = f64::from_bits((y + rest).to_bits() ^ (quadrant << 63));
+    // Among them −0, and the subnormals that would lose bits.
+    if x.abs() < 1e-9 { x } else { y }
 }
 
 /// A remainder that is precise enough where the result is rounded to an `f32`.
