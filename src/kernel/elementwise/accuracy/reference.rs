@@ -95,12 +95,12 @@ fn scale(x: Dd, exponent: i32) -> Dd {
 }
 
 const LN_2: [f64; 3] = [
-    0.6931471805599453,
+    std::f64::consts::LN_2,
     2.3190468138462996e-17,
     5.707708438416212e-34,
 ];
 const HALF_PI: [f64; 3] = [
-    1.5707963267948966,
+    std::f64::consts::FRAC_PI_2,
     6.123233995736766e-17,
     -1.4973849048591698e-33,
 ];
@@ -230,7 +230,7 @@ pub fn log2(x: f64) -> Scaled {
 
 pub fn log10(x: f64) -> Scaled {
     let (k, log) = parts(x);
-    let ln_10 = sum(2.302585092994046, -2.1707562233822494e-16);
+    let ln_10 = sum(std::f64::consts::LN_10, -2.1707562233822494e-16);
     ((product(k, LN_2[0]) + product(k, LN_2[1]) + log) / ln_10).into()
 }
 

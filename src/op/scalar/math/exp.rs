@@ -99,8 +99,7 @@ pub fn exp(x: f64) -> f64 {
 /// Whether the exponential of `x` may not be a normal number.
 #[inline(always)]
 pub fn exp_is_special(x: f64) -> bool {
-    // NaN too.
-    !(x.abs() <= 708.0)
+    (x.abs() > 708.0) | x.is_nan()
 }
 
 /// [`exp`] unless [`exp_is_special`]: the power of two is added to the exponent.

@@ -64,7 +64,7 @@ fn series(f: f64) -> (f64, f64, f64) {
 /// Whether `x` is not a positive normal number.
 #[inline(always)]
 pub fn log_is_special(x: f64) -> bool {
-    !(x >= f64::MIN_POSITIVE) | (x == f64::INFINITY)
+    (x < f64::MIN_POSITIVE) | x.is_nan() | (x == f64::INFINITY)
 }
 
 /// The logarithm of a positive normal number: what is left of [`log`] where nothing is special.
