@@ -117,6 +117,9 @@ macro_rules! bounded {
     ($arity:ident, $variant:ident, $name:ident, Real, $result:ident, $doc:literal) => {
         method!($arity, $variant, $name, Real, [Arith + Ordered], $result, $doc);
     };
+    ($arity:ident, $variant:ident, $name:ident, Elementary, $result:ident, $doc:literal) => {
+        method!($arity, $variant, $name, Inexact, [Inexact], $result, $doc);
+    };
     ($arity:ident, $variant:ident, $name:ident, $class:ident, $result:ident, $doc:literal) => {
         method!($arity, $variant, $name, $class, [$class], $result, $doc);
     };

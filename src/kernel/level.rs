@@ -2,9 +2,13 @@
 
 use std::sync::OnceLock;
 
+use crate::op::scalar::math;
+
 /// An instruction-set level for which kernels are compiled.
 ///
-/// Every level gives the same bits for `+ − × ÷ √`, casts, reductions and random numbers.
+/// Every level gives the same bits for `+ − × ÷ √`, casts, reductions and random numbers made of them;
+/// every level with fused multiply-add, which on x86-64 the portable one has not, also for the
+/// functions of [`math`](crate::op::scalar::math) and the random numbers made of those.
 #[derive(Copy, Clone, PartialEq, Eq, Debug, PartialOrd, Ord)]
 pub enum Level {
     /// What the target always has: SSE2 on x86-64, NEON on Arm.
@@ -17,6 +21,13 @@ pub enum Level {
 
 impl Level {
     const ALL: [Level; 3] = [Level::Portable, Level::Avx2, Level::Avx512];
+
+    /// Whether its kernels use the functions of [`math`] instead of the system's.
+    ///
+    /// [`math`]: crate::op::scalar::math
+    pub fn has_own_math(self) -> bool {
+        self != Level::Portable || math::IN_BASELINE
+    }
 
     /// The levels that this machine can run, lowest first.
     pub fn available() -> impl Iterator<Item = Level> {
@@ -74,14 +85,20 @@ pub fn level() -> Level {
 
 /// Defines functions of three levels with one body: `$portable`, `$avx2` and `$avx512` take the
 /// same arguments and hand them to `$body`, which must be `#[inline(always)]` so that it is compiled
-/// with the features of each. Where there are no such features all three are the portable one.
+/// with the features of each; or two bodies, of which the first is that of the portable level. Where
+/// there are no such features all three are the portable one.
 macro_rules! level_functions {
     (unsafe fn $portable:ident, $avx2:ident, $(#[$attribute:meta])* $avx512:ident ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $body:expr) => {
+        $crate::kernel::level::level_functions!(
+            unsafe fn $portable, $avx2, $(#[$attribute])* $avx512($($arg: $ty),*) $(-> $ret)? = $body, $body
+        );
+    };
+    (unsafe fn $portable:ident, $avx2:ident, $(#[$attribute:meta])* $avx512:ident ($($arg:ident: $ty:ty),* $(,)?) $(-> $ret:ty)? = $portable_body:expr, $body:expr) => {
         /// # Safety
         /// As for the body.
         unsafe fn $portable($($arg: $ty),*) $(-> $ret)? {
             // SAFETY: the caller keeps the contract of the body.
-            unsafe { $body($($arg),*) }
+            unsafe { $portable_body($($arg),*) }
         }
         /// # Safety
         /// As for the body; and the machine must have the level.
@@ -115,6 +132,7 @@ mod tests {
         assert_eq!(available[0], Level::Portable);
         assert!(available.is_sorted());
         assert!(available.contains(&level()));
+        assert_eq!(level().has_own_math(), math::in_use());
         assert_eq!(Level::from_name("AVX2"), Some(Level::Avx2));
         assert_eq!(Level::from_name("mmx"), None);
     }

@@ -1,5 +1,7 @@
 //! Elementwise kernels: one tile in, one tile out.
 
+#[cfg(test)]
+mod accuracy;
 mod cast;
 mod select;
 mod table;

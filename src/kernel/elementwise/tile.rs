@@ -9,6 +9,7 @@ use std::slice::{from_raw_parts, from_raw_parts_mut};
 use super::{Form, TileFn};
 use crate::kernel::level::{Level, level_functions};
 use crate::op::scalar::formula::{Binary, Ternary, Unary};
+use crate::op::scalar::math;
 
 // Loops write to a parameter, because only of a `&mut` parameter the compiler knows that it overlaps
 // nothing else; and they call formulas, not closures, because a closure that is not inlined loses
@@ -38,25 +39,51 @@ pub(super) unsafe fn single<T: Copy>(pointer: *const u8) -> T {
     unsafe { *pointer.cast() }
 }
 
+/// Elements that are computed as if they were near before it is seen whether one was far.
+const BLOCK: usize = 64;
+
 /// The kernels of an operation of one operand.
 pub trait UnaryTile<T: Copy>: Unary<T> {
     /// # Safety
     /// As for [`TileFn`].
     #[inline(always)]
-    unsafe fn body(n: usize, args: &[*const u8; 3], out: *mut u8) {
+    unsafe fn body<const FMA: bool>(n: usize, args: &[*const u8; 3], out: *mut u8) {
         // SAFETY: the contract of `TileFn`.
-        unsafe { Self::run(vector(args[0], n), room(out, n)) }
-    }
-
-    #[inline(always)]
-    fn run(x: &[T], out: &mut [MaybeUninit<Self::Out>]) {
-        let x = &x[..out.len()];
-        for i in 0..out.len() {
-            out[i].write(Self::apply(x[i]));
+        unsafe {
+            if FMA && Self::HAS_NEAR {
+                Self::run_blocks(vector(args[0], n), room(out, n));
+            } else {
+                Self::run::<FMA>(vector(args[0], n), room(out, n));
+            }
         }
     }
 
-    level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8) = Self::body);
+    #[inline(always)]
+    fn run<const FMA: bool>(x: &[T], out: &mut [MaybeUninit<Self::Out>]) {
+        let x = &x[..out.len()];
+        for i in 0..out.len() {
+            out[i].write(Self::apply::<FMA>(x[i]));
+        }
+    }
+
+    /// Blocks as if nothing were far, and once more, by the code for all values, those in which something was.
+    #[inline(always)]
+    fn run_blocks(x: &[T], out: &mut [MaybeUninit<Self::Out>]) {
+        for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+            let x = &x[..out.len()];
+            let mut far = false;
+            for i in 0..out.len() {
+                out[i].write(Self::near(x[i]));
+                far |= Self::is_far(x[i]);
+            }
+            if far {
+                Self::run::<true>(x, out);
+            }
+        }
+    }
+
+    level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8)
+        = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
 
     fn pick(form: Form, level: Level) -> Option<TileFn> {
         (form == Form::Vector).then_some(match level {

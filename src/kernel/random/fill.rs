@@ -8,6 +8,7 @@ use super::philox::Blocks;
 use crate::base::dtype::DType;
 use crate::kernel::level::{Level, level_functions};
 use crate::op::random::{Distribution, Key};
+use crate::op::scalar::math;
 
 /// Words that are generated at once: they stay in the first-level cache until they are values.
 const WORDS: usize = 256;
@@ -66,10 +67,10 @@ pub unsafe fn fill(
                 run.write::<f32, _>(out, n, Normal { mean, std })
             }
             (Distribution::Exponential { rate }, DType::F64) => {
-                run.write::<f64, _>(out, n, Exponential { rate })
+                run.write::<f64, _>(out, n, Exponential { mean: 1.0 / rate })
             }
             (Distribution::Exponential { rate }, DType::F32) => {
-                run.write::<f32, _>(out, n, Exponential { rate })
+                run.write::<f32, _>(out, n, Exponential { mean: 1.0 / rate })
             }
             (Distribution::Integers { low, high }, _) => {
                 let law = Integers {
@@ -107,14 +108,16 @@ trait Law<T>: Copy {
     const PER_BLOCK: usize;
 
     /// The values of whole blocks, whose words they are.
-    fn values(self, words: &[u64], out: &mut [MaybeUninit<T>]);
+    /// By own functions if `FMA`, else by the system's.
+    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]);
 
     #[inline(always)]
-    unsafe fn body(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
-        self.values(words, out);
+    unsafe fn body<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+        self.values::<FMA>(words, out);
     }
 
-    level_functions!(unsafe fn portable, avx2, avx512(law: Self, words: &[u64], out: &mut [MaybeUninit<T>]) = Self::body);
+    level_functions!(unsafe fn portable, avx2, avx512(law: Self, words: &[u64], out: &mut [MaybeUninit<T>])
+        = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
 }
 
 impl Run {
@@ -127,7 +130,8 @@ impl Run {
             // SAFETY: the caller promises the level.
             unsafe { self.contiguous(out, law) };
         } else {
-            self.strided(out, law);
+            // SAFETY: the caller promises the level.
+            unsafe { self.strided(out, law) };
         }
     }
 
@@ -144,7 +148,9 @@ impl Run {
         };
         let (head, mut rest) = out.split_at_mut(head);
         if skipped > 0 {
-            head.copy_from_slice(&self.one_block(block, law)[skipped..skipped + head.len()]);
+            // SAFETY: the caller promises the level.
+            let values = unsafe { self.one_block(block, law) };
+            head.copy_from_slice(&values[skipped..skipped + head.len()]);
             block += 1;
         }
         let mut words = [0u64; WORDS];
@@ -155,21 +161,21 @@ impl Run {
             // SAFETY: the caller promises the level.
             unsafe {
                 self.blocks.words(block, words, self.level);
-                match self.level {
-                    Level::Portable => L::portable(law, words, now),
-                    Level::Avx2 => L::avx2(law, words, now),
-                    Level::Avx512 => L::avx512(law, words, now),
-                }
+                self.values(law, words, now);
             }
             rest = later;
             block += whole as u64;
         }
         if !rest.is_empty() {
-            rest.copy_from_slice(&self.one_block(block, law)[..rest.len()]);
+            // SAFETY: the caller promises the level.
+            let values = unsafe { self.one_block(block, law) };
+            rest.copy_from_slice(&values[..rest.len()]);
         }
     }
 
-    fn strided<T: Copy, L: Law<T>>(self, out: &mut [MaybeUninit<T>], law: L) {
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn strided<T: Copy, L: Law<T>>(self, out: &mut [MaybeUninit<T>], law: L) {
         let per_block = L::PER_BLOCK as u64;
         let mut last = None;
         for (j, out) in out.iter_mut().enumerate() {
@@ -179,17 +185,36 @@ impl Run {
             let block = index / per_block;
             let values = match last {
                 Some((of, values)) if of == block => values,
-                _ => self.one_block(block, law),
+                // SAFETY: the caller promises the level.
+                _ => unsafe { self.one_block(block, law) },
             };
             last = Some((block, values));
             *out = values[(index % per_block) as usize];
         }
     }
 
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn values<T: Copy, L: Law<T>>(self, law: L, words: &[u64], out: &mut [MaybeUninit<T>]) {
+        // SAFETY: the caller promises the level.
+        unsafe {
+            match self.level {
+                Level::Portable => L::portable(law, words, out),
+                Level::Avx2 => L::avx2(law, words, out),
+                Level::Avx512 => L::avx512(law, words, out),
+            }
+        }
+    }
+
     /// The values of one block; those past `PER_BLOCK` are not there.
-    fn one_block<T: Copy, L: Law<T>>(self, block: u64, law: L) -> [MaybeUninit<T>; 4] {
+    ///
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn one_block<T: Copy, L: Law<T>>(self, block: u64, law: L) -> [MaybeUninit<T>; 4] {
         let mut values = [MaybeUninit::uninit(); 4];
-        law.values(&self.blocks.block(block), &mut values[..L::PER_BLOCK]);
+        // By the code of whole runs: the same bits, and no function call for each `mul_add`.
+        // SAFETY: the caller promises the level.
+        unsafe { self.values(law, &self.blocks.block(block), &mut values[..L::PER_BLOCK]) };
         values
     }
 }
@@ -205,7 +230,7 @@ impl Law<f64> for Uniform<f64> {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values(self, words: &[u64], out: &mut [MaybeUninit<f64>]) {
+    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<f64>]) {
         for (out, &word) in out.iter_mut().zip(words) {
             out.write(self.low + self.width * unit(word));
         }
@@ -216,7 +241,7 @@ impl Law<f32> for Uniform<f32> {
     const PER_BLOCK: usize = 4;
 
     #[inline(always)]
-    fn values(self, words: &[u64], out: &mut [MaybeUninit<f32>]) {
+    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<f32>]) {
         let (pairs, _) = out.as_chunks_mut::<2>();
         for (pair, &word) in pairs.iter_mut().zip(words) {
             pair[0].write(self.low + self.width * (((word as u32) >> 8) as f32 * UNIT_24));
@@ -229,6 +254,12 @@ impl Law<f32> for Uniform<f32> {
 #[inline(always)]
 fn unit(word: u64) -> f64 {
     (word >> 11) as f64 * UNIT_53
+}
+
+/// The logarithm of a positive normal number.
+#[inline(always)]
+fn log<const FMA: bool>(x: f64) -> f64 {
+    if FMA { math::log_of_normal(x) } else { x.ln() }
 }
 
 /// A type to which computed doubles are rounded.
@@ -261,31 +292,36 @@ impl<T: FromF64> Law<T> for Normal {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
         let ((pairs, _), (words, _)) = (out.as_chunks_mut::<2>(), words.as_chunks::<2>());
         for (pair, word) in pairs.iter_mut().zip(words) {
             // In (0, 1], so that the logarithm is finite.
-            let radius = (-2.0 * (((word[0] >> 11) + 1) as f64 * UNIT_53).ln()).sqrt();
-            let (sine, cosine) = (TAU * unit(word[1])).sin_cos();
+            let log = log::<FMA>(((word[0] >> 11) + 1) as f64 * UNIT_53);
+            let radius = (-2.0 * log).sqrt();
+            let (sine, cosine) = if FMA {
+                math::sin_cos_of_turns(unit(word[1]))
+            } else {
+                (TAU * unit(word[1])).sin_cos()
+            };
             pair[0].write(T::from_f64(self.mean + self.std * (radius * cosine)));
             pair[1].write(T::from_f64(self.mean + self.std * (radius * sine)));
         }
     }
 }
 
-/// By inversion: `−ln(1 − u) / rate`.
+/// By inversion: `−ln(1 − u)` times the mean.
 #[derive(Clone, Copy)]
 struct Exponential {
-    rate: f64,
+    mean: f64,
 }
 
 impl<T: FromF64> Law<T> for Exponential {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
         for (out, &word) in out.iter_mut().zip(words) {
-            out.write(T::from_f64(-(1.0 - unit(word)).ln() / self.rate));
+            out.write(T::from_f64(-log::<FMA>(1.0 - unit(word)) * self.mean));
         }
     }
 }
@@ -306,7 +342,7 @@ macro_rules! integers {
             const PER_BLOCK: usize = 2;
 
             #[inline(always)]
-            fn values(self, words: &[u64], out: &mut [MaybeUninit<$ty>]) {
+            fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<$ty>]) {
                 if self.range == 0 {
                     for (out, &word) in out.iter_mut().zip(words) {
                         out.write(self.low.wrapping_add(word) as $ty);
@@ -333,7 +369,7 @@ impl Law<u8> for Bernoulli {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values(self, words: &[u64], out: &mut [MaybeUninit<u8>]) {
+    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<u8>]) {
         for (out, &word) in out.iter_mut().zip(words) {
             out.write((unit(word) < self.p) as u8);
         }

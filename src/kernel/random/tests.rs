@@ -79,7 +79,7 @@ fn bytes(
 }
 
 #[test]
-fn elements_do_not_depend_on_runs_steps_or_levels() {
+fn elements_do_not_depend_on_runs_steps_or_levels_with_fma() {
     let integers = Distribution::Integers { low: -5, high: 100 };
     for (distribution, dtype) in [
         (
@@ -127,13 +127,20 @@ fn elements_do_not_depend_on_runs_steps_or_levels() {
     ] {
         assert!(distribution.admits(dtype));
         let (total, size) = (2000, dtype.size());
-        let whole = bytes(&distribution, dtype, 1000, 1, total, Level::Portable);
-        for level in Level::available() {
-            assert_eq!(
-                bytes(&distribution, dtype, 1000, 1, total, level),
-                whole,
-                "{distribution:?}"
-            );
+        let by_math = matches!(
+            distribution,
+            Distribution::Normal { .. } | Distribution::Exponential { .. }
+        );
+        let wholes: Vec<(Level, Vec<u8>)> = Level::available()
+            .map(|level| (level, bytes(&distribution, dtype, 1000, 1, total, level)))
+            .collect();
+        for (level, whole) in &wholes {
+            let level = *level;
+            for (other, other_whole) in &wholes {
+                if !by_math || level.has_own_math() == other.has_own_math() {
+                    assert_eq!(whole, other_whole, "{distribution:?} {level:?} {other:?}");
+                }
+            }
             for (start, n) in [
                 (0, 1),
                 (1, 1),
@@ -157,6 +164,59 @@ fn elements_do_not_depend_on_runs_steps_or_levels() {
                     assert_eq!(part[j * size..(j + 1) * size], whole[at..at + size]);
                 }
             }
+        }
+    }
+}
+
+/// Own functions and the system's, of the same random bits.
+#[test]
+fn levels_without_fma_differ_in_the_last_bits() {
+    let (normal, exponential) = (
+        Distribution::Normal {
+            mean: 0.0,
+            std: 1.0,
+        },
+        Distribution::Exponential { rate: 1.0 },
+    );
+    for distribution in [normal, exponential] {
+        let doubles = |level| -> Vec<f64> {
+            bytes(&distribution, DType::F64, 0, 1, 100_000, level)
+                .chunks(8)
+                .map(|x| f64::from_ne_bytes(x.try_into().unwrap()))
+                .collect()
+        };
+        let portable = doubles(Level::Portable);
+        for level in Level::available() {
+            for (a, b) in portable.iter().zip(doubles(level)) {
+                assert!((a - b).abs() < 1e-14, "{a} {b}");
+            }
+        }
+    }
+}
+
+/// Not a test: prints nanoseconds per element in the first-level cache.
+#[test]
+#[ignore = "measures"]
+fn speed() {
+    let normal = Distribution::Normal {
+        mean: 0.0,
+        std: 1.0,
+    };
+    let mut out = vec![0f64; 1024];
+    for distribution in [normal, Distribution::Exponential { rate: 1.0 }] {
+        for level in Level::available() {
+            let mut best = f64::MAX;
+            for _ in 0..20 {
+                let start = std::time::Instant::now();
+                for _ in 0..100 {
+                    let (n, out) = (out.len(), out.as_mut_ptr().cast());
+                    // SAFETY: room for `n` values; the level is available.
+                    unsafe { fill(&distribution, DType::F64, KEY, 0, 1, n, out, level) };
+                }
+                let time = start.elapsed().as_nanos() as f64 / (100 * out.len()) as f64;
+                best = best.min(time);
+            }
+            println!("{distribution:?} {level:?}: {best:.2} ns");
         }
     }
 }

@@ -4,9 +4,26 @@ use crate::base::element::{Element, Numeric};
 use crate::op::table::for_each_op;
 
 /// An operation of one operand of type `T`.
-pub trait Unary<T>: 'static {
+pub trait Unary<T: Copy>: 'static {
     type Out: Element;
-    fn apply(x: T) -> Self::Out;
+
+    /// The result; if `FMA`, by the code for machines that have it, if the operation has such code.
+    fn apply<const FMA: bool>(x: T) -> Self::Out;
+
+    /// Whether [`near`](Unary::near) is other code than `apply::<true>`.
+    const HAS_NEAR: bool = false;
+
+    /// Whether [`near`](Unary::near) does not hold for the value.
+    #[inline(always)]
+    fn is_far(_: T) -> bool {
+        false
+    }
+
+    /// What `apply::<true>` gives of a value that is not far, by less code and without a branch.
+    #[inline(always)]
+    fn near(x: T) -> Self::Out {
+        Self::apply::<true>(x)
+    }
 }
 
 /// An operation of two operands of type `T`.
@@ -46,11 +63,59 @@ macro_rules! result {
 }
 
 macro_rules! formula {
+    (Unary, $variant:ident, exp, $class:ident, $result:ident) => {
+        formula!(near $variant, exp, exp_near, exp_is_far, $class);
+    };
+    (Unary, $variant:ident, log, $class:ident, $result:ident) => {
+        formula!(near $variant, log, log_near, log_is_far, $class);
+    };
+    (Unary, $variant:ident, sin, $class:ident, $result:ident) => {
+        formula!(near $variant, sin, sin_near, angle_is_far, $class);
+    };
+    (Unary, $variant:ident, cos, $class:ident, $result:ident) => {
+        formula!(near $variant, cos, cos_near, angle_is_far, $class);
+    };
+    (Unary, $variant:ident, tan, $class:ident, $result:ident) => {
+        formula!(near $variant, tan, tan_near, angle_is_far, $class);
+    };
+    (Unary, $variant:ident, sinh, $class:ident, $result:ident) => {
+        formula!(near $variant, sinh, sinh_near, sinh_is_far, $class);
+    };
+    (Unary, $variant:ident, cosh, $class:ident, $result:ident) => {
+        formula!(near $variant, cosh, cosh_near, sinh_is_far, $class);
+    };
+    (near $variant:ident, $name:ident, $near:ident, $is_far:ident, $class:ident) => {
+        impl<T: scalar::$class> Unary<T> for $variant {
+            type Out = T;
+            const HAS_NEAR: bool = T::HAS_NEAR;
+            #[inline(always)]
+            fn apply<const FMA: bool>(x: T) -> T {
+                <T as scalar::$class>::$name::<FMA>(x)
+            }
+            #[inline(always)]
+            fn is_far(x: T) -> bool {
+                x.$is_far()
+            }
+            #[inline(always)]
+            fn near(x: T) -> T {
+                x.$near()
+            }
+        }
+    };
+    (Unary, $variant:ident, $name:ident, Elementary, $result:ident) => {
+        impl<T: scalar::Elementary> Unary<T> for $variant {
+            type Out = result!($result, T);
+            #[inline(always)]
+            fn apply<const FMA: bool>(x: T) -> Self::Out {
+                <T as scalar::Elementary>::$name::<FMA>(x)
+            }
+        }
+    };
     (Unary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
         impl<T: scalar::$class> Unary<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
-            fn apply(x: T) -> Self::Out {
+            fn apply<const FMA: bool>(x: T) -> Self::Out {
                 <T as scalar::$class>::$name(x)
             }
         }

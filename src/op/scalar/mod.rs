@@ -8,10 +8,12 @@ pub mod arith;
 pub mod bits;
 pub mod cast;
 pub mod complex;
+pub mod elementary;
 pub mod float;
 pub mod formula;
 pub mod inexact;
 pub mod inverse;
+pub mod math;
 pub mod ordered;
 pub mod real;
 #[cfg(test)]
@@ -20,6 +22,7 @@ mod tests;
 pub use any::Any;
 pub use arith::Arith;
 pub use bits::{Bits, Integer};
+pub use elementary::Elementary;
 pub use float::Float;
 pub use inexact::Inexact;
 pub use ordered::Ordered;
@@ -56,6 +59,7 @@ macro_rules! with_class {
         $crate::op::scalar::match_dtype!($($rest)*; F32 f32, F64 f64,
             Complex64 num_complex::Complex<f32>, Complex128 num_complex::Complex<f64>)
     };
+    (Elementary, $($rest:tt)*) => { $crate::op::scalar::with_class!(Inexact, $($rest)*) };
     (Float, $($rest:tt)*) => {
         $crate::op::scalar::match_dtype!($($rest)*; F32 f32, F64 f64)
     };

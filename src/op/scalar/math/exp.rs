@@ -1,0 +1,149 @@
+//! Exponentials: `x = n ln 2 + r`, a polynomial for `e^r`, and `2^n` put into the exponent (Tang,
+//! "Table-driven implementation of the exponential function", 1989, without the table).
+
+use super::{LN_2, ROUND, fast_two_sum, two_product, two_sum};
+
+const LOG2_E: f64 = std::f64::consts::LOG2_E;
+/// The first 42 bits of ln 2, of which products with `n` are exact, and the rest.
+const LN_2_SPLIT: [f64; 2] = [0.6931471805598903, 5.497923018708371e-14];
+
+/// `e^(hi + lo)` times `2^n`, where `|hi|` is at most ln 2 / 2 and a bit.
+#[derive(Clone, Copy)]
+struct Reduced {
+    hi: f64,
+    lo: f64,
+    /// `ROUND + n`.
+    n: f64,
+}
+
+#[inline(always)]
+fn reduce(x: f64) -> Reduced {
+    let shifted = x.mul_add(LOG2_E, ROUND);
+    let n = shifted - ROUND;
+    Reduced {
+        hi: n.mul_add(-LN_2_SPLIT[0], x),
+        lo: n * -LN_2_SPLIT[1],
+        n: shifted,
+    }
+}
+
+/// `e^r - 1 - r`, divided by `r²`: interpolated at the Chebyshev points, within 2^-62 of `e^r`.
+#[inline(always)]
+fn tail(r: f64) -> f64 {
+    const C: [f64; 11] = [
+        0.5,
+        0.1666666666666667,
+        0.04166666666666667,
+        0.008333333333326129,
+        0.0013888888888883744,
+        0.00019841269874840768,
+        2.4801587325562125e-05,
+        2.7557255374658744e-06,
+        2.755727362486648e-07,
+        2.510522763655176e-08,
+        2.0914694560351592e-09,
+    ];
+    // Estrin's scheme: pairs side by side, to wait less for each other.
+    let r2 = r * r;
+    let r4 = r2 * r2;
+    let c01 = C[1].mul_add(r, C[0]);
+    let c23 = C[3].mul_add(r, C[2]);
+    let c45 = C[5].mul_add(r, C[4]);
+    let c67 = C[7].mul_add(r, C[6]);
+    let c89 = C[9].mul_add(r, C[8]);
+    let c0 = c23.mul_add(r2, c01);
+    let c4 = c67.mul_add(r2, c45);
+    let c8 = C[10].mul_add(r2, c89);
+    c8.mul_add(r4, c4).mul_add(r4, c0)
+}
+
+impl Reduced {
+    /// `e^(hi + lo)`.
+    #[inline(always)]
+    fn fraction(self) -> f64 {
+        let (sum, error) = fast_two_sum(1.0, self.hi);
+        let r = self.hi + self.lo;
+        sum + (error + tail(r).mul_add(r * r, self.lo))
+    }
+
+    #[inline(always)]
+    fn exp(self) -> f64 {
+        scale(self.fraction(), self.n)
+    }
+}
+
+/// `y * 2^n`, in two exact steps but for the underflow of the last; `|n|` is below 2000.
+#[inline(always)]
+fn scale(y: f64, shifted: f64) -> f64 {
+    const OFFSET: u64 = 2048;
+    // Positive, so that a logical shift halves it: an arithmetic one of 64 bits needs AVX-512.
+    let n = (shifted.to_bits().wrapping_sub(ROUND.to_bits())).wrapping_add(OFFSET);
+    let half = n >> 1;
+    let rest = n.wrapping_sub(half);
+    let power = |n: u64| f64::from_bits(n.wrapping_sub(OFFSET / 2 - 1023) << 52);
+    y * power(half) * power(rest)
+}
+
+/// `x` within an interval; NaN stays NaN.
+#[inline(always)]
+fn within(x: f64, low: f64, high: f64) -> f64 {
+    let x = if x < low { low } else { x };
+    if x > high { high } else { x }
+}
+
+#[inline(always)]
+pub fn exp(x: f64) -> f64 {
+    reduce(within(x, -750.0, 710.0)).exp()
+}
+
+/// Whether the exponential of `x` may not be a normal number.
+#[inline(always)]
+pub fn exp_is_special(x: f64) -> bool {
+    (x.abs() > 708.0) | x.is_nan()
+}
+
+/// [`exp`] unless [`exp_is_special`]: the power of two is added to the exponent.
+#[inline(always)]
+pub fn exp_of_moderate(x: f64) -> f64 {
+    let reduced = reduce(x);
+    let power = reduced.n.to_bits() << 52;
+    f64::from_bits(reduced.fraction().to_bits().wrapping_add(power))
+}
+
+#[inline(always)]
+pub fn exp2(x: f64) -> f64 {
+    let x = within(x, -1080.0, 1025.0);
+    let shifted = x + ROUND;
+    let r = x - (shifted - ROUND);
+    let (hi, lo) = two_product(r, LN_2[0]);
+    Reduced {
+        hi,
+        lo: r.mul_add(LN_2[1], lo),
+        n: shifted,
+    }
+    .exp()
+}
+
+/// `e^x - 1` as a leading part and a small one, both of half the value; `x` is from -45 to 710.
+#[inline(always)]
+pub(super) fn half_expm1(x: f64) -> (f64, f64) {
+    let reduced = reduce(x);
+    // Where 1 is taken off, more bits of the rest are seen: what is missing in `r` counts `e^r` times.
+    let (r, missing) = fast_two_sum(reduced.hi, reduced.lo);
+    let above = tail(r).mul_add(r * r, missing.mul_add(r, missing));
+    // Half of it, because 2^1024 is none.
+    let n = reduced.n.to_bits().wrapping_sub(ROUND.to_bits());
+    let power = f64::from_bits(n.wrapping_add(1022) << 52);
+    let (whole, whole_error) = two_sum(power, -0.5);
+    let (hi, error) = two_sum(whole, r * power);
+    let lo = above.mul_add(power, error + whole_error);
+    fast_two_sum(hi, lo)
+}
+
+#[inline(always)]
+pub fn expm1(x: f64) -> f64 {
+    let (hi, lo) = half_expm1(within(x, -45.0, 710.0));
+    let y = 2.0 * (hi + lo);
+    // Among them −0, and the subnormals that would lose bits.
+    if x.abs() < 1e-17 { x } else { y }
+}
