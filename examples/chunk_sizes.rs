@@ -24,7 +24,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut out = "chunk_sizes.svg".to_owned();
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
-        let value = words.next().ok_or_else(|| format!("{word} needs a value"))?;
+        let value = words
+            .next()
+            .ok_or_else(|| format!("{word} needs a value"))?;
         match word.as_str() {
             "--size" => size = value.parse()?,
             "--out" => out = value,
@@ -32,9 +34,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
 
-    let x = random::Generator::new(42).uniform::<f64>([size, size], Bands(size)).persist()?;
+    let x = random::Generator::new(42)
+        .uniform::<f64>([size, size], Bands(size))
+        .persist()?;
     println!("{size} × {size} float64 in memory, milliseconds (median of {REPEATS})\n");
-    println!("{:>10} {:>12} {:>10} {:>16}", "chunks", "blocks", "x.mean(0)", "(2x+1).mean(0)");
+    println!(
+        "{:>10} {:>12} {:>10} {:>16}",
+        "chunks", "blocks", "x.mean(0)", "(2x+1).mean(0)"
+    );
     let mut rows = Vec::new();
     for chunk in CHUNKS.into_iter().filter(|&chunk| chunk <= size) {
         let chunked = x.rechunk([chunk, chunk]);
@@ -43,7 +50,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             mean: median(|| chunked.mean(0))?,
             affine_mean: median(|| (2.0 * &chunked + 1.0).mean(0))?,
         };
-        println!("{chunk:>10} {:>12} {:>10.1} {:>16.1}", chunked.num_blocks(), row.mean, row.affine_mean);
+        println!(
+            "{chunk:>10} {:>12} {:>10.1} {:>16.1}",
+            chunked.num_blocks(),
+            row.mean,
+            row.affine_mean
+        );
         rows.push(row);
     }
     std::fs::write(&out, plot(&rows))?;
@@ -52,7 +64,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Chunks of whole rows, as a specification.
-#[expect(non_snake_case, reason = "reads like the specifications of the library")]
+#[expect(
+    non_snake_case,
+    reason = "reads like the specifications of the library"
+)]
 fn Bands(size: usize) -> [usize; 2] {
     [(size / 10).max(1), size]
 }
@@ -76,7 +91,11 @@ fn plot(rows: &[Row]) -> String {
     const HEIGHT: f64 = 360.0;
     const LEFT: f64 = 60.0;
     const BOTTOM: f64 = 50.0;
-    let highest = rows.iter().map(|row| row.mean.max(row.affine_mean)).fold(1.0, f64::max) * 1.1;
+    let highest = rows
+        .iter()
+        .map(|row| row.mean.max(row.affine_mean))
+        .fold(1.0, f64::max)
+        * 1.1;
     let (first, last) = (rows[0].chunk as f64, rows[rows.len() - 1].chunk as f64);
     let x = |chunk: usize| {
         LEFT + (WIDTH - LEFT - 20.0) * ((chunk as f64 / first).ln() / (last / first).ln().max(1e-9))
@@ -90,21 +109,64 @@ fn plot(rows: &[Row]) -> String {
     for tick in 0..=4 {
         let ms = highest * f64::from(tick) / 4.0;
         let at = y(ms);
-        writeln!(svg, "<line x1='{LEFT}' x2='{}' y1='{at:.1}' y2='{at:.1}' stroke='#ddd'/>", WIDTH - 20.0).expect("text");
-        writeln!(svg, "<text x='{}' y='{:.1}' text-anchor='end'>{ms:.0} ms</text>", LEFT - 6.0, at + 4.0).expect("text");
+        writeln!(
+            svg,
+            "<line x1='{LEFT}' x2='{}' y1='{at:.1}' y2='{at:.1}' stroke='#ddd'/>",
+            WIDTH - 20.0
+        )
+        .expect("text");
+        writeln!(
+            svg,
+            "<text x='{}' y='{:.1}' text-anchor='end'>{ms:.0} ms</text>",
+            LEFT - 6.0,
+            at + 4.0
+        )
+        .expect("text");
     }
     for row in rows {
         let at = x(row.chunk);
-        writeln!(svg, "<text x='{at:.1}' y='{}' text-anchor='middle'>{}</text>", HEIGHT - BOTTOM + 18.0, row.chunk).expect("text");
+        writeln!(
+            svg,
+            "<text x='{at:.1}' y='{}' text-anchor='middle'>{}</text>",
+            HEIGHT - BOTTOM + 18.0,
+            row.chunk
+        )
+        .expect("text");
     }
-    writeln!(svg, "<text x='{}' y='{}' text-anchor='middle'>chunk size (both axes)</text>", WIDTH / 2.0, HEIGHT - 10.0).expect("text");
+    writeln!(
+        svg,
+        "<text x='{}' y='{}' text-anchor='middle'>chunk size (both axes)</text>",
+        WIDTH / 2.0,
+        HEIGHT - 10.0
+    )
+    .expect("text");
     for (name, color, at, ms) in [
-        ("x.mean(0)", "#1f77b4", 16.0, (|row: &Row| row.mean) as fn(&Row) -> f64),
-        ("(2x+1).mean(0)", "#d62728", 32.0, |row: &Row| row.affine_mean),
+        (
+            "x.mean(0)",
+            "#1f77b4",
+            16.0,
+            (|row: &Row| row.mean) as fn(&Row) -> f64,
+        ),
+        ("(2x+1).mean(0)", "#d62728", 32.0, |row: &Row| {
+            row.affine_mean
+        }),
     ] {
-        let points: Vec<String> = rows.iter().map(|row| format!("{:.1},{:.1}", x(row.chunk), y(ms(row)))).collect();
-        writeln!(svg, "<polyline points='{}' fill='none' stroke='{color}' stroke-width='2'/>", points.join(" ")).expect("text");
-        writeln!(svg, "<text x='{}' y='{at}' fill='{color}' text-anchor='end'>{name}</text>", WIDTH - 20.0).expect("text");
+        let points: Vec<String> = rows
+            .iter()
+            .map(|row| format!("{:.1},{:.1}", x(row.chunk), y(ms(row))))
+            .collect();
+        writeln!(
+            svg,
+            "<polyline points='{}' fill='none' stroke='{color}' stroke-width='2'/>",
+            points.join(" ")
+        )
+        .expect("text");
+        writeln!(
+            svg,
+            "<text x='{}' y='{at}' fill='{color}' text-anchor='end'>{name}</text>",
+            WIDTH - 20.0
+        )
+        .expect("text");
     }
     svg.push_str("</svg>\n");
     svg

@@ -36,7 +36,9 @@ impl Reducer<f64> for FullestBin {
 fn main() -> flagstone::Result<()> {
     let x = random::Generator::new(7).uniform::<f64>([100_000, 8], [10_000, 8]);
     let fullest = x.reduce(FullestBin, 0).compute()?;
-    println!("of 100,000 values a bin should hold 10,000; the fullest of each column holds\n{fullest}");
+    println!(
+        "of 100,000 values a bin should hold 10,000; the fullest of each column holds\n{fullest}"
+    );
     let all = x.reduce(FullestBin, ..).item()?;
     println!("and of all 800,000 values {all}");
     Ok(())

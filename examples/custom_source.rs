@@ -45,14 +45,27 @@ impl Source for Hills {
 
 fn main() -> flagstone::Result<()> {
     let read = Arc::new(AtomicUsize::new(0));
-    let heights = Array::from_source(Hills { shape: [200_000, 200_000], read: read.clone() });
-    println!("{heights}: {} GB if it were stored", heights.nbytes() / 1_000_000_000);
+    let heights = Array::from_source(Hills {
+        shape: [200_000, 200_000],
+        read: read.clone(),
+    });
+    println!(
+        "{heights}: {} GB if it were stored",
+        heights.nbytes() / 1_000_000_000
+    );
 
     let profile = heights.slice(s![50_000, ..;100]).compute()?;
-    println!("a profile of {} points read {} elements", profile.len(), read.swap(0, Ordering::Relaxed));
+    println!(
+        "a profile of {} points read {} elements",
+        profile.len(),
+        read.swap(0, Ordering::Relaxed)
+    );
 
     let valley = heights.slice(s![..2000, ..3000]);
     let (low, mean) = flagstone::compute((valley.min(..), valley.mean(..)))?;
-    println!("a valley: lowest {low:.1} m, mean {mean:.1} m, from {} elements, each read once", read.load(Ordering::Relaxed));
+    println!(
+        "a valley: lowest {low:.1} m, mean {mean:.1} m, from {} elements, each read once",
+        read.load(Ordering::Relaxed)
+    );
     Ok(())
 }

@@ -17,9 +17,26 @@ fn main() -> flagstone::Result<()> {
 
     show("axis", a.sum(2).compute());
     show("slice", a.slice(s![.., 7]).compute());
-    show("chunks", Array::<f64>::zeros([10, 10], ([3, 3], 10)).compute());
-    show("panic", a.map(|value| if value == 0.0 { panic!("no zeros, please") } else { value }).compute());
-    show("block", a.map_blocks(|_| ndarray::ArrayD::<f64>::zeros(vec![1])).compute());
+    show(
+        "chunks",
+        Array::<f64>::zeros([10, 10], ([3, 3], 10)).compute(),
+    );
+    show(
+        "panic",
+        a.map(|value| {
+            if value == 0.0 {
+                panic!("no zeros, please")
+            } else {
+                value
+            }
+        })
+        .compute(),
+    );
+    show(
+        "block",
+        a.map_blocks(|_| ndarray::ArrayD::<f64>::zeros(vec![1]))
+            .compute(),
+    );
 
     let small = Engine::builder().memory("1 KiB").build()?;
     let x = random::Generator::new(1).normal::<f64>([1000, 1000], 100);

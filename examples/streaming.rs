@@ -17,9 +17,15 @@ fn main() -> flagstone::Result<()> {
     let mut largest = f32::NEG_INFINITY;
     for block in engine.blocks(&y).take(25) {
         let block = block?;
-        largest = block.values().fold(largest, |largest, &value| largest.max(value));
+        largest = block
+            .values()
+            .fold(largest, |largest, &value| largest.max(value));
         if block.index()[1] == 4 {
-            println!("block {:?} at {}: largest so far {largest:.3}", block.index(), block.region());
+            println!(
+                "block {:?} at {}: largest so far {largest:.3}",
+                block.index(),
+                block.region()
+            );
         }
     }
     // Dropping the iterator has cancelled the rest.

@@ -49,7 +49,10 @@ fn what_waits_for_a_reduction_is_computed_again_unless_told_otherwise() {
 #[test]
 fn a_slice_computes_what_it_shows() {
     let (x, calls) = counted();
-    (&x + 1.0).slice(flagstone::s![..10, ..10]).compute().unwrap();
+    (&x + 1.0)
+        .slice(flagstone::s![..10, ..10])
+        .compute()
+        .unwrap();
     assert_eq!(calls.swap(0, Ordering::Relaxed), 100);
     x.mean(0).slice(flagstone::s![..5]).compute().unwrap();
     assert_eq!(calls.swap(0, Ordering::Relaxed), 5 * SHAPE[0]);

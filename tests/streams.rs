@@ -4,7 +4,9 @@ use flagstone::{Array, compute, concatenate, keep};
 use ndarray::{Array2, ArrayD, Axis, Slice, s};
 
 fn numbers() -> Array<f64> {
-    Array::<f64>::arange(0.0, 60.0, 1.0, ..).reshape([6, 10]).rechunk([4, 3])
+    Array::<f64>::arange(0.0, 60.0, 1.0, ..)
+        .reshape([6, 10])
+        .rechunk([4, 3])
 }
 
 /// The blocks put together must be what `compute` gives.
@@ -58,7 +60,10 @@ fn results_go_into_arrays_of_any_strides() {
     assert_eq!(large.sum(), 1770.0);
 
     let error = x.compute_into(&mut Array2::zeros((6, 9))).unwrap_err();
-    assert!(error.is_shape() && error.to_string().contains("[6, 10]"), "{error}");
+    assert!(
+        error.is_shape() && error.to_string().contains("[6, 10]"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -26,7 +26,12 @@ impl Checksum {
         match self {
             Checksum::Bits(bits) => format!("bits {bits:016x}"),
             Checksum::Values { values, .. } => {
-                format!("{} values, first {:?}, sum {:?}", values.len(), values.first(), values.iter().sum::<f64>())
+                format!(
+                    "{} values, first {:?}, sum {:?}",
+                    values.len(),
+                    values.first(),
+                    values.iter().sum::<f64>()
+                )
             }
         }
     }

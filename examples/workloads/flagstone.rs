@@ -20,10 +20,15 @@ impl Flagstone {
         if let Some(bytes) = memory {
             builder = builder.memory(bytes);
         }
-        Ok(Flagstone { engine: builder.build()? })
+        Ok(Flagstone {
+            engine: builder.build()?,
+        })
     }
 
-    fn one<C: Compute<Output = ArrayD<f64>>>(&self, what: C) -> ::flagstone::Result<(Answer, Report)> {
+    fn one<C: Compute<Output = ArrayD<f64>>>(
+        &self,
+        what: C,
+    ) -> ::flagstone::Result<(Answer, Report)> {
         let (result, report) = self.engine.measure(&what)?;
         Ok((Answer::Reduced(result.into_raw_vec_and_offset().0), report))
     }
@@ -64,10 +69,16 @@ impl Flagstone {
             "moments" => {
                 let x = x();
                 let ((mean, std, min, max), report) =
-                    self.engine.measure(&(x.mean(0), x.std(0), x.min(0), x.max(0)))?;
-                (Answer::Reduced([mean, std, min, max].into_iter().flatten().collect()), report)
+                    self.engine
+                        .measure(&(x.mean(0), x.std(0), x.min(0), x.max(0)))?;
+                (
+                    Answer::Reduced([mean, std, min, max].into_iter().flatten().collect()),
+                    report,
+                )
             }
-            "double_diff" => self.one((x().slice(s![1.., 1..]) - y().slice(s![..-1, ..-1])).sum(..))?,
+            "double_diff" => {
+                self.one((x().slice(s![1.., 1..]) - y().slice(s![..-1, ..-1])).sum(..))?
+            }
             "tall" => {
                 let row = array(&input.y).rechunk(chunks[1]);
                 self.one((x() + row).mean(0))?
@@ -81,12 +92,18 @@ impl Flagstone {
 }
 
 fn array(values: &Option<ndarray::ArcArray1<f64>>) -> Array<f64> {
-    let values = values.clone().expect("the workload's row in the table says what it reads");
+    let values = values
+        .clone()
+        .expect("the workload's row in the table says what it reads");
     Array::from_ndarray(values, ..)
 }
 
 /// The same memory as a matrix: nothing is copied.
-fn matrix(values: &Option<ndarray::ArcArray1<f64>>, shape: [usize; 2], chunks: [usize; 2]) -> Array<f64> {
+fn matrix(
+    values: &Option<ndarray::ArcArray1<f64>>,
+    shape: [usize; 2],
+    chunks: [usize; 2],
+) -> Array<f64> {
     array(values).reshape(shape).rechunk(chunks)
 }
 

@@ -73,7 +73,10 @@ fn compare_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let flagstone = Flagstone::new(options.threads, options.memory)?;
     let limit = Limit { pool: &pool };
     for workload in &options.workloads {
-        println!("{}", compare([&flagstone, &limit], workload, options, &pool)?);
+        println!(
+            "{}",
+            compare([&flagstone, &limit], workload, options, &pool)?
+        );
     }
     Ok(())
 }
@@ -87,7 +90,10 @@ fn compare(
 ) -> Result<String, Box<dyn std::error::Error>> {
     let input = input(workload, options, pool)?;
     let sample = |engine: &dyn Engine| engine.run(workload, &input);
-    let warm: Vec<Sample> = engines.iter().map(|engine| sample(*engine)).collect::<Result<_, _>>()?;
+    let warm: Vec<Sample> = engines
+        .iter()
+        .map(|engine| sample(*engine))
+        .collect::<Result<_, _>>()?;
     let mut seconds = [Vec::new(), Vec::new()];
     let mut ratios = Vec::with_capacity(options.pairs);
     let mut agrees = warm[0].checksum.agrees(&warm[1].checksum);
@@ -109,7 +115,12 @@ fn compare(
         .number("ratio", median(&mut ratios))
         .text("checksums", if agrees { "agree" } else { "differ" });
     if !agrees {
-        eprintln!("{}: the two engines' checksums differ: {:?} {:?}", workload.name, warm[0].checksum.brief(), warm[1].checksum.brief());
+        eprintln!(
+            "{}: the two engines' checksums differ: {:?} {:?}",
+            workload.name,
+            warm[0].checksum.brief(),
+            warm[1].checksum.brief()
+        );
     }
     Ok(object.finish())
 }
@@ -117,7 +128,11 @@ fn compare(
 fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     let middle = values.len() / 2;
-    if values.len() % 2 == 1 { values[middle] } else { (values[middle - 1] + values[middle]) / 2.0 }
+    if values.len() % 2 == 1 {
+        values[middle]
+    } else {
+        (values[middle - 1] + values[middle]) / 2.0
+    }
 }
 
 /// What the workload works on, in the shape that was asked for.
@@ -126,8 +141,14 @@ fn input(
     options: &Options,
     pool: &rayon::ThreadPool,
 ) -> Result<Input, Box<dyn std::error::Error>> {
-    let shape = options.shape.clone().unwrap_or_else(|| workload.shape.to_vec());
-    let chunks = options.chunks.clone().unwrap_or_else(|| workload.chunks.to_vec());
+    let shape = options
+        .shape
+        .clone()
+        .unwrap_or_else(|| workload.shape.to_vec());
+    let chunks = options
+        .chunks
+        .clone()
+        .unwrap_or_else(|| workload.chunks.to_vec());
     if shape.len() != 2 || chunks.len() != 2 {
         return Err(
             format!("workloads are of two axes: shape {shape:?}, chunks {chunks:?}").into(),

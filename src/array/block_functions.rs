@@ -158,11 +158,26 @@ where
     I::Item: Borrow<Array<T>>,
 {
     let at = Location::caller();
-    let inputs: Result<Vec<Value>> = arrays.into_iter().map(|array| array.borrow().value.clone()).collect();
+    let inputs: Result<Vec<Value>> = arrays
+        .into_iter()
+        .map(|array| array.borrow().value.clone())
+        .collect();
     let value = inputs.and_then(|inputs| {
-        let chunks = chunks.into_spec().resolve(&shape.into_shape(), size_of::<U>())?;
-        let function = Arc::new(Many { function, elements: PhantomData });
-        Ok(build::block_fn(function, "map_blocks", &inputs, vec![(U::DTYPE, chunks)], at)?[0].clone())
+        let chunks = chunks
+            .into_spec()
+            .resolve(&shape.into_shape(), size_of::<U>())?;
+        let function = Arc::new(Many {
+            function,
+            elements: PhantomData,
+        });
+        Ok(build::block_fn(
+            function,
+            "map_blocks",
+            &inputs,
+            vec![(U::DTYPE, chunks)],
+            at,
+        )?[0]
+            .clone())
     });
     Array::from_plan(value, at)
 }
@@ -178,9 +193,16 @@ where
     U: Element,
     F: Fn(&[ArrayViewD<'_, T>]) -> ArrayD<U> + Send + Sync,
 {
-    unsafe fn call(&self, _: &[usize], _: &Region, inputs: &[RawBlock], outputs: Vec<RawViewMut>) -> Result<()> {
+    unsafe fn call(
+        &self,
+        _: &[usize],
+        _: &Region,
+        inputs: &[RawBlock],
+        outputs: Vec<RawViewMut>,
+    ) -> Result<()> {
         // SAFETY: as for one input.
-        let views: Vec<ArrayViewD<'_, T>> = inputs.iter().map(|input| unsafe { typed(input) }).collect();
+        let views: Vec<ArrayViewD<'_, T>> =
+            inputs.iter().map(|input| unsafe { typed(input) }).collect();
         put((self.function)(&views), outputs)
     }
 }

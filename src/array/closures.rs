@@ -30,8 +30,17 @@ impl<T: Element> Array<T> {
     pub fn map<U: Element>(&self, function: impl Fn(T) -> U + Send + Sync + 'static) -> Array<U> {
         let at = Location::caller();
         self.then(at, |value| {
-            let map = One { function, elements: PhantomData };
-            build::elementwise(ElementFunc::Map(Arc::new(map)), "map", &[Term::Array(value.clone())], U::DTYPE, at)
+            let map = One {
+                function,
+                elements: PhantomData,
+            };
+            build::elementwise(
+                ElementFunc::Map(Arc::new(map)),
+                "map",
+                &[Term::Array(value.clone())],
+                U::DTYPE,
+                at,
+            )
         })
     }
 
@@ -56,9 +65,18 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let other = other.into_term().0;
         self.then(at, |value| {
-            let map = Two { function, elements: PhantomData };
+            let map = Two {
+                function,
+                elements: PhantomData,
+            };
             let terms = [Term::Array(value.clone()), other?];
-            build::elementwise(ElementFunc::Map(Arc::new(map)), "zip_map", &terms, V::DTYPE, at)
+            build::elementwise(
+                ElementFunc::Map(Arc::new(map)),
+                "zip_map",
+                &terms,
+                V::DTYPE,
+                at,
+            )
         })
     }
 }
@@ -107,12 +125,17 @@ impl<T: Element, U: Element, V: Element, F: Fn(T, U) -> V + Send + Sync> Two<T, 
         let (a, b) = (args[0].cast::<T>(), args[1].cast::<U>());
         for i in 0..n {
             // SAFETY: the caller's contract: operands of `n` elements, or one where the step is 0.
-            unsafe { out.add(i).write((self.function)(*a.add(i * steps[0]), *b.add(i * steps[1]))) };
+            unsafe {
+                out.add(i)
+                    .write((self.function)(*a.add(i * steps[0]), *b.add(i * steps[1])))
+            };
         }
     }
 }
 
-impl<T: Element, U: Element, V: Element, F: Fn(T, U) -> V + Send + Sync> TileMap for Two<T, U, V, F> {
+impl<T: Element, U: Element, V: Element, F: Fn(T, U) -> V + Send + Sync> TileMap
+    for Two<T, U, V, F>
+{
     unsafe fn apply(&self, n: usize, args: &[*const u8; 3], steps: [usize; 3], out: *mut u8) {
         // SAFETY: as above.
         unsafe { at_level(Loop(|| self.each(n, args, steps, out))) };

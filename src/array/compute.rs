@@ -65,7 +65,11 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
         if planned.order.floor <= budget {
             break;
         }
-        options = Options { shrink, share_loads: share, ..options };
+        options = Options {
+            shrink,
+            share_loads: share,
+            ..options
+        };
         let smaller = attempt(&roots, places, &options);
         if smaller.order.floor < planned.order.floor {
             planned = smaller;
@@ -95,7 +99,11 @@ fn attempt(roots: &[Value], places: &[Place], options: &Options) -> Planned {
     }
 }
 
-fn make_fold(op: ReduceOp, dtype: crate::base::dtype::DType, masked: bool) -> Option<Box<dyn Fold>> {
+fn make_fold(
+    op: ReduceOp,
+    dtype: crate::base::dtype::DType,
+    masked: bool,
+) -> Option<Box<dyn Fold>> {
     crate::kernel::reduce::fold(op, dtype, masked, level())
 }
 
@@ -106,18 +114,28 @@ impl Planned {
         let opaque = !env.maps.is_empty()
             || !env.block_fns.is_empty()
             || !env.sources.is_empty()
-            || env.generates.iter().any(|generate| matches!(generate, Generate::Closure { .. }));
+            || env
+                .generates
+                .iter()
+                .any(|generate| matches!(generate, Generate::Closure { .. }));
         if opaque && self.tasks.len() > 1 {
             return false;
         }
-        let cost: f64 = self.graph.dag.node_weights().map(|stage| stage.cost * stage.tasks() as f64).sum();
+        let cost: f64 = self
+            .graph
+            .dag
+            .node_weights()
+            .map(|stage| stage.cost * stage.tasks() as f64)
+            .sum();
         cost < SERIAL_COST
     }
 }
 
 /// Lets long tasks look whether their run was cancelled.
 pub(super) fn stop(engine: &Engine) -> Stop {
-    engine.cancel.clone().map_or_else(Stop::never, |cancel| Stop::when(move || cancel.is_cancelled()))
+    engine.cancel.clone().map_or_else(Stop::never, |cancel| {
+        Stop::when(move || cancel.is_cancelled())
+    })
 }
 
 /// A graph's tasks as the executor sees them.
@@ -155,12 +173,17 @@ pub struct Request {
 
 fn allocate<T: Element>(shape: &[usize]) -> Result<Pending> {
     let mut elements = zeros::<T>(shape.iter().product());
-    Ok(Pending { first: elements.as_mut_ptr().cast(), shape: shape.to_vec(), owner: Box::new(elements) })
+    Ok(Pending {
+        first: elements.as_mut_ptr().cast(),
+        shape: shape.to_vec(),
+        owner: Box::new(elements),
+    })
 }
 
 /// Zeros: fresh pages from the system, huge where it has them, untouched until they are written.
 fn zeros<T: Element>(n: usize) -> Vec<T> {
-    let layout = std::alloc::Layout::array::<T>(n).expect("a shape's bytes were checked when it was built");
+    let layout =
+        std::alloc::Layout::array::<T>(n).expect("a shape's bytes were checked when it was built");
     if layout.size() == 0 {
         return Vec::new();
     }
@@ -192,14 +215,21 @@ impl<T: Element> Compute for Array<T> {
     type Output = ArrayD<T>;
 
     fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
-        requests.push(Request { value: self.value.clone()?, allocate: allocate::<T> });
+        requests.push(Request {
+            value: self.value.clone()?,
+            allocate: allocate::<T>,
+        });
         Ok(())
     }
 
     fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> ArrayD<T> {
         let pending = results.next().expect("one result for each request");
-        let elements = *pending.owner.downcast::<Vec<T>>().expect("a result of the requested type");
-        ArrayD::from_shape_vec(IxDyn(&pending.shape), elements).expect("a result of the requested shape")
+        let elements = *pending
+            .owner
+            .downcast::<Vec<T>>()
+            .expect("a result of the requested type");
+        ArrayD::from_shape_vec(IxDyn(&pending.shape), elements)
+            .expect("a result of the requested shape")
     }
 }
 
@@ -312,15 +342,23 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
     let began = Instant::now();
     let mut requests = Vec::new();
     what.requests(&mut requests)?;
-    let values: Vec<Value> = requests.iter().map(|request| request.value.clone()).collect();
+    let values: Vec<Value> = requests
+        .iter()
+        .map(|request| request.value.clone())
+        .collect();
     let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
     let pending = requests
         .iter()
         .map(|request| (request.allocate)(request.value.shape()))
         .collect::<Result<Vec<Pending>>>()?;
-    let results =
-        pending.iter().map(|one| ResultPlace { first: one.first, strides: c_strides(&one.shape) }).collect();
+    let results = pending
+        .iter()
+        .map(|one| ResultPlace {
+            first: one.first,
+            strides: c_strides(&one.shape),
+        })
+        .collect();
     // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
     // has ended.
     let mut report = unsafe { execute(engine, planned, results) }?;
@@ -332,7 +370,11 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
 ///
 /// # Safety
 /// Each place must have room for its value, and be touched by nobody else before this returns.
-unsafe fn execute(engine: &Engine, planned: Planned, mut results: Vec<ResultPlace>) -> Result<Report> {
+unsafe fn execute(
+    engine: &Engine,
+    planned: Planned,
+    mut results: Vec<ResultPlace>,
+) -> Result<Report> {
     let serial = planned.is_tiny();
     let read = bytes_read(&planned);
     // Reductions write in the space of their kept axes.
@@ -343,15 +385,33 @@ unsafe fn execute(engine: &Engine, planned: Planned, mut results: Vec<ResultPlac
                 && results[number].strides.len() > output.shape.len()
             {
                 let strides = &results[number].strides;
-                results[number].strides = reduce.tree.kept().into_iter().map(|axis| strides[axis]).collect();
+                results[number].strides = reduce
+                    .tree
+                    .kept()
+                    .into_iter()
+                    .map(|axis| strides[axis])
+                    .collect();
             }
         }
     }
-    let Planned { graph, env, tasks, order, numbering, .. } = planned;
+    let Planned {
+        graph,
+        env,
+        tasks,
+        order,
+        numbering,
+        ..
+    } = planned;
     // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
     let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), results, stop(engine)) };
-    let options = RunOptions { cancel: engine.cancel.clone(), observers: engine.observers.to_vec(), serial };
-    let report = engine.executor.run(tasks, order, Arc::new(Tasked(work)), &options)?;
+    let options = RunOptions {
+        cancel: engine.cancel.clone(),
+        observers: engine.observers.to_vec(),
+        serial,
+    };
+    let report = engine
+        .executor
+        .run(tasks, order, Arc::new(Tasked(work)), &options)?;
     Ok(Report {
         tasks: report.tasks,
         planned_peak_bytes: report.planned_peak,
@@ -367,7 +427,10 @@ pub(super) fn item<T: Element>(engine: &Engine, array: &Array<T>) -> Result<T> {
     if value.shape().iter().product::<usize>() != 1 {
         return Err(Error::new(
             Kind::Shape,
-            format!("item of an array of shape {:?}: it must have exactly 1 element", value.shape()),
+            format!(
+                "item of an array of shape {:?}: it must have exactly 1 element",
+                value.shape()
+            ),
         ));
     }
     let result = engine.compute(array)?;
@@ -383,11 +446,18 @@ pub(super) fn into<T: Element, D: Dimension>(
     if out.shape() != value.shape() {
         return Err(Error::new(
             Kind::Shape,
-            format!("computing an array of shape {:?} into one of shape {:?}", value.shape(), out.shape()),
+            format!(
+                "computing an array of shape {:?} into one of shape {:?}",
+                value.shape(),
+                out.shape()
+            ),
         ));
     }
     let planned = plan(engine, &[value], &[Place::Result(0)]);
-    let place = ResultPlace { first: out.as_mut_ptr().cast(), strides: out.strides().to_vec() };
+    let place = ResultPlace {
+        first: out.as_mut_ptr().cast(),
+        strides: out.strides().to_vec(),
+    };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
     unsafe { execute(engine, planned, vec![place]) }?;
     Ok(())
@@ -407,12 +477,21 @@ pub(super) fn persist<T: Element>(
     let value = array.value.clone()?;
     let bytes = value.shape().iter().product::<usize>() * size_of::<T>();
     let hold = engine.executor.ledger.hold(bytes as u64).map_err(|error| {
-        error.context(format!("to persist an array of shape {:?} and {}", value.shape(), value.dtype())).at(at)
+        error
+            .context(format!(
+                "to persist an array of shape {:?} and {}",
+                value.shape(),
+                value.dtype()
+            ))
+            .at(at)
     })?;
     let chunks = ChunkSpec::Grid(value.chunks().clone());
     let shape = value.shape().to_vec();
     let (elements, _) = engine.compute(array)?.into_raw_vec_and_offset();
-    let owner = Arc::new(Persisted { elements, _hold: hold });
+    let owner = Arc::new(Persisted {
+        elements,
+        _hold: hold,
+    });
     let first = owner.elements.as_ptr().cast();
     // SAFETY: a computed array is in C order and starts at its first element; `owner` keeps it.
     let memory = unsafe { Memory::from_raw(T::DTYPE, shape, None, first, owner) };
@@ -466,7 +545,10 @@ impl<T: Element> Array<T> {
     /// assert_eq!(out.sum(), 6.0);
     /// # Ok::<(), flagstone::Error>(())
     /// ```
-    pub fn compute_into<'a, D: Dimension + 'a>(&self, out: impl Into<ArrayViewMut<'a, T, D>>) -> Result<()> {
+    pub fn compute_into<'a, D: Dimension + 'a>(
+        &self,
+        out: impl Into<ArrayViewMut<'a, T, D>>,
+    ) -> Result<()> {
         Engine::global()?.compute_into(self, out)
     }
 

@@ -34,7 +34,12 @@ impl<T: Element> Array<T> {
     /// ```
     #[track_caller]
     pub fn zeros(shape: impl IntoShape, chunks: impl IntoChunks) -> Array<T> {
-        generated(Generate::Fill(T::default().to_scalar()), shape.into_shape(), chunks.into_spec(), Location::caller())
+        generated(
+            Generate::Fill(T::default().to_scalar()),
+            shape.into_shape(),
+            chunks.into_spec(),
+            Location::caller(),
+        )
     }
 
     /// Ones (`true` for `bool`).
@@ -46,7 +51,12 @@ impl<T: Element> Array<T> {
     /// ```
     #[track_caller]
     pub fn ones(shape: impl IntoShape, chunks: impl IntoChunks) -> Array<T> {
-        generated(Generate::Fill(one::<T>()), shape.into_shape(), chunks.into_spec(), Location::caller())
+        generated(
+            Generate::Fill(one::<T>()),
+            shape.into_shape(),
+            chunks.into_spec(),
+            Location::caller(),
+        )
     }
 
     /// The same value everywhere.
@@ -58,7 +68,12 @@ impl<T: Element> Array<T> {
     /// ```
     #[track_caller]
     pub fn full(shape: impl IntoShape, value: T, chunks: impl IntoChunks) -> Array<T> {
-        generated(Generate::Fill(value.to_scalar()), shape.into_shape(), chunks.into_spec(), Location::caller())
+        generated(
+            Generate::Fill(value.to_scalar()),
+            shape.into_shape(),
+            chunks.into_spec(),
+            Location::caller(),
+        )
     }
 
     /// Zeros in this array's shape and chunks.
@@ -99,7 +114,13 @@ impl<T: Element> Array<T> {
     fn like(&self, value: Scalar, at: &'static Location<'static>) -> Array<T> {
         self.then(at, |like| {
             let chunks = ChunkSpec::Grid(like.chunks().clone());
-            build::generate(Generate::Fill(value), T::DTYPE, like.shape().to_vec(), chunks, at)
+            build::generate(
+                Generate::Fill(value),
+                T::DTYPE,
+                like.shape().to_vec(),
+                chunks,
+                at,
+            )
         })
     }
 
@@ -123,7 +144,13 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let (start, stop, step) = (start.to_scalar(), stop.to_scalar(), step.to_scalar());
         let value = arange_len(start, stop, step).and_then(|len| {
-            build::generate(Generate::Arange { start, step }, T::DTYPE, vec![len], chunks.into_spec(), at)
+            build::generate(
+                Generate::Arange { start, step },
+                T::DTYPE,
+                vec![len],
+                chunks.into_spec(),
+                at,
+            )
         });
         Array::from_plan(value, at)
     }
@@ -145,8 +172,15 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let [start, stop] = [start, stop].map(as_f64);
         let divisions = n.saturating_sub(1).max(1);
-        let generate = Generate::Linspace { start, stop, divisions };
-        Array::from_plan(build::generate(generate, T::DTYPE, vec![n], chunks.into_spec(), at), at)
+        let generate = Generate::Linspace {
+            start,
+            stop,
+            divisions,
+        };
+        Array::from_plan(
+            build::generate(generate, T::DTYPE, vec![n], chunks.into_spec(), at),
+            at,
+        )
     }
 
     /// A square matrix with ones on the diagonal and zeros elsewhere.
@@ -170,8 +204,16 @@ impl<T: Element> Array<T> {
     /// ```
     #[track_caller]
     pub fn eye_at(rows: usize, columns: usize, offset: isize, chunks: impl IntoChunks) -> Array<T> {
-        let generate = Generate::Eye { columns: columns.max(1), offset };
-        generated(generate, vec![rows, columns], chunks.into_spec(), Location::caller())
+        let generate = Generate::Eye {
+            columns: columns.max(1),
+            offset,
+        };
+        generated(
+            generate,
+            vec![rows, columns],
+            chunks.into_spec(),
+            Location::caller(),
+        )
     }
 
     /// An ndarray, owned (`Array`) or shared (`ArcArray`): its elements are never copied.
@@ -187,7 +229,10 @@ impl<T: Element> Array<T> {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     #[track_caller]
-    pub fn from_ndarray<D: Dimension>(array: impl Into<ArcArray<T, D>>, chunks: impl IntoChunks) -> Array<T> {
+    pub fn from_ndarray<D: Dimension>(
+        array: impl Into<ArcArray<T, D>>,
+        chunks: impl IntoChunks,
+    ) -> Array<T> {
         let at = Location::caller();
         let memory = Memory::from_array(array.into());
         Array::from_plan(build::memory(memory, chunks.into_spec(), at), at)
@@ -218,7 +263,10 @@ impl<T: Element> Array<T> {
             function: move |index: &[usize]| function(S::index(index)),
             element: PhantomData,
         };
-        let generate = Generate::Closure { function: Arc::new(by_index), name: "from_fn" };
+        let generate = Generate::Closure {
+            function: Arc::new(by_index),
+            name: "from_fn",
+        };
         generated(generate, shape, chunks.into_spec(), Location::caller())
     }
 
@@ -262,12 +310,18 @@ impl<T: Element> Array<T> {
     ) -> Array<T> {
         let at = Location::caller();
         let shape = shape.into_shape();
-        let value = chunks.into_spec().resolve(&shape, size_of::<T>()).and_then(|chunks| {
-            let function = Arc::new(MakeBlocks { function, element: PhantomData });
-            let outputs = vec![(T::DTYPE, chunks)];
-            let values = build::block_fn(function, "from_blocks", &[], outputs, at)?;
-            Ok(values[0].clone())
-        });
+        let value = chunks
+            .into_spec()
+            .resolve(&shape, size_of::<T>())
+            .and_then(|chunks| {
+                let function = Arc::new(MakeBlocks {
+                    function,
+                    element: PhantomData,
+                });
+                let outputs = vec![(T::DTYPE, chunks)];
+                let values = build::block_fn(function, "from_blocks", &[], outputs, at)?;
+                Ok(values[0].clone())
+            });
         Array::from_plan(value, at)
     }
 
@@ -307,10 +361,19 @@ pub(super) fn generated<T: Element>(
 
 fn arange_len(start: Scalar, stop: Scalar, step: Scalar) -> Result<usize> {
     use crate::base::dtype::DType;
-    let bad = |why: &str| Error::new(Kind::Value, format!("arange from {start} to {stop} in steps of {step}: {why}"));
+    let bad = |why: &str| {
+        Error::new(
+            Kind::Value,
+            format!("arange from {start} to {stop} in steps of {step}: {why}"),
+        )
+    };
     if start.dtype().is_integer() {
         // 128 bits hold every difference of 64-bit integers.
-        let wide = |value: Scalar| match (value.dtype(), cast(value, DType::U64), cast(value, DType::I64)) {
+        let wide = |value: Scalar| match (
+            value.dtype(),
+            cast(value, DType::U64),
+            cast(value, DType::I64),
+        ) {
             (DType::U64, Scalar::U64(value), _) => i128::from(value),
             (_, _, Scalar::I64(value)) => i128::from(value),
             _ => 0,
@@ -320,7 +383,11 @@ fn arange_len(start: Scalar, stop: Scalar, step: Scalar) -> Result<usize> {
             return Err(bad("the step is 0"));
         }
         let span = if step > 0 { stop - start } else { start - stop };
-        let len = if span <= 0 { 0 } else { (span + step.abs() - 1) / step.abs() };
+        let len = if span <= 0 {
+            0
+        } else {
+            (span + step.abs() - 1) / step.abs()
+        };
         return usize::try_from(len).map_err(|_| bad("more numbers than can be counted"));
     }
     let float = |value: Scalar| match cast(value, DType::F64) {
@@ -377,7 +444,13 @@ where
     T: Element,
     F: Fn(&Region) -> Result<ArrayD<T>, BoxError> + Send + Sync,
 {
-    unsafe fn call(&self, _: &[usize], region: &Region, _: &[RawBlock], outputs: Vec<RawViewMut>) -> Result<()> {
+    unsafe fn call(
+        &self,
+        _: &[usize],
+        region: &Region,
+        _: &[RawBlock],
+        outputs: Vec<RawViewMut>,
+    ) -> Result<()> {
         let block = (self.function)(region)
             .map_err(|error| Error::wrap(Kind::Io, "a function that makes blocks failed", error))?;
         super::block_functions::put(block, outputs)

@@ -26,24 +26,46 @@ fn term<T: Element>(operand: impl Operand<T>) -> Result<Term> {
 }
 
 macro_rules! result {
-    (Same, $T:ident) => { $T };
-    (Bool, $T:ident) => { bool };
-    (Count, $T:ident) => { u8 };
-    (Real, $T:ident) => { <$T as Numeric>::Real };
-    (Mean, $T:ident) => { <$T as Numeric>::Mean };
+    (Same, $T:ident) => {
+        $T
+    };
+    (Bool, $T:ident) => {
+        bool
+    };
+    (Count, $T:ident) => {
+        u8
+    };
+    (Real, $T:ident) => {
+        <$T as Numeric>::Real
+    };
+    (Mean, $T:ident) => {
+        <$T as Numeric>::Mean
+    };
 }
 
 /// The element type that a method's example uses.
 macro_rules! example_type {
-    (Integer) => { "i64" };
-    (Bits) => { "i64" };
-    ($other:ident) => { "f64" };
+    (Integer) => {
+        "i64"
+    };
+    (Bits) => {
+        "i64"
+    };
+    ($other:ident) => {
+        "f64"
+    };
 }
 
 macro_rules! example_value {
-    (Integer) => { "1" };
-    (Bits) => { "1" };
-    ($other:ident) => { "0.5" };
+    (Integer) => {
+        "1"
+    };
+    (Bits) => {
+        "1"
+    };
+    ($other:ident) => {
+        "0.5"
+    };
 }
 
 /// One method per row; bounds are the traits that the table's classes stand for.
@@ -115,7 +137,15 @@ macro_rules! bounded {
         method!($arity, $variant, $name, Any, [Numeric], $result, $doc);
     };
     ($arity:ident, $variant:ident, $name:ident, Real, $result:ident, $doc:literal) => {
-        method!($arity, $variant, $name, Real, [Arith + Ordered], $result, $doc);
+        method!(
+            $arity,
+            $variant,
+            $name,
+            Real,
+            [Arith + Ordered],
+            $result,
+            $doc
+        );
     };
     ($arity:ident, $variant:ident, $name:ident, Elementary, $result:ident, $doc:literal) => {
         method!($arity, $variant, $name, Inexact, [Inexact], $result, $doc);
@@ -208,7 +238,11 @@ impl<T: Element> Array<T> {
         let mut result: Option<Array<T>> = None;
         // Of integers the reciprocal comes first: a power that has wrapped to 1 has one, too.
         let whole = T::DTYPE.is_integer() && power < 0;
-        let mut square = if whole { apply(Op::Reciprocal, [term(self)], at) } else { self.clone() };
+        let mut square = if whole {
+            apply(Op::Reciprocal, [term(self)], at)
+        } else {
+            self.clone()
+        };
         let mut left = power.unsigned_abs();
         while left > 0 {
             if left & 1 == 1 {
@@ -223,7 +257,11 @@ impl<T: Element> Array<T> {
             }
         }
         let result = result.unwrap_or_else(one);
-        if power < 0 && !whole { apply(Op::Reciprocal, [term(&result)], at) } else { result }
+        if power < 0 && !whole {
+            apply(Op::Reciprocal, [term(&result)], at)
+        } else {
+            result
+        }
     }
 }
 
@@ -234,7 +272,13 @@ fn unit(
 ) -> Result<crate::plan::node::Value> {
     let one = crate::op::scalar::cast::cast(crate::base::scalar::Scalar::Bool(true), value.dtype());
     let chunks = crate::base::chunk_spec::ChunkSpec::Grid(value.chunks().clone());
-    build::generate(crate::op::generate::Generate::Fill(one), value.dtype(), value.shape().to_vec(), chunks, at)
+    build::generate(
+        crate::op::generate::Generate::Fill(one),
+        value.dtype(),
+        value.shape().to_vec(),
+        chunks,
+        at,
+    )
 }
 
 /// Elements of `a` where the condition holds, of `b` elsewhere.
@@ -256,5 +300,9 @@ pub fn where_<T: Element>(
     a: impl Operand<T>,
     b: impl Operand<T>,
 ) -> Array<T> {
-    apply(Op::Select, [condition.into_term().0, a.into_term().0, b.into_term().0], Location::caller())
+    apply(
+        Op::Select,
+        [condition.into_term().0, a.into_term().0, b.into_term().0],
+        Location::caller(),
+    )
 }

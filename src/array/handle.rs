@@ -38,15 +38,26 @@ pub struct Array<T> {
 
 impl<T> Clone for Array<T> {
     fn clone(&self) -> Array<T> {
-        Array { value: self.value.clone(), element: PhantomData }
+        Array {
+            value: self.value.clone(),
+            element: PhantomData,
+        }
     }
 }
 
 impl<T: Element> Array<T> {
     /// A handle to a value of this dtype, or to the error that the user's line has made.
     pub(crate) fn from_plan(value: Result<Value>, at: &'static Location<'static>) -> Array<T> {
-        debug_assert!(value.as_ref().map_or(true, |value| value.dtype() == T::DTYPE), "a handle of another dtype");
-        Array { value: value.map_err(|error| error.at(at)), element: PhantomData }
+        debug_assert!(
+            value
+                .as_ref()
+                .map_or(true, |value| value.dtype() == T::DTYPE),
+            "a handle of another dtype"
+        );
+        Array {
+            value: value.map_err(|error| error.at(at)),
+            element: PhantomData,
+        }
     }
 
     /// Builds on this array, unless it carries an error.
@@ -55,7 +66,10 @@ impl<T: Element> Array<T> {
         at: &'static Location<'static>,
         build: impl FnOnce(&Value) -> Result<Value>,
     ) -> Array<U> {
-        Array::from_plan(self.value.as_ref().map_err(Error::clone).and_then(build), at)
+        Array::from_plan(
+            self.value.as_ref().map_err(Error::clone).and_then(build),
+            at,
+        )
     }
 
     /// The value, for the accessors that cannot return an error.
@@ -169,7 +183,12 @@ impl<T: Element> fmt::Debug for Array<T> {
 /// Shape, chunks and dtype; never computes, never panics.
 pub(crate) fn show(value: &Result<Value>, dtype: DType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match value {
-        Ok(value) => write!(f, "Array {:?} of {dtype} in chunks {}", value.shape(), value.chunks()),
+        Ok(value) => write!(
+            f,
+            "Array {:?} of {dtype} in chunks {}",
+            value.shape(),
+            value.chunks()
+        ),
         Err(error) => write!(f, "Array of {dtype} with an error: {error}"),
     }
 }

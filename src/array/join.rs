@@ -15,7 +15,10 @@ where
     I: IntoIterator,
     I::Item: Borrow<Array<T>>,
 {
-    arrays.into_iter().map(|array| array.borrow().value.clone()).collect()
+    arrays
+        .into_iter()
+        .map(|array| array.borrow().value.clone())
+        .collect()
 }
 
 /// Arrays laid end to end along an axis; they agree on all others.
@@ -36,7 +39,10 @@ where
 {
     let at = Location::caller();
     let axis = axis.axis_index();
-    Array::from_plan(values(arrays).and_then(|values| layout::concatenate(&values, axis, at)), at)
+    Array::from_plan(
+        values(arrays).and_then(|values| layout::concatenate(&values, axis, at)),
+        at,
+    )
 }
 
 /// Arrays of one shape laid side by side along a new axis.
@@ -55,5 +61,8 @@ where
 {
     let at = Location::caller();
     let axis = axis.axis_index();
-    Array::from_plan(values(arrays).and_then(|values| layout::stack(&values, axis, at)), at)
+    Array::from_plan(
+        values(arrays).and_then(|values| layout::stack(&values, axis, at)),
+        at,
+    )
 }

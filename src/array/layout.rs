@@ -20,13 +20,17 @@ pub trait IntoSlice {
     fn into_items(self) -> Vec<SliceInfoElem>;
 }
 
-impl<I: AsRef<[SliceInfoElem]>, In: ndarray::Dimension, Out: ndarray::Dimension> IntoSlice for SliceInfo<I, In, Out> {
+impl<I: AsRef<[SliceInfoElem]>, In: ndarray::Dimension, Out: ndarray::Dimension> IntoSlice
+    for SliceInfo<I, In, Out>
+{
     fn into_items(self) -> Vec<SliceInfoElem> {
         AsRef::<[SliceInfoElem]>::as_ref(&self).to_vec()
     }
 }
 
-impl<I: AsRef<[SliceInfoElem]>, In: ndarray::Dimension, Out: ndarray::Dimension> IntoSlice for &SliceInfo<I, In, Out> {
+impl<I: AsRef<[SliceInfoElem]>, In: ndarray::Dimension, Out: ndarray::Dimension> IntoSlice
+    for &SliceInfo<I, In, Out>
+{
     fn into_items(self) -> Vec<SliceInfoElem> {
         AsRef::<[SliceInfoElem]>::as_ref(self).to_vec()
     }
@@ -153,7 +157,9 @@ impl<T: Element> Array<T> {
     pub fn flip(&self, axes: impl IntoAxes) -> Array<T> {
         let at = Location::caller();
         let axes = axes.into_axes();
-        self.then(at, |value| layout::flip(value, &axes.resolve(value.shape().len())?, at))
+        self.then(at, |value| {
+            layout::flip(value, &axes.resolve(value.shape().len())?, at)
+        })
     }
 
     /// Elements moved by `shift` along an axis; what leaves at one end comes back at the other.
@@ -245,7 +251,9 @@ impl<T: Element> Array<T> {
     #[track_caller]
     pub fn ravel(&self) -> Array<T> {
         let at = Location::caller();
-        self.then(at, |value| layout::reshape(value, vec![value.shape().iter().product()], at))
+        self.then(at, |value| {
+            layout::reshape(value, vec![value.shape().iter().product()], at)
+        })
     }
 
     /// The elements at given places along an axis, in that order; negative places count from the end.

@@ -84,11 +84,17 @@ impl Generator {
     /// ```
     #[must_use]
     pub fn stream(&self, number: u32) -> Generator {
-        Generator { seed: self.seed, stream: number }
+        Generator {
+            seed: self.seed,
+            stream: number,
+        }
     }
 
     fn next_key(&mut self) -> Key {
-        let key = Key { seed: self.seed, stream: self.stream };
+        let key = Key {
+            seed: self.seed,
+            stream: self.stream,
+        };
         self.stream = self.stream.wrapping_add(1);
         key
     }
@@ -101,7 +107,12 @@ impl Generator {
         at: &'static Location<'static>,
     ) -> Array<T> {
         let key = self.next_key();
-        generated(Generate::Random { distribution, key }, shape.into_shape(), chunks.into_spec(), at)
+        generated(
+            Generate::Random { distribution, key },
+            shape.into_shape(),
+            chunks.into_spec(),
+            at,
+        )
     }
 
     /// Numbers evenly distributed from 0 up to, but without, 1; 53 (`f32`: 24) random bits each.
@@ -112,8 +123,20 @@ impl Generator {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     #[track_caller]
-    pub fn uniform<T: Float>(&mut self, shape: impl IntoShape, chunks: impl IntoChunks) -> Array<T> {
-        self.next(Distribution::Uniform { low: 0.0, high: 1.0 }, shape, chunks, Location::caller())
+    pub fn uniform<T: Float>(
+        &mut self,
+        shape: impl IntoShape,
+        chunks: impl IntoChunks,
+    ) -> Array<T> {
+        self.next(
+            Distribution::Uniform {
+                low: 0.0,
+                high: 1.0,
+            },
+            shape,
+            chunks,
+            Location::caller(),
+        )
     }
 
     /// Normally distributed numbers with mean 0 and standard deviation 1, by the transform of Box and
@@ -126,7 +149,15 @@ impl Generator {
     /// ```
     #[track_caller]
     pub fn normal<T: Float>(&mut self, shape: impl IntoShape, chunks: impl IntoChunks) -> Array<T> {
-        self.next(Distribution::Normal { mean: 0.0, std: 1.0 }, shape, chunks, Location::caller())
+        self.next(
+            Distribution::Normal {
+                mean: 0.0,
+                std: 1.0,
+            },
+            shape,
+            chunks,
+            Location::caller(),
+        )
     }
 
     /// Exponentially distributed numbers with mean 1.
@@ -137,8 +168,17 @@ impl Generator {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     #[track_caller]
-    pub fn exponential<T: Float>(&mut self, shape: impl IntoShape, chunks: impl IntoChunks) -> Array<T> {
-        self.next(Distribution::Exponential { rate: 1.0 }, shape, chunks, Location::caller())
+    pub fn exponential<T: Float>(
+        &mut self,
+        shape: impl IntoShape,
+        chunks: impl IntoChunks,
+    ) -> Array<T> {
+        self.next(
+            Distribution::Exponential { rate: 1.0 },
+            shape,
+            chunks,
+            Location::caller(),
+        )
     }
 
     /// Integers evenly distributed over a range, `0..6` or `1..=6`.
@@ -172,7 +212,10 @@ impl Generator {
             Bound::Unbounded => greatest + 1,
         };
         if low >= high {
-            let error = Error::new(Kind::Value, format!("random integers of an empty range, from {low} up to {high}"));
+            let error = Error::new(
+                Kind::Value,
+                format!("random integers of an empty range, from {low} up to {high}"),
+            );
             return Array::from_plan(Err(error), at);
         }
         self.next(Distribution::Integers { low, high }, shape, chunks, at)
@@ -186,10 +229,18 @@ impl Generator {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     #[track_caller]
-    pub fn bernoulli(&mut self, p: f64, shape: impl IntoShape, chunks: impl IntoChunks) -> Array<bool> {
+    pub fn bernoulli(
+        &mut self,
+        p: f64,
+        shape: impl IntoShape,
+        chunks: impl IntoChunks,
+    ) -> Array<bool> {
         let at = Location::caller();
         if !(0.0..=1.0).contains(&p) {
-            let error = Error::new(Kind::Value, format!("a probability of {p}: it must be from 0 to 1"));
+            let error = Error::new(
+                Kind::Value,
+                format!("a probability of {p}: it must be from 0 to 1"),
+            );
             return Array::from_plan(Err(error), at);
         }
         self.next(Distribution::Bernoulli { p }, shape, chunks, at)
@@ -213,8 +264,20 @@ impl Generator {
         chunks: impl IntoChunks,
     ) -> Array<T> {
         let at = Location::caller();
-        let function = Arc::new(Sample { key: self.next_key(), distribution, element: PhantomData });
-        generated(Generate::Closure { function, name: "sample" }, shape.into_shape(), chunks.into_spec(), at)
+        let function = Arc::new(Sample {
+            key: self.next_key(),
+            distribution,
+            element: PhantomData,
+        });
+        generated(
+            Generate::Closure {
+                function,
+                name: "sample",
+            },
+            shape.into_shape(),
+            chunks.into_spec(),
+            at,
+        )
     }
 }
 
@@ -256,5 +319,9 @@ fn wide<T: Integer>(value: T) -> i128 {
 fn limits<T: Integer>() -> (i128, i128) {
     let bits = 8 * size_of::<T>() as u32;
     let signed = matches!(T::DTYPE.name().as_bytes()[0], b'i');
-    if signed { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) } else { (0, (1i128 << bits) - 1) }
+    if signed {
+        (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1)
+    } else {
+        (0, (1i128 << bits) - 1)
+    }
 }

@@ -115,7 +115,9 @@ impl<T: Element> Array<T> {
     where
         T: Numeric,
     {
-        let op = ReduceOp::new(ReduceKind::Var { ddof: Ddof::new(ddof) });
+        let op = ReduceOp::new(ReduceKind::Var {
+            ddof: Ddof::new(ddof),
+        });
         reduce(self, None, op, axes, Location::caller())
     }
 
@@ -132,7 +134,9 @@ impl<T: Element> Array<T> {
     where
         T: Numeric,
     {
-        let op = ReduceOp::new(ReduceKind::Std { ddof: Ddof::new(ddof) });
+        let op = ReduceOp::new(ReduceKind::Std {
+            ddof: Ddof::new(ddof),
+        });
         reduce(self, None, op, axes, Location::caller())
     }
 
@@ -148,8 +152,19 @@ impl<T: Element> Array<T> {
     where
         T: Numeric,
     {
-        let kind = ReduceKind::Var { ddof: Ddof::new(ddof) };
-        reduce(self, None, ReduceOp { skip_nan: true, ..ReduceOp::new(kind) }, axes, Location::caller())
+        let kind = ReduceKind::Var {
+            ddof: Ddof::new(ddof),
+        };
+        reduce(
+            self,
+            None,
+            ReduceOp {
+                skip_nan: true,
+                ..ReduceOp::new(kind)
+            },
+            axes,
+            Location::caller(),
+        )
     }
 
     /// [`std_ddof`](Array::std_ddof) of the elements that are not NaN.
@@ -164,8 +179,19 @@ impl<T: Element> Array<T> {
     where
         T: Numeric,
     {
-        let kind = ReduceKind::Std { ddof: Ddof::new(ddof) };
-        reduce(self, None, ReduceOp { skip_nan: true, ..ReduceOp::new(kind) }, axes, Location::caller())
+        let kind = ReduceKind::Std {
+            ddof: Ddof::new(ddof),
+        };
+        reduce(
+            self,
+            None,
+            ReduceOp {
+                skip_nan: true,
+                ..ReduceOp::new(kind)
+            },
+            axes,
+            Location::caller(),
+        )
     }
 
     /// A reduction by a [`Reducer`] of your own.

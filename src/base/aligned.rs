@@ -39,10 +39,15 @@ impl AlignedBytes {
 
     fn allocate(len: usize, allocate: impl Fn(Layout) -> *mut u8) -> AlignedBytes {
         if len == 0 {
-            return AlignedBytes { start: NonNull::<Line>::dangling().cast(), len };
+            return AlignedBytes {
+                start: NonNull::<Line>::dangling().cast(),
+                len,
+            };
         }
         let layout = AlignedBytes::layout(len);
-        let Some(start) = NonNull::new(allocate(layout)) else { handle_alloc_error(layout) };
+        let Some(start) = NonNull::new(allocate(layout)) else {
+            handle_alloc_error(layout)
+        };
         advise_huge(start.as_ptr(), len);
         AlignedBytes { start, len }
     }

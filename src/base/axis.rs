@@ -63,7 +63,10 @@ impl Axes {
         for &axis in list {
             let resolved = resolve_axis(axis, ndim)?;
             if axes.contains(&resolved) {
-                return Err(Error::new(Kind::Axis, format!("axis {axis} is named twice in {list:?}")));
+                return Err(Error::new(
+                    Kind::Axis,
+                    format!("axis {axis} is named twice in {list:?}"),
+                ));
             }
             axes.push(resolved);
         }
@@ -74,10 +77,17 @@ impl Axes {
 
 /// One axis of an array with `ndim` of them, counted from 0.
 pub(crate) fn resolve_axis(axis: isize, ndim: usize) -> Result<usize> {
-    let resolved = if axis < 0 { axis.checked_add(ndim as isize) } else { Some(axis) };
+    let resolved = if axis < 0 {
+        axis.checked_add(ndim as isize)
+    } else {
+        Some(axis)
+    };
     match resolved {
         Some(resolved) if resolved >= 0 && (resolved as usize) < ndim => Ok(resolved as usize),
-        _ => Err(Error::new(Kind::Axis, format!("axis {axis} of an array with {ndim} {}", axes_word(ndim)))),
+        _ => Err(Error::new(
+            Kind::Axis,
+            format!("axis {axis} of an array with {ndim} {}", axes_word(ndim)),
+        )),
     }
 }
 
@@ -103,11 +113,17 @@ pub trait IntoAxes {
 /// assert_eq!(x.mean(keep(..)).shape(), [1, 1]);
 /// ```
 pub fn keep(axes: impl IntoAxes) -> Axes {
-    Axes { keep: true, ..axes.into_axes() }
+    Axes {
+        keep: true,
+        ..axes.into_axes()
+    }
 }
 
 fn listed(list: Vec<isize>) -> Axes {
-    Axes { list: Some(list), keep: false }
+    Axes {
+        list: Some(list),
+        keep: false,
+    }
 }
 
 impl IntoAxes for Axes {
@@ -118,7 +134,10 @@ impl IntoAxes for Axes {
 
 impl IntoAxes for RangeFull {
     fn into_axes(self) -> Axes {
-        Axes { list: None, keep: false }
+        Axes {
+            list: None,
+            keep: false,
+        }
     }
 }
 
@@ -159,6 +178,10 @@ impl<A: AxisIndex, B: AxisIndex> IntoAxes for (A, B) {
 
 impl<A: AxisIndex, B: AxisIndex, C: AxisIndex> IntoAxes for (A, B, C) {
     fn into_axes(self) -> Axes {
-        listed(vec![self.0.axis_index(), self.1.axis_index(), self.2.axis_index()])
+        listed(vec![
+            self.0.axis_index(),
+            self.1.axis_index(),
+            self.2.axis_index(),
+        ])
     }
 }

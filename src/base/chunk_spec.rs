@@ -214,7 +214,10 @@ impl ChunkSpec {
                 }
                 return Err(Error::new(
                     Kind::Chunks,
-                    format!("chunks {grid} are a grid for the shape {:?}, and the array's is {shape:?}", grid.shape()),
+                    format!(
+                        "chunks {grid} are a grid for the shape {:?}, and the array's is {shape:?}",
+                        grid.shape()
+                    ),
                 ));
             }
             ChunkSpec::Bytes(bytes) => {
@@ -246,7 +249,9 @@ fn resolve_axes(specs: &[AxisSpec], shape: &[usize], item: usize, bytes: usize) 
             AxisSpec::Size(0) => {
                 return Err(Error::new(
                     Kind::Chunks,
-                    format!("a chunk size of 0 for axis {axis} of length {len}: it must be at least 1"),
+                    format!(
+                        "a chunk size of 0 for axis {axis} of length {len}: it must be at least 1"
+                    ),
                 ));
             }
             AxisSpec::Size(size) => Some(AxisChunks::regular(len, *size)),
@@ -257,13 +262,20 @@ fn resolve_axes(specs: &[AxisSpec], shape: &[usize], item: usize, bytes: usize) 
     }
     let sizes = automatic(&axes, shape, item, bytes);
     let grid = axes.into_iter().zip(shape).zip(sizes);
-    Ok(Chunks(grid.map(|((axis, &len), size)| axis.unwrap_or_else(|| AxisChunks::regular(len, size))).collect()))
+    Ok(Chunks(
+        grid.map(|((axis, &len), size)| axis.unwrap_or_else(|| AxisChunks::regular(len, size)))
+            .collect(),
+    ))
 }
 
 fn explicit(axis: usize, len: usize, sizes: &[usize]) -> Result<AxisChunks> {
-    let total = sizes.iter().try_fold(0usize, |sum, &size| sum.checked_add(size));
+    let total = sizes
+        .iter()
+        .try_fold(0usize, |sum, &size| sum.checked_add(size));
     if total != Some(len) {
-        let total = total.map_or("more than fits a usize".to_owned(), |total| total.to_string());
+        let total = total.map_or("more than fits a usize".to_owned(), |total| {
+            total.to_string()
+        });
         return Err(Error::new(
             Kind::Chunks,
             format!("chunks {sizes:?} for axis {axis} add up to {total}, and its length is {len}"),
@@ -272,18 +284,35 @@ fn explicit(axis: usize, len: usize, sizes: &[usize]) -> Result<AxisChunks> {
     if len > 0 && sizes.contains(&0) {
         return Err(Error::new(
             Kind::Chunks,
-            format!("chunks {sizes:?} for axis {axis} of length {len}: every chunk needs at least 1 element"),
+            format!(
+                "chunks {sizes:?} for axis {axis} of length {len}: every chunk needs at least 1 element"
+            ),
         ));
     }
-    Ok(if len == 0 { AxisChunks::whole(0) } else { AxisChunks::from_sizes(sizes) })
+    Ok(if len == 0 {
+        AxisChunks::whole(0)
+    } else {
+        AxisChunks::from_sizes(sizes)
+    })
 }
 
 /// Sizes for the automatic axes: the largest equal ones with which a block has at most `bytes`.
-fn automatic(axes: &[Option<AxisChunks>], shape: &[usize], item: usize, bytes: usize) -> Vec<usize> {
-    let fixed: usize = axes.iter().flatten().map(AxisChunks::largest).fold(1, usize::saturating_mul);
+fn automatic(
+    axes: &[Option<AxisChunks>],
+    shape: &[usize],
+    item: usize,
+    bytes: usize,
+) -> Vec<usize> {
+    let fixed: usize = axes
+        .iter()
+        .flatten()
+        .map(AxisChunks::largest)
+        .fold(1, usize::saturating_mul);
     let mut elements = (bytes / item.max(1) / fixed.max(1)).max(1);
     let mut sizes: Vec<usize> = shape.iter().map(|&len| len.max(1)).collect();
-    let mut open: Vec<usize> = (0..axes.len()).filter(|&axis| axes[axis].is_none()).collect();
+    let mut open: Vec<usize> = (0..axes.len())
+        .filter(|&axis| axes[axis].is_none())
+        .collect();
     // The shortest axes first: what they do not use is shared by the longer ones.
     open.sort_by_key(|&axis| sizes[axis]);
     for (done, &axis) in open.iter().enumerate() {
@@ -296,7 +325,11 @@ fn automatic(axes: &[Option<AxisChunks>], shape: &[usize], item: usize, bytes: u
 
 /// The largest `r` with `r^n <= value`, at least 1.
 fn root(value: usize, n: usize) -> usize {
-    let fits = |r: usize| (0..n).try_fold(1usize, |power, _| power.checked_mul(r)).is_some_and(|power| power <= value);
+    let fits = |r: usize| {
+        (0..n)
+            .try_fold(1usize, |power, _| power.checked_mul(r))
+            .is_some_and(|power| power <= value)
+    };
     let mut guess = (value as f64).powf(1.0 / n as f64) as usize + 1;
     while guess > 1 && !fits(guess) {
         guess -= 1;

@@ -106,19 +106,58 @@ impl fmt::Display for DType {
 macro_rules! with_dtype {
     ($dtype:expr, $T:ident => $body:expr) => {
         match $dtype {
-            $crate::base::dtype::DType::Bool => { type $T = bool; $body }
-            $crate::base::dtype::DType::I8 => { type $T = i8; $body }
-            $crate::base::dtype::DType::I16 => { type $T = i16; $body }
-            $crate::base::dtype::DType::I32 => { type $T = i32; $body }
-            $crate::base::dtype::DType::I64 => { type $T = i64; $body }
-            $crate::base::dtype::DType::U8 => { type $T = u8; $body }
-            $crate::base::dtype::DType::U16 => { type $T = u16; $body }
-            $crate::base::dtype::DType::U32 => { type $T = u32; $body }
-            $crate::base::dtype::DType::U64 => { type $T = u64; $body }
-            $crate::base::dtype::DType::F32 => { type $T = f32; $body }
-            $crate::base::dtype::DType::F64 => { type $T = f64; $body }
-            $crate::base::dtype::DType::Complex64 => { type $T = num_complex::Complex<f32>; $body }
-            $crate::base::dtype::DType::Complex128 => { type $T = num_complex::Complex<f64>; $body }
+            $crate::base::dtype::DType::Bool => {
+                type $T = bool;
+                $body
+            }
+            $crate::base::dtype::DType::I8 => {
+                type $T = i8;
+                $body
+            }
+            $crate::base::dtype::DType::I16 => {
+                type $T = i16;
+                $body
+            }
+            $crate::base::dtype::DType::I32 => {
+                type $T = i32;
+                $body
+            }
+            $crate::base::dtype::DType::I64 => {
+                type $T = i64;
+                $body
+            }
+            $crate::base::dtype::DType::U8 => {
+                type $T = u8;
+                $body
+            }
+            $crate::base::dtype::DType::U16 => {
+                type $T = u16;
+                $body
+            }
+            $crate::base::dtype::DType::U32 => {
+                type $T = u32;
+                $body
+            }
+            $crate::base::dtype::DType::U64 => {
+                type $T = u64;
+                $body
+            }
+            $crate::base::dtype::DType::F32 => {
+                type $T = f32;
+                $body
+            }
+            $crate::base::dtype::DType::F64 => {
+                type $T = f64;
+                $body
+            }
+            $crate::base::dtype::DType::Complex64 => {
+                type $T = num_complex::Complex<f32>;
+                $body
+            }
+            $crate::base::dtype::DType::Complex128 => {
+                type $T = num_complex::Complex<f64>;
+                $body
+            }
         }
     };
 }

@@ -8,18 +8,27 @@ use super::region::Region;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AxisMap {
     /// A constant plus multiples of output indices, as (output axis, multiple).
-    Affine { start: isize, terms: Vec<(usize, isize)> },
+    Affine {
+        start: isize,
+        terms: Vec<(usize, isize)>,
+    },
     /// A look-up by the index along one output axis.
     Table { axis: usize, table: Arc<[usize]> },
 }
 
 impl AxisMap {
     pub fn identity(axis: usize) -> AxisMap {
-        AxisMap::Affine { start: 0, terms: vec![(axis, 1)] }
+        AxisMap::Affine {
+            start: 0,
+            terms: vec![(axis, 1)],
+        }
     }
 
     pub fn constant(index: usize) -> AxisMap {
-        AxisMap::Affine { start: index as isize, terms: Vec::new() }
+        AxisMap::Affine {
+            start: index as isize,
+            terms: Vec::new(),
+        }
     }
 }
 
@@ -39,23 +48,39 @@ impl IndexMap {
     }
 
     pub fn identity(shape: &[usize]) -> IndexMap {
-        IndexMap { shape: shape.to_vec(), axes: (0..shape.len()).map(AxisMap::identity).collect() }
+        IndexMap {
+            shape: shape.to_vec(),
+            axes: (0..shape.len()).map(AxisMap::identity).collect(),
+        }
     }
 
     /// NumPy's broadcast of an array of shape `from` to `to`.
     pub fn broadcast(from: &[usize], to: &[usize]) -> IndexMap {
         let skip = to.len() - from.len();
         let axes = from.iter().enumerate().map(|(axis, &len)| {
-            if len == 1 && to[axis + skip] != 1 { AxisMap::constant(0) } else { AxisMap::identity(axis + skip) }
+            if len == 1 && to[axis + skip] != 1 {
+                AxisMap::constant(0)
+            } else {
+                AxisMap::identity(axis + skip)
+            }
         });
-        IndexMap { shape: to.to_vec(), axes: axes.collect() }
+        IndexMap {
+            shape: to.to_vec(),
+            axes: axes.collect(),
+        }
     }
 
     /// The part of an array that is a box.
     pub fn window(region: &Region) -> IndexMap {
         let axes = region.start().iter().enumerate();
-        let axes = axes.map(|(axis, &start)| AxisMap::Affine { start: start as isize, terms: vec![(axis, 1)] });
-        IndexMap { shape: region.shape().to_vec(), axes: axes.collect() }
+        let axes = axes.map(|(axis, &start)| AxisMap::Affine {
+            start: start as isize,
+            terms: vec![(axis, 1)],
+        });
+        IndexMap {
+            shape: region.shape().to_vec(),
+            axes: axes.collect(),
+        }
     }
 
     /// The output's shape.
@@ -70,15 +95,27 @@ impl IndexMap {
 
     /// Whether every element maps to itself.
     pub fn is_identity(&self, input: &[usize]) -> bool {
-        self.shape == input && self.axes.iter().enumerate().all(|(axis, map)| *map == AxisMap::identity(axis))
+        self.shape == input
+            && self
+                .axes
+                .iter()
+                .enumerate()
+                .all(|(axis, map)| *map == AxisMap::identity(axis))
     }
 
     /// First this map, then `inner` on what it gives: the map of a view of a view.
     ///
     /// `None` where the result has no such form (a diagonal of a `take`).
     pub fn then(&self, inner: &IndexMap) -> Option<IndexMap> {
-        let axes = inner.axes.iter().map(|axis| self.compose_axis(axis)).collect::<Option<Vec<_>>>()?;
-        Some(IndexMap { shape: self.shape.clone(), axes })
+        let axes = inner
+            .axes
+            .iter()
+            .map(|axis| self.compose_axis(axis))
+            .collect::<Option<Vec<_>>>()?;
+        Some(IndexMap {
+            shape: self.shape.clone(),
+            axes,
+        })
     }
 
     fn compose_axis(&self, inner: &AxisMap) -> Option<AxisMap> {
@@ -87,13 +124,24 @@ impl IndexMap {
                 if let [(mid, step)] = terms[..]
                     && let AxisMap::Table { axis, table } = &self.axes[mid]
                 {
-                    let table = table.iter().map(|&index| (start + step * index as isize) as usize);
-                    return Some(AxisMap::Table { axis: *axis, table: table.collect() });
+                    let table = table
+                        .iter()
+                        .map(|&index| (start + step * index as isize) as usize);
+                    return Some(AxisMap::Table {
+                        axis: *axis,
+                        table: table.collect(),
+                    });
                 }
                 let mut start = *start;
                 let mut result: Vec<(usize, isize)> = Vec::new();
                 for &(mid, step) in terms {
-                    let AxisMap::Affine { start: first, terms } = &self.axes[mid] else { return None };
+                    let AxisMap::Affine {
+                        start: first,
+                        terms,
+                    } = &self.axes[mid]
+                    else {
+                        return None;
+                    };
                     start += step * first;
                     for &(axis, inner_step) in terms {
                         match result.iter_mut().find(|(other, _)| *other == axis) {
@@ -104,20 +152,32 @@ impl IndexMap {
                 }
                 result.retain(|&(_, step)| step != 0);
                 result.sort_unstable();
-                Some(AxisMap::Affine { start, terms: result })
+                Some(AxisMap::Affine {
+                    start,
+                    terms: result,
+                })
             }
             AxisMap::Table { axis: mid, table } => match &self.axes[*mid] {
                 AxisMap::Affine { start, terms } => match terms[..] {
-                    [] => table.get(*start as usize).map(|&index| AxisMap::constant(index)),
+                    [] => table
+                        .get(*start as usize)
+                        .map(|&index| AxisMap::constant(index)),
                     [(axis, step)] => {
-                        let indices = (0..self.shape[axis]).map(|i| table[(start + step * i as isize) as usize]);
-                        Some(AxisMap::Table { axis, table: indices.collect() })
+                        let indices = (0..self.shape[axis])
+                            .map(|i| table[(start + step * i as isize) as usize]);
+                        Some(AxisMap::Table {
+                            axis,
+                            table: indices.collect(),
+                        })
                     }
                     _ => None,
                 },
                 AxisMap::Table { axis, table: outer } => {
                     let indices = outer.iter().map(|&index| table[index]);
-                    Some(AxisMap::Table { axis: *axis, table: indices.collect() })
+                    Some(AxisMap::Table {
+                        axis: *axis,
+                        table: indices.collect(),
+                    })
                 }
             },
         }
@@ -128,7 +188,11 @@ impl IndexMap {
         if region.is_empty() {
             return Region::new(vec![0; self.axes.len()], vec![0; self.axes.len()]);
         }
-        let (start, len): (Vec<_>, Vec<_>) = self.axes.iter().map(|axis| image_of_axis(axis, region)).unzip();
+        let (start, len): (Vec<_>, Vec<_>) = self
+            .axes
+            .iter()
+            .map(|axis| image_of_axis(axis, region))
+            .unzip();
         Region::new(start, len)
     }
 }

@@ -105,12 +105,17 @@ tuples! {
 /// Checks that an array of this shape can exist: its bytes must fit an `isize`.
 pub(crate) fn check_shape(shape: &[usize], item: usize) -> Result<()> {
     // Zero-length axes do not excuse the others: a slice of the array could not be counted either.
-    let size = shape.iter().filter(|&&len| len > 0).try_fold(item, |size, &len| size.checked_mul(len));
+    let size = shape
+        .iter()
+        .filter(|&&len| len > 0)
+        .try_fold(item, |size, &len| size.checked_mul(len));
     match size {
         Some(size) if isize::try_from(size).is_ok() => Ok(()),
         _ => Err(Error::new(
             Kind::Shape,
-            format!("an array of shape {shape:?} with {item} bytes an element has more bytes than can be counted"),
+            format!(
+                "an array of shape {shape:?} with {item} bytes an element has more bytes than can be counted"
+            ),
         )),
     }
 }

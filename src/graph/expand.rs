@@ -29,7 +29,13 @@ impl Numbering {
     }
 
     /// The task of a cell and a part.
-    pub fn task(&self, graph: &Graph, stage: super::stage::StageId, cell: usize, part: usize) -> u32 {
+    pub fn task(
+        &self,
+        graph: &Graph,
+        stage: super::stage::StageId,
+        cell: usize,
+        part: usize,
+    ) -> u32 {
         self.first[stage.index()] + (cell * graph.dag[stage].parts() + part) as u32
     }
 
@@ -57,7 +63,10 @@ pub fn expand(graph: &Graph) -> (Tasks, Numbering) {
             count: stage.tasks() as u32,
             output_bytes: stage.output_bytes,
             scratch_bytes: stage.scratch_bytes,
-            delivered: stage.outputs.iter().any(|output| output.place == Place::Stream),
+            delivered: stage
+                .outputs
+                .iter()
+                .any(|output| output.place == Place::Stream),
         });
         for cell in 0..stage.cells() {
             for part in 0..stage.parts() {
@@ -88,7 +97,12 @@ fn collect_inputs(
     inputs: &mut Vec<u32>,
 ) {
     // Most stages read nothing that other tasks make.
-    let reads_blocks = |fused: &Fused| fused.leaves.iter().any(|leaf| matches!(leaf.source, LeafSource::Held { .. }));
+    let reads_blocks = |fused: &Fused| {
+        fused
+            .leaves
+            .iter()
+            .any(|leaf| matches!(leaf.source, LeafSource::Held { .. }))
+    };
     match &stage.job {
         Job::Load { .. } => {}
         Job::Merge { of } => {
@@ -138,16 +152,28 @@ pub fn block_input_region(
     for axis in 0..input.ndim() {
         let blocks = result.0[axis + skip].meeting(&region.range(axis + skip));
         if input.0[axis].count() > 1 && !blocks.is_empty() {
-            let range = input.0[axis].range(blocks.start).start..input.0[axis].range(blocks.end - 1).end;
+            let range =
+                input.0[axis].range(blocks.start).start..input.0[axis].range(blocks.end - 1).end;
             wanted = wanted.with_range(axis, range);
         }
     }
     wanted
 }
 
-fn fused_inputs(graph: &Graph, numbering: &Numbering, fused: &Fused, region: &Region, inputs: &mut Vec<u32>) {
+fn fused_inputs(
+    graph: &Graph,
+    numbering: &Numbering,
+    fused: &Fused,
+    region: &Region,
+    inputs: &mut Vec<u32>,
+) {
     for leaf in &fused.leaves {
-        if let LeafSource::Held { stage, output, flat } = leaf.source {
+        if let LeafSource::Held {
+            stage,
+            output,
+            flat,
+        } = leaf.source
+        {
             let made = &graph.dag[stage].outputs[output];
             let image = leaf.map.image(region);
             if image.is_empty() {
@@ -158,7 +184,9 @@ fn fused_inputs(graph: &Graph, numbering: &Numbering, fused: &Fused, region: &Re
             } else {
                 made.meeting(&image)
             };
-            each_cell(&ranges, &made.grid.num_blocks(), |cell| inputs.push(numbering.task(graph, stage, cell, 0)));
+            each_cell(&ranges, &made.grid.num_blocks(), |cell| {
+                inputs.push(numbering.task(graph, stage, cell, 0))
+            });
         }
     }
 }
@@ -166,8 +194,15 @@ fn fused_inputs(graph: &Graph, numbering: &Numbering, fused: &Fused, region: &Re
 /// The C-order numbers from a region's first to its last element.
 pub fn flat_range(region: &Region, shape: &[usize]) -> Range<usize> {
     let strides = c_strides(shape);
-    let first: usize = region.start().iter().zip(&strides).map(|(i, s)| i * *s as usize).sum();
-    let last: usize = (0..shape.len()).map(|axis| (region.end(axis) - 1) * strides[axis] as usize).sum();
+    let first: usize = region
+        .start()
+        .iter()
+        .zip(&strides)
+        .map(|(i, s)| i * *s as usize)
+        .sum();
+    let last: usize = (0..shape.len())
+        .map(|axis| (region.end(axis) - 1) * strides[axis] as usize)
+        .sum();
     first..last + 1
 }
 
@@ -176,9 +211,16 @@ pub fn each_cell(ranges: &[Range<usize>], counts: &[usize], mut f: impl FnMut(us
     if ranges.iter().zip(counts).any(|(range, _)| range.is_empty()) {
         return;
     }
-    let mut index: Vec<usize> = counts.iter().zip(ranges).map(|(_, range)| range.start).collect();
+    let mut index: Vec<usize> = counts
+        .iter()
+        .zip(ranges)
+        .map(|(_, range)| range.start)
+        .collect();
     loop {
-        f(index.iter().zip(counts).fold(0, |number, (&i, &count)| number * count + i));
+        f(index
+            .iter()
+            .zip(counts)
+            .fold(0, |number, (&i, &count)| number * count + i));
         let mut axis = index.len();
         loop {
             if axis == 0 {

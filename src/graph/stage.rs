@@ -66,10 +66,14 @@ pub enum Job {
     /// Partial (or, with a single part, whole) reductions of a program's outputs.
     Reduce(ReduceJob),
     /// The rest of the reduction whose parts are another stage's tasks.
-    Merge { of: StageId },
+    Merge {
+        of: StageId,
+    },
     BlockFn(BlockFnJob),
     /// One region of a source per task.
-    Load { source: usize },
+    Load {
+        source: usize,
+    },
 }
 
 pub struct MapPiece {
@@ -137,7 +141,11 @@ pub enum LeafSource {
     Generate { number: usize },
     /// Blocks of another stage. `flat`: they are consecutive in C order, and are read by C-order
     /// numbers of the leaf's own shape.
-    Held { stage: StageId, output: usize, flat: bool },
+    Held {
+        stage: StageId,
+        output: usize,
+        flat: bool,
+    },
 }
 
 impl Stage {
@@ -195,7 +203,12 @@ impl Output {
     /// The region of a cell, in the value's own coordinates.
     pub fn region(&self, index: &[usize]) -> Region {
         let cell = self.grid.region(index);
-        let start: Vec<usize> = cell.start().iter().zip(self.domain.start()).map(|(a, b)| a + b).collect();
+        let start: Vec<usize> = cell
+            .start()
+            .iter()
+            .zip(self.domain.start())
+            .map(|(a, b)| a + b)
+            .collect();
         Region::new(start, cell.shape())
     }
 
@@ -205,7 +218,9 @@ impl Output {
             return vec![0..0; region.ndim().max(1)];
         };
         let inside = inside.relative_to(self.domain.start());
-        (0..inside.ndim()).map(|axis| self.grid.0[axis].meeting(&inside.range(axis))).collect()
+        (0..inside.ndim())
+            .map(|axis| self.grid.0[axis].meeting(&inside.range(axis)))
+            .collect()
     }
 
     /// The cells that may hold elements with these C-order numbers.

@@ -271,7 +271,9 @@ fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>, eager: bool)
     let mut stack = Vec::new();
     let mut ready: Vec<u32> = Vec::new();
     let mut missing: Vec<u32> = match eager {
-        true => (0..tasks.len() as u32).map(|task| tasks.inputs(task).len() as u32).collect(),
+        true => (0..tasks.len() as u32)
+            .map(|task| tasks.inputs(task).len() as u32)
+            .collect(),
         false => Vec::new(),
     };
     for &root in roots {

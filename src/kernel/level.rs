@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+#[cfg(test)]
 use crate::op::scalar::math;
 
 /// An instruction-set level for which kernels are compiled.
@@ -25,6 +26,7 @@ impl Level {
     /// Whether its kernels use the functions of [`math`] instead of the system's.
     ///
     /// [`math`]: crate::op::scalar::math
+    #[cfg(test)]
     pub fn has_own_math(self) -> bool {
         self != Level::Portable || math::IN_BASELINE
     }

@@ -18,7 +18,9 @@ const CALL_COST: f64 = 20_000.0;
 impl Build<'_> {
     pub(super) fn block_fn_stage(&mut self, at: usize) {
         let node = self.reach.made[at].value.node.clone();
-        let NodeKind::BlockFn(block_fn) = &node.kind else { return };
+        let NodeKind::BlockFn(block_fn) = &node.kind else {
+            return;
+        };
         self.env.block_fns.push(block_fn.function.clone());
         let members: Vec<(usize, usize)> = (0..self.reach.made.len())
             .filter(|&other| {
@@ -29,22 +31,50 @@ impl Build<'_> {
             .collect();
         let made = &self.reach.made[at];
         let mut domain = made.needed.clone();
-        let stream = members.iter().any(|&(_, other)| self.place(other) == Place::Stream);
-        let flat = members.iter().any(|&(_, other)| self.reach.made[other].flat);
+        let stream = members
+            .iter()
+            .any(|&(_, other)| self.place(other) == Place::Stream);
+        let flat = members
+            .iter()
+            .any(|&(_, other)| self.reach.made[other].flat);
         if node.outputs.len() > 1 {
             domain = Region::whole(made.value.shape());
         }
         let item: usize = node.outputs.iter().map(|spec| spec.dtype.size()).sum();
-        let taken: usize =
-            node.inputs.iter().map(|input| input.chunks().largest_block().saturating_mul(input.dtype().size())).sum();
-        let block_bytes = made.value.chunks().largest_block().saturating_mul(item).saturating_add(taken);
+        let taken: usize = node
+            .inputs
+            .iter()
+            .map(|input| {
+                input
+                    .chunks()
+                    .largest_block()
+                    .saturating_mul(input.dtype().size())
+            })
+            .sum();
+        let block_bytes = made
+            .value
+            .chunks()
+            .largest_block()
+            .saturating_mul(item)
+            .saturating_add(taken);
         let grid = if stream {
             made.value.chunks().clone()
         } else {
-            block_groups(made.value.chunks(), &domain, block_bytes, flat, self.options)
+            block_groups(
+                made.value.chunks(),
+                &domain,
+                block_bytes,
+                flat,
+                self.options,
+            )
         };
-        let calls: usize =
-            (0..grid.ndim()).map(|axis| made.value.chunks().0[axis].meeting(&domain.range(axis)).len()).product();
+        let calls: usize = (0..grid.ndim())
+            .map(|axis| {
+                made.value.chunks().0[axis]
+                    .meeting(&domain.range(axis))
+                    .len()
+            })
+            .product();
         let depth = made.depth;
         let mut inputs = Vec::with_capacity(node.inputs.len());
         let mut scratch = 0;
@@ -61,17 +91,31 @@ impl Build<'_> {
             let region = first.region(&vec![0; grid.ndim()]);
             let largest = block_input_region(made.value.chunks(), input.chunks(), &region).size();
             scratch += largest.max(grid.largest_block()) * input.dtype().size();
-            inputs.push(BlockInput { fused, blocks: input.chunks().clone() });
+            inputs.push(BlockInput {
+                fused,
+                blocks: input.chunks().clone(),
+            });
         }
         let mut outputs = Vec::with_capacity(node.outputs.len());
         for (number, spec) in node.outputs.iter().enumerate() {
-            let member = members.iter().find(|&&(output, _)| output == number).map(|&(_, other)| other);
+            let member = members
+                .iter()
+                .find(|&&(output, _)| output == number)
+                .map(|&(_, other)| other);
             let same = spec.chunks == *made.value.chunks();
             outputs.push(Output {
                 dtype: spec.dtype,
                 shape: spec.shape.clone(),
-                domain: if same { domain.clone() } else { Region::whole(&spec.shape) },
-                grid: if same { grid.clone() } else { matching_groups(&grid, made.value.chunks(), &spec.chunks) },
+                domain: if same {
+                    domain.clone()
+                } else {
+                    Region::whole(&spec.shape)
+                },
+                grid: if same {
+                    grid.clone()
+                } else {
+                    matching_groups(&grid, made.value.chunks(), &spec.chunks)
+                },
                 place: member.map_or(Place::Held, |member| self.place(member)),
             });
         }
@@ -84,7 +128,11 @@ impl Build<'_> {
                 + ELEMENT_COST * grid.largest_block() as f64,
             job: Job::BlockFn(BlockFnJob {
                 function: self.env.block_fns.len() - 1,
-                blocks: node.outputs.iter().map(|spec| spec.chunks.clone()).collect(),
+                blocks: node
+                    .outputs
+                    .iter()
+                    .map(|spec| spec.chunks.clone())
+                    .collect(),
                 inputs,
             }),
             outputs,

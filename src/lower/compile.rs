@@ -52,7 +52,10 @@ pub fn compile(build: &mut Build<'_>, wanted: Vec<Wanted>, depth: usize) -> Fuse
         let arg = compiler.evaluate(one);
         compiler.program.output(arg);
     }
-    Fused { program: compiler.program.finish(), leaves: compiler.leaves }
+    Fused {
+        program: compiler.program.finish(),
+        leaves: compiler.leaves,
+    }
 }
 
 struct Compiler<'a, 'b> {
@@ -66,7 +69,11 @@ struct Compiler<'a, 'b> {
 impl Compiler<'_, '_> {
     /// Depth first, without recursion: a sight waits on the stack until its operands are done.
     fn evaluate(&mut self, wanted: Wanted) -> Arg {
-        let root = Sight { value: wanted.value.key(), map: wanted.map, reshaped: None };
+        let root = Sight {
+            value: wanted.value.key(),
+            map: wanted.map,
+            reshaped: None,
+        };
         let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
         while let Some((value, sight, expand)) = open.last().cloned() {
             if self.done.contains_key(&sight) {
@@ -74,7 +81,11 @@ impl Compiler<'_, '_> {
                 continue;
             }
             let held = !expand && self.build.is_held(sight.value);
-            let inputs = if held { Vec::new() } else { self.inputs(&value, &sight) };
+            let inputs = if held {
+                Vec::new()
+            } else {
+                self.inputs(&value, &sight)
+            };
             let missing: Vec<_> = inputs
                 .iter()
                 .rev()
@@ -85,7 +96,11 @@ impl Compiler<'_, '_> {
                 open.extend(missing);
                 continue;
             }
-            let arg = if held { self.held_leaf(&value, &sight) } else { self.emit(&value, &sight, &inputs) };
+            let arg = if held {
+                self.held_leaf(&value, &sight)
+            } else {
+                self.emit(&value, &sight, &inputs)
+            };
             self.done.insert(sight, arg);
             open.pop();
         }
@@ -95,20 +110,34 @@ impl Compiler<'_, '_> {
     /// What must be done before a value can be emitted.
     fn inputs(&self, value: &Value, sight: &Sight) -> Vec<(Value, Sight)> {
         let through = |input: &Value, map: IndexMap, reshaped: Option<Vec<usize>>| {
-            (input.clone(), Sight { value: input.key(), map, reshaped })
+            (
+                input.clone(),
+                Sight {
+                    value: input.key(),
+                    map,
+                    reshaped,
+                },
+            )
         };
         let node = &value.node;
         match &node.kind {
             NodeKind::Elementwise(_) | NodeKind::Rechunk => {
-                let same = |input: &Value| through(input, sight.map.clone(), sight.reshaped.clone());
+                let same =
+                    |input: &Value| through(input, sight.map.clone(), sight.reshaped.clone());
                 node.inputs.iter().map(same).collect()
             }
             NodeKind::Index(view) => {
-                let map = sight.map.then(view).expect("maps that do not compose were materialized");
+                let map = sight
+                    .map
+                    .then(view)
+                    .expect("maps that do not compose were materialized");
                 vec![through(&node.inputs[0], map, None)]
             }
             NodeKind::Reshape => {
-                let shape = sight.reshaped.clone().unwrap_or_else(|| value.shape().to_vec());
+                let shape = sight
+                    .reshaped
+                    .clone()
+                    .unwrap_or_else(|| value.shape().to_vec());
                 vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
             }
             _ => Vec::new(),
@@ -133,7 +162,12 @@ impl Compiler<'_, '_> {
         }
     }
 
-    fn emit_elementwise(&mut self, value: &Value, elementwise: &Elementwise, inputs: &[(Value, Sight)]) -> Arg {
+    fn emit_elementwise(
+        &mut self,
+        value: &Value,
+        elementwise: &Elementwise,
+        inputs: &[(Value, Sight)],
+    ) -> Arg {
         let mut dtypes = Vec::with_capacity(elementwise.args.len());
         let mut args: Vec<Arg> = Vec::with_capacity(elementwise.args.len());
         for operand in &elementwise.args {
@@ -150,7 +184,9 @@ impl Compiler<'_, '_> {
         }
         let select = matches!(elementwise.func, ElementFunc::Op(Op::Select));
         // Kernels want one operand that is no constant (a condition always).
-        if select && matches!(args[0], Arg::Const(_)) || args.iter().all(|arg| matches!(arg, Arg::Const(_))) {
+        if select && matches!(args[0], Arg::Const(_))
+            || args.iter().all(|arg| matches!(arg, Arg::Const(_)))
+        {
             args[0] = self.splat(args[0], dtypes[0], value);
         }
         let dtype = dtypes[usize::from(select)];
@@ -181,21 +217,39 @@ impl Compiler<'_, '_> {
 
     fn held_leaf(&mut self, value: &Value, sight: &Sight) -> Arg {
         let (stage, output) = self.build.held(sight.value, self.depth);
-        let source = LeafSource::Held { stage, output, flat: sight.reshaped.is_some() };
+        let source = LeafSource::Held {
+            stage,
+            output,
+            flat: sight.reshaped.is_some(),
+        };
         // Blocks of a reduction lie in the space of the kept axes.
         let kept = match &value.node.kind {
-            NodeKind::Reduce(reduce) if reduce.keep && sight.reshaped.is_none() => Some(reduce.tree.kept()),
+            NodeKind::Reduce(reduce) if reduce.keep && sight.reshaped.is_none() => {
+                Some(reduce.tree.kept())
+            }
             _ => None,
         };
         self.leaf(source, value, sight, kept)
     }
 
-    fn leaf(&mut self, source: LeafSource, value: &Value, sight: &Sight, kept: Option<Vec<usize>>) -> Arg {
-        let shape = sight.reshaped.clone().unwrap_or_else(|| value.shape().to_vec());
+    fn leaf(
+        &mut self,
+        source: LeafSource,
+        value: &Value,
+        sight: &Sight,
+        kept: Option<Vec<usize>>,
+    ) -> Arg {
+        let shape = sight
+            .reshaped
+            .clone()
+            .unwrap_or_else(|| value.shape().to_vec());
         let (map, shape) = match kept {
             None => (sight.map.clone(), shape),
             Some(kept) => {
-                let axes = kept.iter().map(|&axis| sight.map.axes()[axis].clone()).collect();
+                let axes = kept
+                    .iter()
+                    .map(|&axis| sight.map.axes()[axis].clone())
+                    .collect();
                 let shape = kept.iter().map(|&axis| shape[axis]).collect();
                 (IndexMap::new(sight.map.shape().to_vec(), axes), shape)
             }
@@ -204,7 +258,12 @@ impl Compiler<'_, '_> {
         if let Some(number) = self.leaves.iter().position(same) {
             return Arg::Leaf(number as u32);
         }
-        self.leaves.push(Leaf { source, map, shape, dtype: value.dtype() });
+        self.leaves.push(Leaf {
+            source,
+            map,
+            shape,
+            dtype: value.dtype(),
+        });
         self.program.leaf(value.dtype())
     }
 }

@@ -43,10 +43,18 @@ pub fn bands(shape: &[usize], target: usize) -> Chunks {
 }
 
 /// The grid of a stage of maps over `domain`.
-pub fn map_grid(graph: &Graph, domain: &Region, leaves: &[&Leaf], opaque: bool, options: &Options) -> Chunks {
+pub fn map_grid(
+    graph: &Graph,
+    domain: &Region,
+    leaves: &[&Leaf],
+    opaque: bool,
+    options: &Options,
+) -> Chunks {
     let size = domain.size();
     let least = if opaque { MIN_OPAQUE_TASK } else { MIN_TASK };
-    let target = (size / (options.threads * 8)).clamp(least, MAP_TASK).max(size / MAX_TASKS);
+    let target = (size / (options.threads * 8))
+        .clamp(least, MAP_TASK)
+        .max(size / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     for leaf in leaves {
         if let Some(grid) = adopted(graph, leaf, domain)
@@ -60,15 +68,28 @@ pub fn map_grid(graph: &Graph, domain: &Region, leaves: &[&Leaf], opaque: bool, 
 
 /// The producer's grid, if the leaf is a box of its blocks.
 fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
-    let LeafSource::Held { stage, output, flat: false } = leaf.source else { return None };
+    let LeafSource::Held {
+        stage,
+        output,
+        flat: false,
+    } = leaf.source
+    else {
+        return None;
+    };
     let made: &Output = &graph.dag[stage].outputs[output];
     let axes = leaf.map.axes();
     let mut relative = Vec::with_capacity(axes.len());
     for (rank, axis) in axes.iter().enumerate() {
         match axis {
-            AxisMap::Affine { start, terms } if *terms == [(rank, 1)] && axes.len() == domain.ndim() => {
-                let start = start + domain.start()[rank] as isize - made.domain.start()[rank] as isize;
-                relative.push(AxisMap::Affine { start, terms: terms.clone() });
+            AxisMap::Affine { start, terms }
+                if *terms == [(rank, 1)] && axes.len() == domain.ndim() =>
+            {
+                let start =
+                    start + domain.start()[rank] as isize - made.domain.start()[rank] as isize;
+                relative.push(AxisMap::Affine {
+                    start,
+                    terms: terms.clone(),
+                });
             }
             _ => return None,
         }
@@ -91,15 +112,25 @@ pub fn reduce_grid(
     if let Some(grid) = input_blocks(graph, tree, kept, leaves) {
         let kept_axes = tree.kept();
         let kept_grid = Chunks(kept_axes.iter().map(|&axis| grid.0[axis].clone()).collect());
-        let reduced: usize = tree.axes().iter().map(|&axis| grid.0[axis].largest().max(1)).product();
+        let reduced: usize = tree
+            .axes()
+            .iter()
+            .map(|&axis| grid.0[axis].largest().max(1))
+            .product();
         let cells = kept_grid.largest_block().max(1);
         let states = cells.saturating_mul(state_bytes).max(1);
         let least = count / (MERGE_BYTES * 4 / states).max(2);
         return (kept_grid, split(tree, reduced.max(least)));
     }
     let total = columns.saturating_mul(count);
-    let least = if opaque { MIN_OPAQUE_TASK } else { MIN_TASK * 4 };
-    let target = (total / (options.threads * 32)).clamp(least, REDUCE_TASK).max(total / MAX_TASKS);
+    let least = if opaque {
+        MIN_OPAQUE_TASK
+    } else {
+        MIN_TASK * 4
+    };
+    let target = (total / (options.threads * 32))
+        .clamp(least, REDUCE_TASK)
+        .max(total / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     if let Mode::Lines { .. } = tree.mode() {
         return if count <= target {
@@ -109,13 +140,20 @@ pub fn reduce_grid(
         };
     }
     let cells = tree.cell_counts();
-    let least = count.div_ceil(cells.iter().product::<usize>().max(1)).min(LEAF);
+    let least = count
+        .div_ceil(cells.iter().product::<usize>().max(1))
+        .min(LEAF);
     let mut width = columns;
     let mut rows = (target / width).max(least);
     if rows.saturating_mul(width) > target.saturating_mul(4) {
         width = (target * 2 / rows).clamp(MIN_COLUMNS.min(columns), columns);
     }
-    let states = |width: usize, rows: usize| count.div_ceil(rows).saturating_mul(width).saturating_mul(state_bytes);
+    let states = |width: usize, rows: usize| {
+        count
+            .div_ceil(rows)
+            .saturating_mul(width)
+            .saturating_mul(state_bytes)
+    };
     if states(width, rows) > MERGE_BYTES {
         width = width.min(MIN_COLUMNS.max(target / rows.max(1) / 4).max(1));
         rows = rows.max(count / (MERGE_BYTES / (width * state_bytes).max(1)).max(1));
@@ -143,15 +181,24 @@ fn split(tree: &Tree, most: usize) -> Split {
     for (digit, &count) in cells.iter().enumerate() {
         unit = unit.div_ceil(count.max(1));
         if unit <= most {
-            return Split { digit, span: floor_power(most / unit.max(1)) };
+            return Split {
+                digit,
+                span: floor_power(most / unit.max(1)),
+            };
         }
     }
     let leaf = unit.clamp(1, LEAF);
     if unit <= leaf {
         // A cell is a single leaf: nothing smaller can be a part.
-        return Split { digit: cells.len() - 1, span: 1 };
+        return Split {
+            digit: cells.len() - 1,
+            span: 1,
+        };
     }
-    Split { digit: cells.len(), span: floor_power((most / leaf).max(1)) }
+    Split {
+        digit: cells.len(),
+        span: floor_power((most / leaf).max(1)),
+    }
 }
 
 fn floor_power(value: usize) -> usize {
@@ -160,7 +207,13 @@ fn floor_power(value: usize) -> usize {
 
 /// The grid of a load: the units of storage, or the chunks where any region is as good as another,
 /// cut further if they are large.
-pub fn load_grid(storage: Option<&Chunks>, chunks: &Chunks, domain: &Region, item: usize, options: &Options) -> Chunks {
+pub fn load_grid(
+    storage: Option<&Chunks>,
+    chunks: &Chunks,
+    domain: &Region,
+    item: usize,
+    options: &Options,
+) -> Chunks {
     let map = IndexMap::window(domain);
     if let Some(units) = storage {
         return chunking::view(&map, units, item);
@@ -176,7 +229,11 @@ pub fn load_grid(storage: Option<&Chunks>, chunks: &Chunks, domain: &Region, ite
         let wanted = (size / block.div_ceil(most)).max(1);
         let sizes: Vec<usize> = grid
             .sizes(axis)
-            .flat_map(|size| (0..size).step_by(wanted).map(move |start| wanted.min(size - start)))
+            .flat_map(|size| {
+                (0..size)
+                    .step_by(wanted)
+                    .map(move |start| wanted.min(size - start))
+            })
             .collect();
         grid.0[axis] = AxisChunks::from_sizes(&sizes);
     }
@@ -199,18 +256,28 @@ pub fn block_groups(
         .map(|axis| {
             let range = blocks.0[axis].meeting(&domain.range(axis));
             let sizes: Vec<usize> = range.map(|i| blocks.0[axis].range(i).len()).collect();
-            if sizes.is_empty() { AxisChunks::whole(0) } else { AxisChunks::from_sizes(&sizes) }
+            if sizes.is_empty() {
+                AxisChunks::whole(0)
+            } else {
+                AxisChunks::from_sizes(&sizes)
+            }
         })
         .collect();
     let mut grid = Chunks(inside);
     let bytes = block_bytes.max(1);
-    let most = (grid.count() / (options.threads * 8)).min((TARGET >> options.shrink) / bytes).min(MOST_BLOCKS);
+    let most = (grid.count() / (options.threads * 8))
+        .min((TARGET >> options.shrink) / bytes)
+        .min(MOST_BLOCKS);
     let mut count = 1;
     for axis in (0..grid.ndim()).rev() {
         let n = grid.0[axis].count();
         let wanted = (most / count).max(1);
         // Blocks that must be consecutive in C order span the inner axes whole.
-        let factor = if consecutive && wanted < n && axis > 0 { n } else { wanted.min(n) };
+        let factor = if consecutive && wanted < n && axis > 0 {
+            n
+        } else {
+            wanted.min(n)
+        };
         if factor > 1 {
             let sizes: Vec<usize> = (0..n)
                 .step_by(factor)

@@ -13,7 +13,11 @@ impl Build<'_> {
         let made = &self.reach.made[at];
         let key = made.value.key();
         // Without recomputation one load serves readers of all depths.
-        let depth = if self.options.recompute { depth } else { usize::MAX };
+        let depth = if self.options.recompute {
+            depth
+        } else {
+            usize::MAX
+        };
         if self.options.share_loads
             && let Some(&stage) = self.loads.get(&(key, depth))
         {
@@ -29,22 +33,38 @@ impl Build<'_> {
             Some(region) if !made.flat => region,
             _ => made.needed.clone(),
         };
-        let NodeKind::Source(source) = &made.value.node.kind else { unreachable!("only sources are loaded") };
+        let NodeKind::Source(source) = &made.value.node.kind else {
+            unreachable!("only sources are loaded")
+        };
         self.env.sources.push(source.clone());
         let dtype = made.value.dtype();
         let grid = if made.flat {
             bands(domain.shape(), LOAD_BYTES / dtype.size())
         } else {
-            load_grid(source.storage_grid().as_ref(), made.value.chunks(), &domain, dtype.size(), self.options)
+            load_grid(
+                source.storage_grid().as_ref(),
+                made.value.chunks(),
+                &domain,
+                dtype.size(),
+                self.options,
+            )
         };
         let bytes = grid.largest_block() * dtype.size();
         let stage = Stage {
             name: format!("load {}", source.describe()),
-            job: Job::Load { source: self.env.sources.len() - 1 },
+            job: Job::Load {
+                source: self.env.sources.len() - 1,
+            },
             output_bytes: bytes as u64,
             scratch_bytes: source.scratch_bytes() as u64,
             cost: TASK_COST + source.cost() * grid.largest_block() as f64,
-            outputs: vec![Output { dtype, shape: made.value.shape().to_vec(), domain, grid, place: Place::Held }],
+            outputs: vec![Output {
+                dtype,
+                shape: made.value.shape().to_vec(),
+                domain,
+                grid,
+                place: Place::Held,
+            }],
         };
         let id = self.push(stage);
         self.loads.insert((key, depth), id);

@@ -12,7 +12,10 @@ use crate::plan::node::Pieces;
 impl Build<'_> {
     pub(super) fn map_stage(&mut self, group: &[usize]) {
         let first = &self.reach.made[group[0]];
-        let wanted = group.iter().map(|&at| self.wanted(self.reach.made[at].cones[0])).collect();
+        let wanted = group
+            .iter()
+            .map(|&at| self.wanted(self.reach.made[at].cones[0]))
+            .collect();
         let fused = compile(self, wanted, first.depth);
         let region = Region::whole(first.value.shape());
         self.push_map(group, vec![MapPiece { region, fused }]);
@@ -25,13 +28,22 @@ impl Build<'_> {
             let mut program = ProgramBuilder::default();
             let arg = program.constant(fill);
             program.output(arg);
-            let fused = Fused { program: program.finish(), leaves: Vec::new() };
-            result.push(MapPiece { region: Region::whole(made.value.shape()), fused });
+            let fused = Fused {
+                program: program.finish(),
+                leaves: Vec::new(),
+            };
+            result.push(MapPiece {
+                region: Region::whole(made.value.shape()),
+                fused,
+            });
         }
         for (piece, &cone) in pieces.pieces.iter().zip(&made.cones) {
             if !self.reach.cones[cone].region.is_empty() {
                 let fused = compile(self, vec![self.wanted(cone)], made.depth);
-                result.push(MapPiece { region: piece.region.clone(), fused });
+                result.push(MapPiece {
+                    region: piece.region.clone(),
+                    fused,
+                });
             }
         }
         self.push_map(&[at], result);
@@ -43,7 +55,9 @@ impl Build<'_> {
         let domain = made.needed.clone();
         let leaves: Vec<&Leaf> = match &pieces[..] {
             // A piece's leaves are addressed from the piece's own corner.
-            [single] if single.region.shape() == made.value.shape() => single.fused.leaves.iter().collect(),
+            [single] if single.region.shape() == made.value.shape() => {
+                single.fused.leaves.iter().collect()
+            }
             _ => Vec::new(),
         };
         let opaque = pieces.iter().any(|piece| is_opaque(&piece.fused, self));
@@ -65,11 +79,18 @@ impl Build<'_> {
                 place: self.place(at),
             })
             .collect();
-        let cost = pieces.iter().map(|piece| fused_cost(&piece.fused, self)).fold(0.0, f64::max);
+        let cost = pieces
+            .iter()
+            .map(|piece| fused_cost(&piece.fused, self))
+            .fold(0.0, f64::max);
         let stage = Stage {
             name: self.names(group),
             output_bytes: held_bytes(&outputs),
-            scratch_bytes: pieces.iter().map(|piece| piece.fused.program.scratch()).max().unwrap_or(0) as u64,
+            scratch_bytes: pieces
+                .iter()
+                .map(|piece| piece.fused.program.scratch())
+                .max()
+                .unwrap_or(0) as u64,
             cost: TASK_COST + cost * elements as f64,
             job: Job::Map(pieces),
             outputs,

@@ -59,9 +59,16 @@ pub struct Reach {
 #[derive(Clone, PartialEq)]
 enum Use {
     Root(usize),
-    Direct { cone: usize, map: IndexMap },
+    Direct {
+        cone: usize,
+        map: IndexMap,
+    },
     /// Through a reshape: `map` leads to an array of `shape` with the same elements in C order.
-    Flat { cone: usize, map: IndexMap, shape: Vec<usize> },
+    Flat {
+        cone: usize,
+        map: IndexMap,
+        shape: Vec<usize>,
+    },
 }
 
 /// A node seen through so many different maps is computed once and held.
@@ -80,7 +87,11 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
         uses: HashMap::new(),
         cost: costs(&order),
         level: levels(&order),
-        reach: Reach { made: Vec::new(), cones: Vec::new(), held: HashMap::new() },
+        reach: Reach {
+            made: Vec::new(),
+            cones: Vec::new(),
+            held: HashMap::new(),
+        },
     };
     for (number, root) in roots.iter().enumerate() {
         pass.add_use(root, Use::Root(number));
@@ -102,7 +113,9 @@ fn costs(order: &[std::sync::Arc<Node>]) -> HashMap<u64, f64> {
     for node in order {
         let below: f64 = node.inputs.iter().map(|input| costs[&input.node.id]).sum();
         let cost = match &node.kind {
-            NodeKind::Elementwise(elementwise) => below + super::compile::element_cost(&elementwise.func),
+            NodeKind::Elementwise(elementwise) => {
+                below + super::compile::element_cost(&elementwise.func)
+            }
             NodeKind::Generate(generate) => generate.cost(),
             NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => below,
             _ => 0.0,
@@ -117,7 +130,12 @@ fn costs(order: &[std::sync::Arc<Node>]) -> HashMap<u64, f64> {
 fn levels(order: &[std::sync::Arc<Node>]) -> HashMap<u64, usize> {
     let mut levels: HashMap<u64, usize> = HashMap::new();
     for node in order {
-        let below = node.inputs.iter().map(|input| levels[&input.node.id]).max().unwrap_or(0);
+        let below = node
+            .inputs
+            .iter()
+            .map(|input| levels[&input.node.id])
+            .max()
+            .unwrap_or(0);
         let stage = matches!(
             node.kind,
             NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_)
@@ -132,7 +150,9 @@ fn group_of(node: &Node) -> u64 {
     let mut hasher = DefaultHasher::new();
     match &node.kind {
         NodeKind::Reduce(reduce) => (0, &reduce.tree).hash(&mut hasher),
-        NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_) => (1, node.id).hash(&mut hasher),
+        NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_) => {
+            (1, node.id).hash(&mut hasher)
+        }
         _ => (2, &node.outputs[0].shape).hash(&mut hasher),
     }
     hasher.finish()
@@ -141,10 +161,20 @@ fn group_of(node: &Node) -> u64 {
 /// The longest chain of stages below each made value.
 fn depths(reach: &mut Reach) {
     for at in (0..reach.made.len()).rev() {
-        let below = reach.made[at].cones.iter().flat_map(|&cone| &reach.cones[cone].reads);
-        let deepest = below.filter_map(|key| reach.held.get(key)).map(|&below| reach.made[below].depth).max();
+        let below = reach.made[at]
+            .cones
+            .iter()
+            .flat_map(|&cone| &reach.cones[cone].reads);
+        let deepest = below
+            .filter_map(|key| reach.held.get(key))
+            .map(|&below| reach.made[below].depth)
+            .max();
         let source = matches!(reach.made[at].value.node.kind, NodeKind::Source(_));
-        reach.made[at].depth = if source { 0 } else { deepest.map_or(1, |depth| depth + 1) };
+        reach.made[at].depth = if source {
+            0
+        } else {
+            deepest.map_or(1, |depth| depth + 1)
+        };
     }
 }
 
@@ -166,8 +196,12 @@ impl Pass<'_> {
     }
 
     fn visit(&mut self, value: &Value) {
-        let Some(uses) = self.uses.remove(&value.key()) else { return };
-        let (roots, uses): (Vec<Use>, Vec<Use>) = uses.into_iter().partition(|used| matches!(used, Use::Root(_)));
+        let Some(uses) = self.uses.remove(&value.key()) else {
+            return;
+        };
+        let (roots, uses): (Vec<Use>, Vec<Use>) = uses
+            .into_iter()
+            .partition(|used| matches!(used, Use::Root(_)));
         let roots: Vec<usize> = roots
             .into_iter()
             .filter_map(|used| match used {
@@ -186,7 +220,8 @@ impl Pass<'_> {
                 self.hold(value, &uses);
             }
             NodeKind::Memory(memory)
-                if !memory.is_c_order() && uses.iter().any(|used| matches!(used, Use::Flat { .. })) =>
+                if !memory.is_c_order()
+                    && uses.iter().any(|used| matches!(used, Use::Flat { .. })) =>
             {
                 let uses = self.copy_roots(value, &roots, uses);
                 self.hold(value, &uses);
@@ -247,10 +282,30 @@ impl Pass<'_> {
     }
 
     /// `owner` is the node of the stage that the cone belongs to.
-    fn add_cone(&mut self, owner: &Node, value: &Value, map: IndexMap, region: Region, expand: bool) -> usize {
-        let level = owner.inputs.iter().map(|input| self.level[&input.node.id]).max().unwrap_or(0);
+    fn add_cone(
+        &mut self,
+        owner: &Node,
+        value: &Value,
+        map: IndexMap,
+        region: Region,
+        expand: bool,
+    ) -> usize {
+        let level = owner
+            .inputs
+            .iter()
+            .map(|input| self.level[&input.node.id])
+            .max()
+            .unwrap_or(0);
         let group = group_of(owner);
-        self.reach.cones.push(Cone { value: value.clone(), map, region, reads: HashSet::new(), expand, level, group });
+        self.reach.cones.push(Cone {
+            value: value.clone(),
+            map,
+            region,
+            reads: HashSet::new(),
+            expand,
+            level,
+            group,
+        });
         self.reach.cones.len() - 1
     }
 
@@ -278,8 +333,12 @@ impl Pass<'_> {
             NodeKind::Index(view) => {
                 let mut composed = Vec::with_capacity(uses.len());
                 for used in uses {
-                    let Use::Direct { cone, map } = used else { return false };
-                    let Some(map) = map.then(view) else { return false };
+                    let Use::Direct { cone, map } = used else {
+                        return false;
+                    };
+                    let Some(map) = map.then(view) else {
+                        return false;
+                    };
                     composed.push(Use::Direct { cone: *cone, map });
                 }
                 for used in composed {
@@ -290,7 +349,11 @@ impl Pass<'_> {
             NodeKind::Reshape => {
                 for used in uses {
                     let flat = match used.clone() {
-                        Use::Direct { cone, map } => Use::Flat { cone, map, shape: value.shape().to_vec() },
+                        Use::Direct { cone, map } => Use::Flat {
+                            cone,
+                            map,
+                            shape: value.shape().to_vec(),
+                        },
                         other => other,
                     };
                     self.add_use(&node.inputs[0], flat);
@@ -303,7 +366,9 @@ impl Pass<'_> {
 
     fn worth_inlining(&self, node: &Node, uses: &[Use]) -> bool {
         // Under a reshape an element-wise function has no index map to hand on.
-        if !self.options.fuse_elementwise || uses.iter().any(|used| matches!(used, Use::Flat { .. })) {
+        if !self.options.fuse_elementwise
+            || uses.iter().any(|used| matches!(used, Use::Flat { .. }))
+        {
             return false;
         }
         let mut by_cone: HashMap<usize, usize> = HashMap::new();
@@ -312,7 +377,8 @@ impl Pass<'_> {
                 *by_cone.entry(*cone).or_default() += 1;
             }
         }
-        if (!self.options.recompute && by_cone.len() > 1) || self.serves_several_stages(node, uses) {
+        if (!self.options.recompute && by_cone.len() > 1) || self.serves_several_stages(node, uses)
+        {
             return false;
         }
         let maps = by_cone.values().copied().max().unwrap_or(0);
@@ -323,7 +389,9 @@ impl Pass<'_> {
     /// Whether a value is dear, and read by several stages of which none waits for another: then holding
     /// a block until all of them have read it is cheaper than computing it for each.
     fn serves_several_stages(&self, node: &Node, uses: &[Use]) -> bool {
-        if !self.options.share_loads || !matches!(self.cost.get(&node.id), Some(&cost) if cost >= DEAR) {
+        if !self.options.share_loads
+            || !matches!(self.cost.get(&node.id), Some(&cost) if cost >= DEAR)
+        {
             return false;
         }
         let cones = uses.iter().filter_map(|used| match used {
@@ -380,7 +448,12 @@ impl Pass<'_> {
                     region = region.with_range(axis, needed.range(place));
                 }
                 for input in &node.inputs {
-                    cones.push(self.start_cone(&node, input, IndexMap::identity(input.shape()), region.clone()));
+                    cones.push(self.start_cone(
+                        &node,
+                        input,
+                        IndexMap::identity(input.shape()),
+                        region.clone(),
+                    ));
                 }
                 if !self.options.fuse_reductions {
                     // The rule is off: what is reduced becomes a stage of its own, if it computes.
@@ -398,7 +471,12 @@ impl Pass<'_> {
                         || Region::new(vec![0; needed.ndim()], vec![0; needed.ndim()]),
                         |inside| inside.relative_to(piece.region.start()),
                     );
-                    cones.push(self.start_cone(&node, &node.inputs[piece.input], piece.map.clone(), region));
+                    cones.push(self.start_cone(
+                        &node,
+                        &node.inputs[piece.input],
+                        piece.map.clone(),
+                        region,
+                    ));
                 }
             }
             NodeKind::Source(_) => {}
@@ -410,7 +488,15 @@ impl Pass<'_> {
             }
         }
         let images = Vec::new();
-        self.reach.made.push(Made { value: value.clone(), needed, flat, root, cones, images, depth: 0 });
+        self.reach.made.push(Made {
+            value: value.clone(),
+            needed,
+            flat,
+            root,
+            cones,
+            images,
+            depth: 0,
+        });
         self.reach.made.len() - 1
     }
 
@@ -424,14 +510,26 @@ impl Pass<'_> {
     fn enter(&mut self, value: &Value, cone: usize, map: IndexMap) {
         let node = value.node.clone();
         match &node.kind {
-            NodeKind::Index(view) => self.add_use(&node.inputs[0], Use::Direct { cone, map: view.clone() }),
+            NodeKind::Index(view) => self.add_use(
+                &node.inputs[0],
+                Use::Direct {
+                    cone,
+                    map: view.clone(),
+                },
+            ),
             NodeKind::Reshape => {
                 let shape = value.shape().to_vec();
                 self.add_use(&node.inputs[0], Use::Flat { cone, map, shape });
             }
             _ => {
                 for input in &node.inputs {
-                    self.add_use(input, Use::Direct { cone, map: map.clone() });
+                    self.add_use(
+                        input,
+                        Use::Direct {
+                            cone,
+                            map: map.clone(),
+                        },
+                    );
                 }
             }
         }
@@ -448,10 +546,16 @@ impl Pass<'_> {
     }
 
     fn visit_block_fn(&mut self, node: &std::sync::Arc<Node>) {
-        let outputs: Vec<Value> =
-            (0..node.outputs.len()).map(|output| Value { node: node.clone(), output }).collect();
-        let all: Vec<Vec<Use>> =
-            outputs.iter().map(|value| self.uses.remove(&value.key()).unwrap_or_default()).collect();
+        let outputs: Vec<Value> = (0..node.outputs.len())
+            .map(|output| Value {
+                node: node.clone(),
+                output,
+            })
+            .collect();
+        let all: Vec<Vec<Use>> = outputs
+            .iter()
+            .map(|value| self.uses.remove(&value.key()).unwrap_or_default())
+            .collect();
         if all.iter().all(Vec::is_empty) {
             return;
         }
@@ -461,8 +565,9 @@ impl Pass<'_> {
             if uses.is_empty() {
                 continue;
             }
-            let (roots, uses): (Vec<Use>, Vec<Use>) =
-                uses.into_iter().partition(|used| matches!(used, Use::Root(_)));
+            let (roots, uses): (Vec<Use>, Vec<Use>) = uses
+                .into_iter()
+                .partition(|used| matches!(used, Use::Root(_)));
             let roots: Vec<usize> = roots
                 .into_iter()
                 .filter_map(|used| match used {
@@ -471,7 +576,11 @@ impl Pass<'_> {
                 })
                 .collect();
             let direct = uses.is_empty() && roots.len() == 1;
-            let uses = if direct { uses } else { self.copy_roots(value, &roots, uses) };
+            let uses = if direct {
+                uses
+            } else {
+                self.copy_roots(value, &roots, uses)
+            };
             let mut needed = Region::whole(value.shape());
             let mut flat = false;
             if !direct && outputs.len() == 1 {
@@ -505,11 +614,19 @@ impl Pass<'_> {
                 depth: 0,
             });
             if !direct {
-                self.reach.held.insert(value.key(), self.reach.made.len() - 1);
+                self.reach
+                    .held
+                    .insert(value.key(), self.reach.made.len() - 1);
             }
         }
         for (input, cone) in node.inputs.iter().zip(cones.unwrap_or_default()) {
-            self.add_use(input, Use::Direct { cone, map: IndexMap::identity(input.shape()) });
+            self.add_use(
+                input,
+                Use::Direct {
+                    cone,
+                    map: IndexMap::identity(input.shape()),
+                },
+            );
         }
     }
 }
@@ -520,7 +637,10 @@ fn whole_blocks(region: &Region, value: &Value) -> Region {
     for (axis, chunks) in value.chunks().0.iter().enumerate() {
         let blocks = chunks.meeting(&region.range(axis));
         if !blocks.is_empty() {
-            result = result.with_range(axis, chunks.range(blocks.start).start..chunks.range(blocks.end - 1).end);
+            result = result.with_range(
+                axis,
+                chunks.range(blocks.start).start..chunks.range(blocks.end - 1).end,
+            );
         }
     }
     result

@@ -22,12 +22,19 @@ impl Build<'_> {
         let mut folds = Vec::new();
         for &at in group {
             let made = &self.reach.made[at];
-            let NodeKind::Reduce(reduce) = &made.value.node.kind else { unreachable!("a group of reductions") };
+            let NodeKind::Reduce(reduce) = &made.value.node.kind else {
+                unreachable!("a group of reductions")
+            };
             let fold = self.fold(reduce, made.value.node.inputs[0].dtype());
             let state_bytes = self.env.folds[fold].state_bytes();
             let value = wanted.len();
             wanted.extend(made.cones.iter().map(|&cone| self.wanted(cone)));
-            folds.push(FoldUse { fold, value, mask: reduce.masked.then_some(value + 1), state_bytes });
+            folds.push(FoldUse {
+                fold,
+                value,
+                mask: reduce.masked.then_some(value + 1),
+                state_bytes,
+            });
         }
         let fused = compile(self, wanted, self.reach.made[group[0]].depth);
         let mut kept = self.kept_region(group[0]);
@@ -37,18 +44,37 @@ impl Build<'_> {
         let state_bytes: usize = folds.iter().map(|fold| fold.state_bytes).sum();
         let leaves: Vec<&Leaf> = fused.leaves.iter().collect();
         let opaque = is_opaque(&fused, self);
-        let (mut grid, split) = reduce_grid(&self.graph, tree, &kept, &leaves, state_bytes, opaque, self.options);
+        let (mut grid, split) = reduce_grid(
+            &self.graph,
+            tree,
+            &kept,
+            &leaves,
+            state_bytes,
+            opaque,
+            self.options,
+        );
         if group.iter().any(|&at| self.place(at) == Place::Stream) {
             let input = &self.reach.made[group[0]].value.node.inputs[0];
-            grid = Chunks(tree.kept().iter().map(|&axis| input.chunks().0[axis].clone()).collect());
+            grid = Chunks(
+                tree.kept()
+                    .iter()
+                    .map(|&axis| input.chunks().0[axis].clone())
+                    .collect(),
+            );
         }
         let parts = split.parts(tree);
         let outputs = self.reduce_outputs(tree, group, &kept, &grid);
         let cell = grid.largest_block();
         let levels = levels(tree);
         // A piece that is folded twice is put together first; else a tile may have to be.
-        let two_pass = folds.iter().any(|usage| self.env.folds[usage.fold].two_pass());
-        let buffer = if two_pass { PIECE_BYTES } else { fused.program.tile() * fused.program.widest() };
+        let two_pass = folds
+            .iter()
+            .any(|usage| self.env.folds[usage.fold].two_pass());
+        let buffer = if two_pass {
+            PIECE_BYTES
+        } else {
+            fused.program.tile() * fused.program.widest()
+        };
         let scratch = fused.program.scratch()
             + buffer * fused.program.outputs.len()
             + levels * cell.min(WIDTH) * state_bytes;
@@ -57,13 +83,31 @@ impl Build<'_> {
         let name = self.names(group);
         let output_bytes = held_bytes(&outputs);
         let partial = parts.len() > 1;
-        let job = Job::Reduce(ReduceJob { fused, tree: tree.clone(), parts, folds });
+        let job = Job::Reduce(ReduceJob {
+            fused,
+            tree: tree.clone(),
+            parts,
+            folds,
+        });
         if !partial {
             let scratch_bytes = scratch as u64;
-            self.push_for(group, Stage { name, job, outputs, output_bytes, scratch_bytes, cost });
+            self.push_for(
+                group,
+                Stage {
+                    name,
+                    job,
+                    outputs,
+                    output_bytes,
+                    scratch_bytes,
+                    cost,
+                },
+            );
             return;
         }
-        let held = outputs.iter().map(|output| Output { place: Place::Held, ..output.clone() });
+        let held = outputs.iter().map(|output| Output {
+            place: Place::Held,
+            ..output.clone()
+        });
         let parts = self.push(Stage {
             name: format!("{name}: parts"),
             job,
@@ -84,8 +128,18 @@ impl Build<'_> {
     }
 
     /// In the space of the kept axes.
-    fn reduce_outputs(&self, tree: &Tree, group: &[usize], kept: &Region, grid: &Chunks) -> Vec<Output> {
-        let shape: Vec<usize> = tree.kept().into_iter().map(|axis| tree.shape()[axis]).collect();
+    fn reduce_outputs(
+        &self,
+        tree: &Tree,
+        group: &[usize],
+        kept: &Region,
+        grid: &Chunks,
+    ) -> Vec<Output> {
+        let shape: Vec<usize> = tree
+            .kept()
+            .into_iter()
+            .map(|axis| tree.shape()[axis])
+            .collect();
         let outputs = group.iter().map(|&at| Output {
             dtype: self.reach.made[at].value.dtype(),
             shape: shape.clone(),
@@ -110,12 +164,18 @@ impl Build<'_> {
     /// The needed part of a reduction in the space of its kept axes.
     fn kept_region(&self, at: usize) -> Region {
         let made = &self.reach.made[at];
-        let NodeKind::Reduce(reduce) = &made.value.node.kind else { return made.needed.clone() };
+        let NodeKind::Reduce(reduce) = &made.value.node.kind else {
+            return made.needed.clone();
+        };
         if !reduce.keep {
             return made.needed.clone();
         }
-        let (start, len): (Vec<_>, Vec<_>) =
-            reduce.tree.kept().into_iter().map(|axis| (made.needed.start()[axis], made.needed.shape()[axis])).unzip();
+        let (start, len): (Vec<_>, Vec<_>) = reduce
+            .tree
+            .kept()
+            .into_iter()
+            .map(|axis| (made.needed.start()[axis], made.needed.shape()[axis]))
+            .unzip();
         Region::new(start, len)
     }
 }

@@ -24,13 +24,16 @@ impl Build<'_> {
                 // Loads are made when a reader asks, one for each depth of readers.
                 NodeKind::Source(_) if reach.made[at].root.is_none() => {}
                 NodeKind::Reduce(reduce) if self.computes(at) => {
-                    let group = self.group(&order[position..], at, |other| self.same_tree(reduce, other));
+                    let group = self.group(&order[position..], at, |other| {
+                        self.same_tree(reduce, other)
+                    });
                     self.reduce_stage(&reduce.tree, &group);
                 }
                 NodeKind::Pieces(pieces) if self.computes(at) => self.pieces_stage(at, pieces),
                 NodeKind::BlockFn(_) if self.computes(at) => self.block_fn_stage(at),
                 _ => {
-                    let group = self.group(&order[position..], at, |other| self.same_map(at, other));
+                    let group =
+                        self.group(&order[position..], at, |other| self.same_map(at, other));
                     self.map_stage(&group);
                 }
             }
@@ -64,7 +67,12 @@ impl Build<'_> {
     }
 
     fn shares_leaf(&self, one: usize, other: usize) -> bool {
-        let cones = |at: usize| self.reach.made[at].cones.iter().map(|&cone| &self.reach.cones[cone]);
+        let cones = |at: usize| {
+            self.reach.made[at]
+                .cones
+                .iter()
+                .map(|&cone| &self.reach.cones[cone])
+        };
         cones(one).any(|a| cones(other).any(|b| a.reads.iter().any(|key| b.reads.contains(key))))
     }
 
@@ -80,9 +88,15 @@ impl Build<'_> {
         let (one, two) = (&self.reach.made[at], &self.reach.made[other]);
         let plain = |at: usize| {
             let made = &self.reach.made[at];
-            made.cones.len() == 1 && !made.flat && self.place(at) != Place::Stream && self.is_plain_map(at)
+            made.cones.len() == 1
+                && !made.flat
+                && self.place(at) != Place::Stream
+                && self.is_plain_map(at)
         };
-        plain(at) && plain(other) && one.value.shape() == two.value.shape() && one.needed == two.needed
+        plain(at)
+            && plain(other)
+            && one.value.shape() == two.value.shape()
+            && one.needed == two.needed
     }
 
     fn is_plain_map(&self, at: usize) -> bool {
@@ -94,7 +108,9 @@ impl Build<'_> {
     }
 
     pub(super) fn place(&self, at: usize) -> Place {
-        self.reach.made[at].root.map_or(Place::Held, |root| self.places[root])
+        self.reach.made[at]
+            .root
+            .map_or(Place::Held, |root| self.places[root])
     }
 
     /// Adds a stage; `group` says which made values are its outputs.
@@ -108,7 +124,12 @@ impl Build<'_> {
     pub(super) fn push(&mut self, stage: Stage) -> StageId {
         let producers: Vec<StageId> = match &stage.job {
             Job::Merge { of } => vec![*of],
-            _ => stage.fused().into_iter().flat_map(|fused| &fused.leaves).filter_map(producer).collect(),
+            _ => stage
+                .fused()
+                .into_iter()
+                .flat_map(|fused| &fused.leaves)
+                .filter_map(producer)
+                .collect(),
         };
         let id = self.graph.dag.add_node(stage);
         for producer in producers {
@@ -128,20 +149,32 @@ impl Build<'_> {
 
     /// The ops that a stage computes.
     pub(super) fn names(&self, group: &[usize]) -> String {
-        let names: Vec<&str> = group.iter().map(|&at| self.reach.made[at].value.node.name()).collect();
+        let names: Vec<&str> = group
+            .iter()
+            .map(|&at| self.reach.made[at].value.node.name())
+            .collect();
         names.join(", ")
     }
 
     /// The depth of the stage that a cone belongs to.
     pub(super) fn depth_of(&self, cone: usize) -> usize {
-        self.reach.made.iter().filter(|made| made.cones.contains(&cone)).map(|made| made.depth).max().unwrap_or(1)
+        self.reach
+            .made
+            .iter()
+            .filter(|made| made.cones.contains(&cone))
+            .map(|made| made.depth)
+            .max()
+            .unwrap_or(1)
     }
 
     pub(super) fn wanted(&self, cone: usize) -> Wanted {
         let cone = &self.reach.cones[cone];
-        Wanted { value: cone.value.clone(), map: cone.map.clone(), expand: cone.expand }
+        Wanted {
+            value: cone.value.clone(),
+            map: cone.map.clone(),
+            expand: cone.expand,
+        }
     }
-
 }
 
 fn producer(leaf: &Leaf) -> Option<StageId> {
@@ -153,8 +186,11 @@ fn producer(leaf: &Leaf) -> Option<StageId> {
 
 /// Bytes that a task's outputs take until they are read or taken; results are the caller's.
 pub(super) fn held_bytes(outputs: &[Output]) -> u64 {
-    let held = outputs.iter().filter(|output| !matches!(output.place, Place::Result(_)));
-    held.map(|output| (output.grid.largest_block() * output.dtype.size()) as u64).sum()
+    let held = outputs
+        .iter()
+        .filter(|output| !matches!(output.place, Place::Result(_)));
+    held.map(|output| (output.grid.largest_block() * output.dtype.size()) as u64)
+        .sum()
 }
 
 /// The nanoseconds of one element: arithmetic, generated leaves, and a pass over what is read.
@@ -168,10 +204,16 @@ pub(super) fn fused_cost(fused: &Fused, build: &Build<'_>) -> f64 {
 
 /// Whether users' functions are called for the elements.
 pub(super) fn is_opaque(fused: &Fused, build: &Build<'_>) -> bool {
-    let mapped = fused.program.instrs.iter().any(|instr| matches!(instr.func, Func::Map(_)));
+    let mapped = fused
+        .program
+        .instrs
+        .iter()
+        .any(|instr| matches!(instr.func, Func::Map(_)));
     mapped
         || fused.leaves.iter().any(|leaf| match leaf.source {
-            LeafSource::Generate { number } => matches!(build.env.generates[number], Generate::Closure { .. }),
+            LeafSource::Generate { number } => {
+                matches!(build.env.generates[number], Generate::Closure { .. })
+            }
             _ => false,
         })
 }

@@ -39,6 +39,11 @@ pub trait BlockFunction: Send + Sync {
     /// # Safety
     /// The inputs must hold initialized elements, the outputs have room for theirs, and nobody else
     /// may touch the outputs meanwhile.
-    unsafe fn call(&self, index: &[usize], region: &Region, inputs: &[RawBlock], outputs: Vec<RawViewMut>)
-    -> Result<()>;
+    unsafe fn call(
+        &self,
+        index: &[usize],
+        region: &Region,
+        inputs: &[RawBlock],
+        outputs: Vec<RawViewMut>,
+    ) -> Result<()>;
 }

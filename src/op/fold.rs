@@ -70,7 +70,14 @@ pub trait Fold: Send + Sync {
     ///
     /// # Safety
     /// `out` must have room for `n` elements of the output type.
-    unsafe fn finish(&self, states: &States, at: usize, n: usize, count: u64, out: *mut u8) -> Result<()>;
+    unsafe fn finish(
+        &self,
+        states: &States,
+        at: usize,
+        n: usize,
+        count: u64,
+        out: *mut u8,
+    ) -> Result<()>;
 
     /// The type of an output element.
     fn output(&self) -> DType;

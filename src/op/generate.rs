@@ -15,12 +15,22 @@ pub enum Generate {
     /// `start + i·step`, both of the array's dtype; floats compute in f64.
     Arange { start: Scalar, step: Scalar },
     /// `start + i·(stop − start)/divisions`, and `stop` itself at the last division.
-    Linspace { start: f64, stop: f64, divisions: usize },
+    Linspace {
+        start: f64,
+        stop: f64,
+        divisions: usize,
+    },
     /// Ones on the diagonal `column − row = offset` of a matrix with so many columns.
     Eye { columns: usize, offset: isize },
-    Random { distribution: Distribution, key: Key },
+    Random {
+        distribution: Distribution,
+        key: Key,
+    },
     /// A user's function.
-    Closure { function: Arc<dyn Generator>, name: &'static str },
+    Closure {
+        function: Arc<dyn Generator>,
+        name: &'static str,
+    },
 }
 
 impl Generate {
@@ -49,17 +59,44 @@ impl Generate {
     pub fn same(&self, other: &Generate) -> bool {
         match (self, other) {
             (Generate::Fill(a), Generate::Fill(b)) => a == b,
-            (Generate::Arange { start: a, step: b }, Generate::Arange { start: c, step: d }) => a == c && b == d,
+            (Generate::Arange { start: a, step: b }, Generate::Arange { start: c, step: d }) => {
+                a == c && b == d
+            }
             (
-                Generate::Linspace { start: a, stop: b, divisions: m },
-                Generate::Linspace { start: c, stop: d, divisions: n },
+                Generate::Linspace {
+                    start: a,
+                    stop: b,
+                    divisions: m,
+                },
+                Generate::Linspace {
+                    start: c,
+                    stop: d,
+                    divisions: n,
+                },
             ) => a.to_bits() == c.to_bits() && b.to_bits() == d.to_bits() && m == n,
-            (Generate::Eye { columns: a, offset: b }, Generate::Eye { columns: c, offset: d }) => a == c && b == d,
             (
-                Generate::Random { distribution: a, key: j },
-                Generate::Random { distribution: b, key: k },
+                Generate::Eye {
+                    columns: a,
+                    offset: b,
+                },
+                Generate::Eye {
+                    columns: c,
+                    offset: d,
+                },
+            ) => a == c && b == d,
+            (
+                Generate::Random {
+                    distribution: a,
+                    key: j,
+                },
+                Generate::Random {
+                    distribution: b,
+                    key: k,
+                },
             ) => a == b && j == k,
-            (Generate::Closure { function: a, .. }, Generate::Closure { function: b, .. }) => Arc::ptr_eq(a, b),
+            (Generate::Closure { function: a, .. }, Generate::Closure { function: b, .. }) => {
+                Arc::ptr_eq(a, b)
+            }
             _ => false,
         }
     }
@@ -72,7 +109,9 @@ impl fmt::Debug for Generate {
             Generate::Fill(value) => write!(f, "({value})"),
             Generate::Arange { start, step } => write!(f, "({start}, step {step})"),
             Generate::Linspace { start, stop, .. } => write!(f, "({start}, {stop})"),
-            Generate::Random { distribution, key } => write!(f, "({distribution}; stream {})", key.stream),
+            Generate::Random { distribution, key } => {
+                write!(f, "({distribution}; stream {})", key.stream)
+            }
             _ => Ok(()),
         }
     }

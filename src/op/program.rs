@@ -55,7 +55,10 @@ impl Program {
     /// The bytes of an element of the widest operand.
     pub fn widest(&self) -> usize {
         let leaves = self.leaves.iter().map(|dtype| dtype.size());
-        leaves.chain(self.instrs.iter().map(|instr| instr.out_dtype.size())).max().unwrap_or(8)
+        leaves
+            .chain(self.instrs.iter().map(|instr| instr.out_dtype.size()))
+            .max()
+            .unwrap_or(8)
     }
 
     pub fn output_dtype(&self, number: usize) -> DType {
@@ -77,7 +80,12 @@ impl Program {
     /// The scratch bytes of one task: a tile for each slot and each leaf, and for the scalars that
     /// have to be spread out for a kernel of three operands or a sink.
     pub fn scratch(&self) -> usize {
-        let spread: usize = self.instrs.iter().filter(|instr| instr.args.len() > 2).map(|instr| instr.args.len()).sum();
+        let spread: usize = self
+            .instrs
+            .iter()
+            .filter(|instr| instr.args.len() > 2)
+            .map(|instr| instr.args.len())
+            .sum();
         let tiles = self.slots as usize + self.leaves.len() + spread + self.outputs.len();
         tiles * (self.tile() * self.widest()).next_multiple_of(64)
     }
@@ -130,7 +138,13 @@ impl ProgramBuilder {
     /// Adds an instruction and gives where its result will be.
     pub fn push(&mut self, func: Func, dtype: DType, args: Vec<Arg>, out_dtype: DType) -> Arg {
         let out = self.instrs.len() as u32;
-        self.instrs.push(Instr { func, dtype, args, out, out_dtype });
+        self.instrs.push(Instr {
+            func,
+            dtype,
+            args,
+            out,
+            out_dtype,
+        });
         Arg::Slot(out)
     }
 
@@ -141,7 +155,13 @@ impl ProgramBuilder {
     /// Until here every instruction has a slot of its own; now temporaries whose last reader has
     /// run give theirs on. A result never shares a slot with an operand of its own instruction.
     pub fn finish(self) -> Program {
-        let ProgramBuilder { leaves, consts, mut instrs, mut outputs, .. } = self;
+        let ProgramBuilder {
+            leaves,
+            consts,
+            mut instrs,
+            mut outputs,
+            ..
+        } = self;
         let mut last_use = vec![0usize; instrs.len()];
         for (at, instr) in instrs.iter().enumerate() {
             for arg in &instr.args {
@@ -182,7 +202,13 @@ impl ProgramBuilder {
                 *output = Arg::Slot(slot_of[*value as usize]);
             }
         }
-        Program { leaves, consts, instrs, outputs, slots }
+        Program {
+            leaves,
+            consts,
+            instrs,
+            outputs,
+            slots,
+        }
     }
 }
 

@@ -12,11 +12,19 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
             match &input.node.kind {
                 NodeKind::Index(inner) => {
                     let map = outer.then(inner)?;
-                    Some(instead(node, NodeKind::Index(map), input.node.inputs.clone()))
+                    Some(instead(
+                        node,
+                        NodeKind::Index(map),
+                        input.node.inputs.clone(),
+                    ))
                 }
                 // The chunk grid below a view is of no use to anyone.
-                NodeKind::Rechunk => Some(instead(node, node.kind.clone(), input.node.inputs.clone())),
-                _ if outer.is_identity(input.shape()) && *input.chunks() == node.outputs[0].chunks => {
+                NodeKind::Rechunk => {
+                    Some(instead(node, node.kind.clone(), input.node.inputs.clone()))
+                }
+                _ if outer.is_identity(input.shape())
+                    && *input.chunks() == node.outputs[0].chunks =>
+                {
                     Some(input.clone())
                 }
                 _ => None,

@@ -13,7 +13,11 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
     match &node.kind {
         NodeKind::Index(_) | NodeKind::Reshape | NodeKind::Rechunk => {
             let value = constant(&node.inputs[0])?;
-            Some(instead(node, NodeKind::Generate(Generate::Fill(value)), Vec::new()))
+            Some(instead(
+                node,
+                NodeKind::Generate(Generate::Fill(value)),
+                Vec::new(),
+            ))
         }
         NodeKind::Elementwise(elementwise) => {
             let known: Vec<Option<Scalar>> = elementwise
@@ -27,7 +31,11 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
             if let Some(args) = known.iter().copied().collect::<Option<Vec<Scalar>>>()
                 && let Some(value) = compute(elementwise, &args, node)
             {
-                return Some(instead(node, NodeKind::Generate(Generate::Fill(value)), Vec::new()));
+                return Some(instead(
+                    node,
+                    NodeKind::Generate(Generate::Fill(value)),
+                    Vec::new(),
+                ));
             }
             absorb(node, elementwise, &known)
         }
@@ -61,15 +69,22 @@ fn absorb(node: &Node, elementwise: &Elementwise, known: &[Option<Scalar>]) -> O
         return None;
     }
     let mut inputs = Vec::new();
-    let args = elementwise.args.iter().zip(known).map(|(arg, known)| match (arg, known) {
-        (_, Some(value)) => Operand::Const(*value),
-        (Operand::Input(input), None) => {
-            inputs.push(node.inputs[*input].clone());
-            Operand::Input(inputs.len() - 1)
-        }
-        (constant, None) => *constant,
-    });
+    let args = elementwise
+        .args
+        .iter()
+        .zip(known)
+        .map(|(arg, known)| match (arg, known) {
+            (_, Some(value)) => Operand::Const(*value),
+            (Operand::Input(input), None) => {
+                inputs.push(node.inputs[*input].clone());
+                Operand::Input(inputs.len() - 1)
+            }
+            (constant, None) => *constant,
+        });
     let args = args.collect();
-    let kind = NodeKind::Elementwise(Elementwise { func: elementwise.func.clone(), args });
+    let kind = NodeKind::Elementwise(Elementwise {
+        func: elementwise.func.clone(),
+        args,
+    });
     Some(instead(node, kind, inputs))
 }

@@ -81,17 +81,28 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
     let mut replaced: HashMap<u64, Value> = HashMap::new();
     let mut shared = share_subexpressions::Shared::default();
     for node in inputs_first(roots) {
-        let inputs: Vec<Value> = node.inputs.iter().map(|input| current(input, &done, &replaced)).collect();
-        let unchanged = inputs.iter().zip(&node.inputs).all(|(new, old)| new.key() == old.key());
+        let inputs: Vec<Value> = node
+            .inputs
+            .iter()
+            .map(|input| current(input, &done, &replaced))
+            .collect();
+        let unchanged = inputs
+            .iter()
+            .zip(&node.inputs)
+            .all(|(new, old)| new.key() == old.key());
         let mut rebuilt = match unchanged {
             true => node.clone(),
             false => Node::new(node.kind.clone(), inputs, node.outputs.clone(), node.at),
         };
         for _ in 0..MOST_REWRITES {
-            let rewritten = REWRITES.iter().find_map(|&(rule, rewrite)| on(rule).then(|| rewrite(&rebuilt)).flatten());
+            let rewritten = REWRITES
+                .iter()
+                .find_map(|&(rule, rewrite)| on(rule).then(|| rewrite(&rebuilt)).flatten());
             match rewritten {
                 None => break,
-                Some(value) if value.output == 0 && value.node.outputs.len() == 1 => rebuilt = value.node,
+                Some(value) if value.output == 0 && value.node.outputs.len() == 1 => {
+                    rebuilt = value.node
+                }
                 Some(value) => {
                     replaced.insert(node.id, value);
                     break;
@@ -103,14 +114,20 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
         }
         done.insert(node.id, rebuilt);
     }
-    roots.iter().map(|root| current(root, &done, &replaced)).collect()
+    roots
+        .iter()
+        .map(|root| current(root, &done, &replaced))
+        .collect()
 }
 
 fn current(value: &Value, done: &HashMap<u64, Arc<Node>>, replaced: &HashMap<u64, Value>) -> Value {
     if let Some(other) = replaced.get(&value.node.id) {
         return other.clone();
     }
-    Value { node: done[&value.node.id].clone(), output: value.output }
+    Value {
+        node: done[&value.node.id].clone(),
+        output: value.output,
+    }
 }
 
 /// A node like another, with another kind and inputs, and the same shape, dtype and chunks.

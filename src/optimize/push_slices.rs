@@ -12,21 +12,38 @@ use crate::base::region::Region;
 use crate::plan::node::{Node, NodeKind, Value};
 
 pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
-    let NodeKind::Index(map) = &node.kind else { return None };
+    let NodeKind::Index(map) = &node.kind else {
+        return None;
+    };
     let below = &node.inputs[0].node;
-    let NodeKind::Pieces(pieces) = &below.kind else { return None };
+    let NodeKind::Pieces(pieces) = &below.kind else {
+        return None;
+    };
     let wanted = map.image(&Region::whole(map.shape()));
     if wanted.is_empty() {
         return None;
     }
-    let piece = pieces.pieces.iter().find(|piece| piece.region.contains(&wanted))?;
+    let piece = pieces
+        .pieces
+        .iter()
+        .find(|piece| piece.region.contains(&wanted))?;
     // From the joined array into the piece: the same place, counted from the piece's corner.
-    let origin = piece.region.start().iter().enumerate().map(|(axis, &start)| {
-        crate::base::index_map::AxisMap::Affine { start: -(start as isize), terms: vec![(axis, 1)] }
-    });
+    let origin = piece
+        .region
+        .start()
+        .iter()
+        .enumerate()
+        .map(|(axis, &start)| crate::base::index_map::AxisMap::Affine {
+            start: -(start as isize),
+            terms: vec![(axis, 1)],
+        });
     let into_piece = IndexMap::new(pieces_shape(below), origin.collect());
     let map = map.then(&into_piece)?.then(&piece.map)?;
-    Some(instead(node, NodeKind::Index(map), vec![below.inputs[piece.input].clone()]))
+    Some(instead(
+        node,
+        NodeKind::Index(map),
+        vec![below.inputs[piece.input].clone()],
+    ))
 }
 
 fn pieces_shape(node: &Node) -> Vec<usize> {

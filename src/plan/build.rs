@@ -33,52 +33,112 @@ pub enum Term {
 
 pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     let chunks = chunks.resolve(memory.shape(), memory.dtype().size())?;
-    let spec = Spec { dtype: memory.dtype(), shape: memory.shape().to_vec(), chunks };
-    Ok(Value::of(Node::new(NodeKind::Memory(memory), Vec::new(), vec![spec], at)))
+    let spec = Spec {
+        dtype: memory.dtype(),
+        shape: memory.shape().to_vec(),
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Memory(memory),
+        Vec::new(),
+        vec![spec],
+        at,
+    )))
 }
 
-pub fn source(source: Arc<dyn ErasedSource>, shape: &[usize], chunks: Chunks, at: At) -> Result<Value> {
+pub fn source(
+    source: Arc<dyn ErasedSource>,
+    shape: &[usize],
+    chunks: Chunks,
+    at: At,
+) -> Result<Value> {
     let dtype = source.dtype();
     check_shape(shape, dtype.size())?;
-    for (what, grid) in [("chunks", Some(&chunks)), ("storage grid", source.storage_grid().as_ref())] {
+    for (what, grid) in [
+        ("chunks", Some(&chunks)),
+        ("storage grid", source.storage_grid().as_ref()),
+    ] {
         if let Some(grid) = grid
             && grid.shape() != shape
         {
             return Err(Error::new(
                 Kind::Chunks,
-                format!("the {what} {grid} of {} cover the shape {:?}, not {shape:?}", source.describe(), grid.shape()),
+                format!(
+                    "the {what} {grid} of {} cover the shape {:?}, not {shape:?}",
+                    source.describe(),
+                    grid.shape()
+                ),
             ));
         }
     }
-    let spec = Spec { dtype, shape: shape.to_vec(), chunks };
-    Ok(Value::of(Node::new(NodeKind::Source(source), Vec::new(), vec![spec], at)))
+    let spec = Spec {
+        dtype,
+        shape: shape.to_vec(),
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Source(source),
+        Vec::new(),
+        vec![spec],
+        at,
+    )))
 }
 
-pub fn generate(generate: Generate, dtype: DType, shape: Vec<usize>, chunks: ChunkSpec, at: At) -> Result<Value> {
+pub fn generate(
+    generate: Generate,
+    dtype: DType,
+    shape: Vec<usize>,
+    chunks: ChunkSpec,
+    at: At,
+) -> Result<Value> {
     check_shape(&shape, dtype.size())?;
     let chunks = chunks.resolve(&shape, dtype.size())?;
-    let spec = Spec { dtype, shape, chunks };
-    Ok(Value::of(Node::new(NodeKind::Generate(generate), Vec::new(), vec![spec], at)))
+    let spec = Spec {
+        dtype,
+        shape,
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Generate(generate),
+        Vec::new(),
+        vec![spec],
+        at,
+    )))
 }
 
 /// An op of the table on operands that broadcast.
 pub fn op(op: Op, terms: &[Term], at: At) -> Result<Value> {
     let dtypes: Vec<DType> = terms.iter().map(Term::dtype).collect();
-    let operands = if op == Op::Select { &dtypes[1..] } else { &dtypes[..] };
+    let operands = if op == Op::Select {
+        &dtypes[1..]
+    } else {
+        &dtypes[..]
+    };
     let dtype = operands[0];
     if operands.iter().any(|&other| other != dtype) {
         return Err(Error::new(
             Kind::Dtype,
-            format!("{} of operands of different types, {}: cast one of them first", op.name(), list(operands)),
+            format!(
+                "{} of operands of different types, {}: cast one of them first",
+                op.name(),
+                list(operands)
+            ),
         ));
     }
     if op == Op::Select && dtypes[0] != DType::Bool {
-        return Err(Error::new(Kind::Dtype, format!("the condition of {} is {}, not bool", op.name(), dtypes[0])));
+        return Err(Error::new(
+            Kind::Dtype,
+            format!("the condition of {} is {}, not bool", op.name(), dtypes[0]),
+        ));
     }
     let Some(out) = op.output(dtype) else {
         return Err(Error::new(
             Kind::Dtype,
-            format!("{} of {dtype} has no meaning; it takes {}", op.name(), op.admits()),
+            format!(
+                "{} of {dtype} has no meaning; it takes {}",
+                op.name(),
+                op.admits()
+            ),
         ));
     };
     elementwise(ElementFunc::Op(op), op.name(), terms, out, at)
@@ -88,11 +148,21 @@ pub fn cast(value: &Value, dtype: DType, at: At) -> Result<Value> {
     if value.dtype() == dtype {
         return Ok(value.clone());
     }
-    elementwise(ElementFunc::Cast, "cast", &[Term::Array(value.clone())], dtype, at)
+    elementwise(
+        ElementFunc::Cast,
+        "cast",
+        &[Term::Array(value.clone())],
+        dtype,
+        at,
+    )
 }
 
 fn list(dtypes: &[DType]) -> String {
-    dtypes.iter().map(DType::to_string).collect::<Vec<_>>().join(" and ")
+    dtypes
+        .iter()
+        .map(DType::to_string)
+        .collect::<Vec<_>>()
+        .join(" and ")
 }
 
 impl Term {
@@ -105,7 +175,13 @@ impl Term {
 }
 
 /// Any function of elements on operands that broadcast.
-pub fn elementwise(func: ElementFunc, name: &str, terms: &[Term], dtype: DType, at: At) -> Result<Value> {
+pub fn elementwise(
+    func: ElementFunc,
+    name: &str,
+    terms: &[Term],
+    dtype: DType,
+    at: At,
+) -> Result<Value> {
     let arrays: Vec<&Value> = terms
         .iter()
         .filter_map(|term| match term {
@@ -118,7 +194,10 @@ pub fn elementwise(func: ElementFunc, name: &str, terms: &[Term], dtype: DType, 
         let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
         return Err(Error::new(
             Kind::Shape,
-            format!("shapes {} do not broadcast together in {name}", shapes.join(" and ")),
+            format!(
+                "shapes {} do not broadcast together in {name}",
+                shapes.join(" and ")
+            ),
         ));
     };
     check_shape(&shape, dtype.size())?;
@@ -140,8 +219,17 @@ pub fn elementwise(func: ElementFunc, name: &str, terms: &[Term], dtype: DType, 
             }
         });
     }
-    let spec = Spec { dtype, shape, chunks };
-    Ok(Value::of(Node::new(NodeKind::Elementwise(Elementwise { func, args }), inputs, vec![spec], at)))
+    let spec = Spec {
+        dtype,
+        shape,
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Elementwise(Elementwise { func, args }),
+        inputs,
+        vec![spec],
+        at,
+    )))
 }
 
 /// The operand under the result's shape: itself, or a broadcast view.
@@ -150,8 +238,17 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
         return value.clone();
     }
     let map = IndexMap::broadcast(value.shape(), shape);
-    let spec = Spec { dtype: value.dtype(), shape: shape.to_vec(), chunks: chunks.clone() };
-    Value::of(Node::new(NodeKind::Index(map), vec![value.clone()], vec![spec], at))
+    let spec = Spec {
+        dtype: value.dtype(),
+        shape: shape.to_vec(),
+        chunks: chunks.clone(),
+    };
+    Value::of(Node::new(
+        NodeKind::Index(map),
+        vec![value.clone()],
+        vec![spec],
+        at,
+    ))
 }
 
 pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
@@ -159,17 +256,36 @@ pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
     if chunks == *value.chunks() {
         return Ok(value.clone());
     }
-    let spec = Spec { chunks, ..value.spec().clone() };
-    Ok(Value::of(Node::new(NodeKind::Rechunk, vec![value.clone()], vec![spec], at)))
+    let spec = Spec {
+        chunks,
+        ..value.spec().clone()
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Rechunk,
+        vec![value.clone()],
+        vec![spec],
+        at,
+    )))
 }
 
 /// A reduction, over a selection if there is a `mask`.
-pub fn reduce(reducer: Reduction, value: &Value, mask: Option<&Value>, axes: &Axes, at: At) -> Result<Value> {
+pub fn reduce(
+    reducer: Reduction,
+    value: &Value,
+    mask: Option<&Value>,
+    axes: &Axes,
+    at: At,
+) -> Result<Value> {
     let name = reducer.name();
-    let reduced = axes.resolve(value.shape().len()).map_err(|error| error.context(format!("in {name}")))?;
+    let reduced = axes
+        .resolve(value.shape().len())
+        .map_err(|error| error.context(format!("in {name}")))?;
     let dtype = match &reducer {
         Reduction::Op(op) => op.output(value.dtype()).ok_or_else(|| {
-            Error::new(Kind::Dtype, format!("{name} of {} has no meaning", value.dtype()))
+            Error::new(
+                Kind::Dtype,
+                format!("{name} of {} has no meaning", value.dtype()),
+            )
         })?,
         Reduction::Custom(fold) => fold.output(),
     };
@@ -179,25 +295,47 @@ pub fn reduce(reducer: Reduction, value: &Value, mask: Option<&Value>, axes: &Ax
     {
         return Err(Error::new(
             Kind::Value,
-            format!("{name} over axes {reduced:?} of an array of shape {:?}: nothing has no {name}", value.shape()),
+            format!(
+                "{name} over axes {reduced:?} of an array of shape {:?}: nothing has no {name}",
+                value.shape()
+            ),
         ));
     }
     let tree = Arc::new(Tree::new(value.chunks(), &reduced));
     let mut inputs = vec![value.clone()];
     if let Some(mask) = mask {
-        let fits = broadcast(&[mask.shape(), value.shape()]).is_some_and(|shape| shape == value.shape());
+        let fits =
+            broadcast(&[mask.shape(), value.shape()]).is_some_and(|shape| shape == value.shape());
         if !fits {
             return Err(Error::new(
                 Kind::Shape,
-                format!("a selection of shape {:?} does not fit an array of shape {:?}", mask.shape(), value.shape()),
+                format!(
+                    "a selection of shape {:?} does not fit an array of shape {:?}",
+                    mask.shape(),
+                    value.shape()
+                ),
             ));
         }
         inputs.push(stretch(mask, value.shape(), value.chunks(), at));
     }
     let chunks = chunking::reduce(value.chunks(), &reduced, axes.keeps());
-    let spec = Spec { dtype, shape: chunks.shape(), chunks };
-    let kind = Reduce { reducer, tree, keep: axes.keeps(), masked: mask.is_some() };
-    Ok(Value::of(Node::new(NodeKind::Reduce(kind), inputs, vec![spec], at)))
+    let spec = Spec {
+        dtype,
+        shape: chunks.shape(),
+        chunks,
+    };
+    let kind = Reduce {
+        reducer,
+        tree,
+        keep: axes.keeps(),
+        masked: mask.is_some(),
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Reduce(kind),
+        inputs,
+        vec![spec],
+        at,
+    )))
 }
 
 /// An opaque function of blocks, with one or several outputs on grids of the same number of blocks.
@@ -215,7 +353,12 @@ pub fn block_fn(
     for input in inputs {
         let counts = input.chunks().num_blocks();
         let skip = blocks.len().checked_sub(counts.len());
-        let fits = skip.is_some_and(|skip| counts.iter().zip(&blocks[skip..]).all(|(&n, &m)| n == m || n == 1));
+        let fits = skip.is_some_and(|skip| {
+            counts
+                .iter()
+                .zip(&blocks[skip..])
+                .all(|(&n, &m)| n == m || n == 1)
+        });
         if !fits {
             return Err(Error::new(
                 Kind::Chunks,
@@ -227,7 +370,21 @@ pub fn block_fn(
             ));
         }
     }
-    let specs = outputs.into_iter().map(|(dtype, chunks)| Spec { dtype, shape: chunks.shape(), chunks });
-    let node = Node::new(NodeKind::BlockFn(BlockFn { function, name }), inputs.to_vec(), specs.collect(), at);
-    Ok((0..node.outputs.len()).map(|output| Value { node: node.clone(), output }).collect())
+    let specs = outputs.into_iter().map(|(dtype, chunks)| Spec {
+        dtype,
+        shape: chunks.shape(),
+        chunks,
+    });
+    let node = Node::new(
+        NodeKind::BlockFn(BlockFn { function, name }),
+        inputs.to_vec(),
+        specs.collect(),
+        at,
+    );
+    Ok((0..node.outputs.len())
+        .map(|output| Value {
+            node: node.clone(),
+            output,
+        })
+        .collect())
 }

@@ -22,11 +22,15 @@ impl fmt::Display for PlanDisplay<'_> {
         }
         let mut names: HashMap<u64, usize> = HashMap::new();
         let mut printed = HashSet::new();
-        let mut open: Vec<(Value, usize)> = self.0.iter().rev().map(|root| (root.clone(), 0)).collect();
+        let mut open: Vec<(Value, usize)> =
+            self.0.iter().rev().map(|root| (root.clone(), 0)).collect();
         let mut lines = 0;
         while let Some((value, depth)) = open.pop() {
             if lines == MOST_LINES {
-                let left = order.iter().filter(|node| !printed.contains(&node.id)).count();
+                let left = order
+                    .iter()
+                    .filter(|node| !printed.contains(&node.id))
+                    .count();
                 return writeln!(f, "  … {left} more nodes");
             }
             lines += 1;
@@ -47,8 +51,17 @@ impl fmt::Display for PlanDisplay<'_> {
             }
             printed.insert(node.id);
             let spec = value.spec();
-            writeln!(f, "{line:<44} {:?} {} in {}", spec.shape, spec.dtype, spec.chunks)?;
-            open.extend(node.inputs.iter().rev().map(|input| (input.clone(), depth + 1)));
+            writeln!(
+                f,
+                "{line:<44} {:?} {} in {}",
+                spec.shape, spec.dtype, spec.chunks
+            )?;
+            open.extend(
+                node.inputs
+                    .iter()
+                    .rev()
+                    .map(|input| (input.clone(), depth + 1)),
+            );
         }
         Ok(())
     }
@@ -59,7 +72,10 @@ fn describe(node: &Node) -> String {
     let name = node.name();
     match &node.kind {
         NodeKind::Elementwise(elementwise) => {
-            let constants = elementwise.args.iter().any(|arg| matches!(arg, Operand::Const(_)));
+            let constants = elementwise
+                .args
+                .iter()
+                .any(|arg| matches!(arg, Operand::Const(_)));
             if !constants {
                 return name.to_owned();
             }

@@ -28,14 +28,21 @@ pub fn fingerprint(node: &Node) -> u64 {
 /// object; when in doubt, nodes differ.
 pub fn same(one: &Node, other: &Node) -> bool {
     let inputs = one.inputs.len() == other.inputs.len()
-        && one.inputs.iter().zip(&other.inputs).all(|(a, b)| a.key() == b.key());
+        && one
+            .inputs
+            .iter()
+            .zip(&other.inputs)
+            .all(|(a, b)| a.key() == b.key());
     inputs && one.outputs == other.outputs && same_kind(&one.kind, &other.kind)
 }
 
 fn same_kind(one: &NodeKind, other: &NodeKind) -> bool {
     match (one, other) {
         (NodeKind::Memory(a), NodeKind::Memory(b)) => {
-            a.first() == b.first() && a.dtype() == b.dtype() && a.shape() == b.shape() && a.strides() == b.strides()
+            a.first() == b.first()
+                && a.dtype() == b.dtype()
+                && a.shape() == b.shape()
+                && a.strides() == b.strides()
         }
         (NodeKind::Source(a), NodeKind::Source(b)) => Arc::ptr_eq(a, b),
         (NodeKind::Generate(a), NodeKind::Generate(b)) => a.same(b),

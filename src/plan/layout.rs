@@ -22,19 +22,34 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
         return Ok(value.clone());
     }
     let chunks = chunking::view(&map, value.chunks(), value.dtype().size());
-    let spec = Spec { dtype: value.dtype(), shape: map.shape().to_vec(), chunks };
-    Ok(Value::of(Node::new(NodeKind::Index(map), vec![value.clone()], vec![spec], at)))
+    let spec = Spec {
+        dtype: value.dtype(),
+        shape: map.shape().to_vec(),
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Index(map),
+        vec![value.clone()],
+        vec![spec],
+        at,
+    )))
 }
 
 /// ndarray's slicing: ranges with steps (a negative one walks the range from its end), indices, new
 /// axes; missing items are whole axes.
 pub fn slice(value: &Value, items: &[SliceInfoElem], at: At) -> Result<Value> {
     let shape = value.shape();
-    let needed = items.iter().filter(|item| !matches!(item, SliceInfoElem::NewAxis)).count();
+    let needed = items
+        .iter()
+        .filter(|item| !matches!(item, SliceInfoElem::NewAxis))
+        .count();
     if needed > shape.len() {
         return Err(Error::new(
             Kind::Slice,
-            format!("a slice of {needed} axes of an array of shape {shape:?}, which has {}", shape.len()),
+            format!(
+                "a slice of {needed} axes of an array of shape {shape:?}, which has {}",
+                shape.len()
+            ),
         ));
     }
     let mut axes = Vec::with_capacity(shape.len());
@@ -56,7 +71,10 @@ pub fn slice(value: &Value, items: &[SliceInfoElem], at: At) -> Result<Value> {
             }
             SliceInfoElem::Slice { start, end, step } => {
                 let (first, len) = range(start, end, step, shape[axis], axis)?;
-                axes.push(AxisMap::Affine { start: first, terms: vec![(out.len(), step)] });
+                axes.push(AxisMap::Affine {
+                    start: first,
+                    terms: vec![(out.len(), step)],
+                });
                 out.push(len);
             }
         }
@@ -73,9 +91,20 @@ fn index_axes(value: &Value, out: Vec<usize>, axes: Vec<AxisMap>, at: At) -> Res
 }
 
 /// The first index and the number of indices of a range.
-fn range(start: isize, end: Option<isize>, step: isize, len: usize, axis: usize) -> Result<(isize, usize)> {
+fn range(
+    start: isize,
+    end: Option<isize>,
+    step: isize,
+    len: usize,
+    axis: usize,
+) -> Result<(isize, usize)> {
     let signed = len as isize;
-    let bad = |what: String| Error::new(Kind::Slice, format!("{what} for axis {axis} of length {len}"));
+    let bad = |what: String| {
+        Error::new(
+            Kind::Slice,
+            format!("{what} for axis {axis} of length {len}"),
+        )
+    };
     if step == 0 {
         return Err(bad("a step of 0".to_owned()));
     }
@@ -87,7 +116,11 @@ fn range(start: isize, end: Option<isize>, step: isize, len: usize, axis: usize)
     }
     let span = (high - low).max(0) as usize;
     let count = span.div_ceil(step.unsigned_abs());
-    let first = if step > 0 || count == 0 { low } else { high - 1 };
+    let first = if step > 0 || count == 0 {
+        low
+    } else {
+        high - 1
+    };
     Ok((first, count))
 }
 
@@ -98,7 +131,10 @@ pub fn permute(value: &Value, order: &[isize], at: At) -> Result<Value> {
     for &axis in order {
         let axis = resolve_axis(axis, shape.len())?;
         if axes[axis].is_some() {
-            return Err(Error::new(Kind::Axis, format!("axis {axis} is named twice in {order:?}")));
+            return Err(Error::new(
+                Kind::Axis,
+                format!("axis {axis} is named twice in {order:?}"),
+            ));
         }
         axes[axis] = Some(AxisMap::identity(out.len()));
         out.push(shape[axis]);
@@ -106,7 +142,10 @@ pub fn permute(value: &Value, order: &[isize], at: At) -> Result<Value> {
     let Some(axes) = axes.into_iter().collect::<Option<Vec<_>>>() else {
         return Err(Error::new(
             Kind::Axis,
-            format!("a permutation {order:?} of the {} axes of shape {shape:?}: each is needed once", shape.len()),
+            format!(
+                "a permutation {order:?} of the {} axes of shape {shape:?}: each is needed once",
+                shape.len()
+            ),
         ));
     };
     index_axes(value, out, axes, at)
@@ -115,7 +154,10 @@ pub fn permute(value: &Value, order: &[isize], at: At) -> Result<Value> {
 pub fn flip(value: &Value, flipped: &[usize], at: At) -> Result<Value> {
     let axes = value.shape().iter().enumerate().map(|(axis, &len)| {
         if flipped.contains(&axis) {
-            AxisMap::Affine { start: len as isize - 1, terms: vec![(axis, -1)] }
+            AxisMap::Affine {
+                start: len as isize - 1,
+                terms: vec![(axis, -1)],
+            }
         } else {
             AxisMap::identity(axis)
         }
@@ -127,7 +169,10 @@ pub fn broadcast_to(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
     if broadcast(&[value.shape(), &shape]).as_ref() != Some(&shape) {
         return Err(Error::new(
             Kind::Shape,
-            format!("an array of shape {:?} cannot be broadcast to {shape:?}", value.shape()),
+            format!(
+                "an array of shape {:?} cannot be broadcast to {shape:?}",
+                value.shape()
+            ),
         ));
     }
     index(value, IndexMap::broadcast(value.shape(), &shape), at)
@@ -137,7 +182,8 @@ pub fn expand_dims(value: &Value, axis: isize, at: At) -> Result<Value> {
     let axis = resolve_axis(axis, value.shape().len() + 1)?;
     let mut out = value.shape().to_vec();
     out.insert(axis, 1);
-    let axes = (0..value.shape().len()).map(|input| AxisMap::identity(input + usize::from(input >= axis)));
+    let axes =
+        (0..value.shape().len()).map(|input| AxisMap::identity(input + usize::from(input >= axis)));
     index_axes(value, out, axes.collect(), at)
 }
 
@@ -153,7 +199,10 @@ pub fn squeeze(value: &Value, dropped: &[usize], at: At) -> Result<Value> {
         } else {
             return Err(Error::new(
                 Kind::Shape,
-                format!("axis {axis} of shape {:?} has length {len}: only axes of length 1 can be squeezed", value.shape()),
+                format!(
+                    "axis {axis} of shape {:?} has length {len}: only axes of length 1 can be squeezed",
+                    value.shape()
+                ),
             ));
         }
     }
@@ -166,23 +215,36 @@ pub fn take(value: &Value, places: &[isize], axis: isize, at: At) -> Result<Valu
     let len = value.shape()[axis];
     let mut table = Vec::with_capacity(places.len());
     for &place in places {
-        let resolved = if place < 0 { place + len as isize } else { place };
+        let resolved = if place < 0 {
+            place + len as isize
+        } else {
+            place
+        };
         if resolved < 0 || resolved >= len as isize {
-            return Err(Error::new(Kind::Slice, format!("index {place} is outside of axis {axis} of length {len}")));
+            return Err(Error::new(
+                Kind::Slice,
+                format!("index {place} is outside of axis {axis} of length {len}"),
+            ));
         }
         table.push(resolved as usize);
     }
     let mut out = value.shape().to_vec();
     out[axis] = table.len();
     let mut axes: Vec<AxisMap> = (0..out.len()).map(AxisMap::identity).collect();
-    axes[axis] = AxisMap::Table { axis, table: table.into() };
+    axes[axis] = AxisMap::Table {
+        axis,
+        table: table.into(),
+    };
     index_axes(value, out, axes, at)
 }
 
 pub fn diagonal(value: &Value, at: At) -> Result<Value> {
     let shape = value.shape();
     if shape.len() < 2 {
-        return Err(Error::new(Kind::Shape, format!("a diagonal of an array of shape {shape:?}: 2 axes are needed")));
+        return Err(Error::new(
+            Kind::Shape,
+            format!("a diagonal of an array of shape {shape:?}: 2 axes are needed"),
+        ));
     }
     let last = shape.len() - 2;
     let mut out = shape[2..].to_vec();
@@ -198,15 +260,27 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
     if from != to {
         return Err(Error::new(
             Kind::Shape,
-            format!("an array of shape {:?} has {from} elements; the shape {shape:?} needs {to}", value.shape()),
+            format!(
+                "an array of shape {:?} has {from} elements; the shape {shape:?} needs {to}",
+                value.shape()
+            ),
         ));
     }
     if shape == value.shape() {
         return Ok(value.clone());
     }
     let chunks = chunking::reshape(value.chunks(), &shape);
-    let spec = Spec { dtype: value.dtype(), shape, chunks };
-    Ok(Value::of(Node::new(NodeKind::Reshape, vec![value.clone()], vec![spec], at)))
+    let spec = Spec {
+        dtype: value.dtype(),
+        shape,
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Reshape,
+        vec![value.clone()],
+        vec![spec],
+        at,
+    )))
 }
 
 pub fn concatenate(values: &[Value], axis: isize, at: At) -> Result<Value> {
@@ -223,7 +297,11 @@ pub fn concatenate(values: &[Value], axis: isize, at: At) -> Result<Value> {
         if !fits {
             return Err(Error::new(
                 Kind::Shape,
-                format!("shapes {:?} and {:?} differ beside axis {axis} in concatenate", first.shape(), value.shape()),
+                format!(
+                    "shapes {:?} and {:?} differ beside axis {axis} in concatenate",
+                    first.shape(),
+                    value.shape()
+                ),
             ));
         }
         same_dtype(first, value, "concatenate")?;
@@ -231,11 +309,24 @@ pub fn concatenate(values: &[Value], axis: isize, at: At) -> Result<Value> {
         start[axis] = length;
         length = length.saturating_add(value.shape()[axis]);
         let region = Region::new(start, value.shape());
-        pieces.push(Piece { region, input, map: IndexMap::identity(value.shape()) });
+        pieces.push(Piece {
+            region,
+            input,
+            map: IndexMap::identity(value.shape()),
+        });
     }
     let grids: Vec<&Chunks> = values.iter().map(Value::chunks).collect();
     let chunks = chunking::concatenate(&grids, axis);
-    join(values.to_vec(), Pieces { pieces, fill: None, name: "concatenate" }, chunks, at)
+    join(
+        values.to_vec(),
+        Pieces {
+            pieces,
+            fill: None,
+            name: "concatenate",
+        },
+        chunks,
+        at,
+    )
 }
 
 fn same_dtype(first: &Value, other: &Value, name: &str) -> Result<()> {
@@ -244,7 +335,11 @@ fn same_dtype(first: &Value, other: &Value, name: &str) -> Result<()> {
     }
     Err(Error::new(
         Kind::Dtype,
-        format!("{name} of arrays of different types, {} and {}: cast one of them first", first.dtype(), other.dtype()),
+        format!(
+            "{name} of arrays of different types, {} and {}: cast one of them first",
+            first.dtype(),
+            other.dtype()
+        ),
     ))
 }
 
@@ -253,8 +348,17 @@ fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Resul
     let shape = chunks.shape();
     check_shape(&shape, dtype.size())?;
     pieces.pieces.retain(|piece| !piece.region.is_empty());
-    let spec = Spec { dtype, shape, chunks };
-    Ok(Value::of(Node::new(NodeKind::Pieces(pieces), inputs, vec![spec], at)))
+    let spec = Spec {
+        dtype,
+        shape,
+        chunks,
+    };
+    Ok(Value::of(Node::new(
+        NodeKind::Pieces(pieces),
+        inputs,
+        vec![spec],
+        at,
+    )))
 }
 
 pub fn stack(values: &[Value], axis: isize, at: At) -> Result<Value> {
@@ -265,11 +369,18 @@ pub fn stack(values: &[Value], axis: isize, at: At) -> Result<Value> {
         if value.shape() != first.shape() {
             return Err(Error::new(
                 Kind::Shape,
-                format!("shapes {:?} and {:?} differ in stack", first.shape(), value.shape()),
+                format!(
+                    "shapes {:?} and {:?} differ in stack",
+                    first.shape(),
+                    value.shape()
+                ),
             ));
         }
     }
-    let expanded = values.iter().map(|value| expand_dims(value, axis, at)).collect::<Result<Vec<_>>>()?;
+    let expanded = values
+        .iter()
+        .map(|value| expand_dims(value, axis, at))
+        .collect::<Result<Vec<_>>>()?;
     let axis = resolve_axis(axis, first.shape().len() + 1)?;
     concatenate(&expanded, axis as isize, at)
 }
@@ -285,10 +396,23 @@ pub fn roll(value: &Value, shift: isize, axis: usize, at: At) -> Result<Value> {
     let part = |to: std::ops::Range<usize>, from: usize| {
         let region = whole.with_range(axis, to.clone());
         let map = IndexMap::window(&whole.with_range(axis, from..from + to.len()));
-        Piece { region, input: 0, map }
+        Piece {
+            region,
+            input: 0,
+            map,
+        }
     };
     let pieces = vec![part(0..shift, len - shift), part(shift..len, 0)];
-    join(vec![value.clone()], Pieces { pieces, fill: None, name: "roll" }, value.chunks().clone(), at)
+    join(
+        vec![value.clone()],
+        Pieces {
+            pieces,
+            fill: None,
+            name: "roll",
+        },
+        value.chunks().clone(),
+        at,
+    )
 }
 
 /// What is put around an array.
@@ -307,7 +431,9 @@ pub fn pad(value: &Value, widths: &[(usize, usize)], padding: Padding, at: At) -
     if widths.len() != shape.len() {
         return Err(Error::new(
             Kind::Shape,
-            format!("pad widths {widths:?} for an array of shape {shape:?}: one pair per axis is needed"),
+            format!(
+                "pad widths {widths:?} for an array of shape {shape:?}: one pair per axis is needed"
+            ),
         ));
     }
     let mut result = value.clone();
@@ -320,23 +446,43 @@ pub fn pad(value: &Value, widths: &[(usize, usize)], padding: Padding, at: At) -
     Ok(result)
 }
 
-fn pad_axis(value: &Value, axis: usize, before: usize, after: usize, padding: Padding, at: At) -> Result<Value> {
+fn pad_axis(
+    value: &Value,
+    axis: usize,
+    before: usize,
+    after: usize,
+    padding: Padding,
+    at: At,
+) -> Result<Value> {
     let len = value.shape()[axis];
     let mut out = value.shape().to_vec();
     out[axis] = len
         .checked_add(before)
         .and_then(|sum| sum.checked_add(after))
-        .ok_or_else(|| Error::new(Kind::Shape, format!("pad widths ({before}, {after}) for axis {axis} overflow")))?;
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Shape,
+                format!("pad widths ({before}, {after}) for axis {axis} overflow"),
+            )
+        })?;
     check_shape(&out, value.dtype().size())?;
     if let Padding::Constant(fill) = padding {
         if fill.dtype() != value.dtype() {
             return Err(Error::new(
                 Kind::Dtype,
-                format!("padding an array of {} with a value of {}", value.dtype(), fill.dtype()),
+                format!(
+                    "padding an array of {} with a value of {}",
+                    value.dtype(),
+                    fill.dtype()
+                ),
             ));
         }
         let region = Region::whole(&out).with_range(axis, before..before + len);
-        let piece = Piece { region, input: 0, map: IndexMap::identity(value.shape()) };
+        let piece = Piece {
+            region,
+            input: 0,
+            map: IndexMap::identity(value.shape()),
+        };
         let mut sizes: Vec<usize> = value.chunks().sizes(axis).collect();
         if let Some(first) = sizes.first_mut() {
             *first += before;
@@ -346,13 +492,20 @@ fn pad_axis(value: &Value, axis: usize, before: usize, after: usize, padding: Pa
         }
         let mut chunks = value.chunks().clone();
         chunks.0[axis] = AxisChunks::from_sizes(&sizes);
-        let pieces = Pieces { pieces: vec![piece], fill: Some(fill), name: "pad" };
+        let pieces = Pieces {
+            pieces: vec![piece],
+            fill: Some(fill),
+            name: "pad",
+        };
         return join(vec![value.clone()], pieces, chunks, at);
     }
     if len == 0 {
         return Err(Error::new(
             Kind::Shape,
-            format!("axis {axis} of shape {:?} is empty: there is no element to pad it with", value.shape()),
+            format!(
+                "axis {axis} of shape {:?} is empty: there is no element to pad it with",
+                value.shape()
+            ),
         ));
     }
     // The other modes are look-ups along the axis.
@@ -369,7 +522,9 @@ fn pad_axis(value: &Value, axis: usize, before: usize, after: usize, padding: Pa
             }
         }
     };
-    let table: Arc<[usize]> = (0..out[axis]).map(|i| source(i as isize - before as isize)).collect();
+    let table: Arc<[usize]> = (0..out[axis])
+        .map(|i| source(i as isize - before as isize))
+        .collect();
     let mut axes: Vec<AxisMap> = (0..out.len()).map(AxisMap::identity).collect();
     axes[axis] = AxisMap::Table { axis, table };
     index(value, IndexMap::new(out, axes), at)

@@ -132,7 +132,13 @@ impl Node {
         at: &'static Location<'static>,
     ) -> Arc<Node> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Node { id, kind, inputs, outputs, at })
+        Arc::new(Node {
+            id,
+            kind,
+            inputs,
+            outputs,
+            at,
+        })
     }
 
     /// The op's name, as plans print it.

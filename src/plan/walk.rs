@@ -10,7 +10,11 @@ pub fn inputs_first(roots: &[Value]) -> Vec<Arc<Node>> {
     let mut order = Vec::new();
     let mut seen = HashSet::new();
     // A node is pushed again, marked as done, below its inputs.
-    let mut open: Vec<(Arc<Node>, bool)> = roots.iter().rev().map(|root| (root.node.clone(), false)).collect();
+    let mut open: Vec<(Arc<Node>, bool)> = roots
+        .iter()
+        .rev()
+        .map(|root| (root.node.clone(), false))
+        .collect();
     while let Some((node, inputs_done)) = open.pop() {
         if inputs_done {
             order.push(node);

@@ -47,7 +47,11 @@ pub struct Linear {
 
 pub enum Bound {
     /// Elements in memory, at `first + number`.
-    Place { first: *const u8, linear: Linear, _keep: Option<Arc<Block>> },
+    Place {
+        first: *const u8,
+        linear: Linear,
+        _keep: Option<Arc<Block>>,
+    },
     /// Elements made from their C-order number.
     Made { number: usize, linear: Linear },
     /// Elements that lie in several blocks.
@@ -90,8 +94,11 @@ pub fn bind(
     groups: &[std::ops::Range<usize>],
     outs: &[Vec<isize>],
 ) -> Binding {
-    let mut leaves: Vec<Bound> =
-        fused.leaves.iter().map(|leaf| bind_leaf(graph, env, inputs, leaf, region)).collect();
+    let mut leaves: Vec<Bound> = fused
+        .leaves
+        .iter()
+        .map(|leaf| bind_leaf(graph, env, inputs, leaf, region))
+        .collect();
     let pieced = leaves.iter().any(|leaf| matches!(leaf, Bound::Pieced(_)));
     let mut dims: Vec<Dim> = Vec::with_capacity(region.ndim());
     let mut outs = outs.to_vec();
@@ -103,7 +110,9 @@ pub fn bind(
             let merges = match open {
                 Some(last) if !pieced => {
                     let even = |outer: &Term, inner: &Term| match (outer, inner) {
-                        (Term::Stride(outer), Term::Stride(inner)) => *outer == inner * shape[axis] as isize,
+                        (Term::Stride(outer), Term::Stride(inner)) => {
+                            *outer == inner * shape[axis] as isize
+                        }
                         _ => false,
                     };
                     let previous = dims[last].axis + dims[last].axes - 1;
@@ -114,7 +123,9 @@ pub fn bind(
                                 even(&linear.terms[previous], &linear.terms[axis])
                             }
                             Bound::Pieced(_) => false,
-                        }) && outs.iter().all(|out| out[previous] == out[axis] * shape[axis] as isize))
+                        }) && outs
+                            .iter()
+                            .all(|out| out[previous] == out[axis] * shape[axis] as isize))
                 }
                 _ => false,
             };
@@ -136,7 +147,11 @@ pub fn bind(
                 dims[last].len *= shape[axis];
                 dims[last].axes += 1;
             } else {
-                dims.push(Dim { len: shape[axis], axis, axes: 1 });
+                dims.push(Dim {
+                    len: shape[axis],
+                    axis,
+                    axes: 1,
+                });
             }
             open = Some(dims.len() - 1);
             merged_into.push(dims.len() - 1);
@@ -145,7 +160,10 @@ pub fn bind(
     // A dimension's terms are those of its last axis.
     for leaf in &mut leaves {
         let pick = |linear: &mut Linear| {
-            linear.terms = dims.iter().map(|dim| linear.terms[dim.axis + dim.axes - 1].clone()).collect();
+            linear.terms = dims
+                .iter()
+                .map(|dim| linear.terms[dim.axis + dim.axes - 1].clone())
+                .collect();
         };
         match leaf {
             Bound::Place { linear, .. } | Bound::Made { linear, .. } => pick(linear),
@@ -153,7 +171,10 @@ pub fn bind(
         }
     }
     for out in &mut outs {
-        *out = dims.iter().map(|dim| out[dim.axis + dim.axes - 1]).collect();
+        *out = dims
+            .iter()
+            .map(|dim| out[dim.axis + dim.axes - 1])
+            .collect();
     }
     Binding { dims, leaves, outs }
 }
@@ -163,7 +184,10 @@ fn axis_linear(map: &AxisMap, region: &Region) -> Linear {
     let mut terms: Vec<Term> = vec![Term::Stride(0); region.ndim()];
     let mut base = 0;
     match map {
-        AxisMap::Affine { start, terms: steps } => {
+        AxisMap::Affine {
+            start,
+            terms: steps,
+        } => {
             base = *start;
             for &(axis, step) in steps {
                 base += step * region.start()[axis] as isize;
@@ -183,7 +207,10 @@ fn axis_linear(map: &AxisMap, region: &Region) -> Linear {
 
 /// The sum of index × stride over the axes of a leaf.
 fn number(axes: &[Linear], strides: &[isize], ndim: usize, region: &Region) -> Linear {
-    let mut result = Linear { base: 0, terms: vec![Term::Stride(0); ndim] };
+    let mut result = Linear {
+        base: 0,
+        terms: vec![Term::Stride(0); ndim],
+    };
     for (axis, &stride) in axes.iter().zip(strides) {
         result.base += axis.base * stride;
         for (dim, term) in axis.terms.iter().enumerate() {
@@ -195,7 +222,11 @@ fn number(axes: &[Linear], strides: &[isize], ndim: usize, region: &Region) -> L
                 (Term::Stride(sum), Term::Stride(step)) => Term::Stride(sum + step * stride),
                 (before, term) => {
                     let len = region.shape()[dim];
-                    Term::Table((0..len).map(|i| before.at(i) + term.at(i) * stride).collect())
+                    Term::Table(
+                        (0..len)
+                            .map(|i| before.at(i) + term.at(i) * stride)
+                            .collect(),
+                    )
                 }
             };
         }
@@ -204,41 +235,83 @@ fn number(axes: &[Linear], strides: &[isize], ndim: usize, region: &Region) -> L
 }
 
 fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region: &Region) -> Bound {
-    let axes: Vec<Linear> = leaf.map.axes().iter().map(|axis| axis_linear(axis, region)).collect();
+    let axes: Vec<Linear> = leaf
+        .map
+        .axes()
+        .iter()
+        .map(|axis| axis_linear(axis, region))
+        .collect();
     let ndim = region.ndim();
     match leaf.source {
-        LeafSource::Memory { number: entry, c_order } => {
+        LeafSource::Memory {
+            number: entry,
+            c_order,
+        } => {
             let memory = &env.memories[entry];
-            let strides = if c_order { c_strides(&leaf.shape) } else { memory.strides().to_vec() };
-            Bound::Place { first: memory.first(), linear: number(&axes, &strides, ndim, region), _keep: None }
+            let strides = if c_order {
+                c_strides(&leaf.shape)
+            } else {
+                memory.strides().to_vec()
+            };
+            Bound::Place {
+                first: memory.first(),
+                linear: number(&axes, &strides, ndim, region),
+                _keep: None,
+            }
         }
         LeafSource::Generate { number: entry } => {
             let strides = c_strides(&leaf.shape);
-            Bound::Made { number: entry, linear: number(&axes, &strides, ndim, region) }
+            Bound::Made {
+                number: entry,
+                linear: number(&axes, &strides, ndim, region),
+            }
         }
-        LeafSource::Held { stage, output, flat } => {
+        LeafSource::Held {
+            stage,
+            output,
+            flat,
+        } => {
             let made = &graph.dag[stage].outputs[output];
             let image = leaf.map.image(region);
             let counts = made.grid.num_blocks();
             let mut blocks = Vec::new();
             // A region without elements has no first and last one.
             if !image.is_empty() {
-                let ranges =
-                    if flat { made.meeting_flat(&flat_range(&image, &leaf.shape)) } else { made.meeting(&image) };
-                each_cell(&ranges, &counts, |cell| blocks.push(inputs.block(stage, cell, output)));
+                let ranges = if flat {
+                    made.meeting_flat(&flat_range(&image, &leaf.shape))
+                } else {
+                    made.meeting(&image)
+                };
+                each_cell(&ranges, &counts, |cell| {
+                    blocks.push(inputs.block(stage, cell, output))
+                });
             }
             bind_blocks(leaf, region, axes, blocks, flat)
         }
     }
 }
 
-fn bind_blocks(leaf: &Leaf, region: &Region, axes: Vec<Linear>, blocks: Vec<Arc<Block>>, flat: bool) -> Bound {
+fn bind_blocks(
+    leaf: &Leaf,
+    region: &Region,
+    axes: Vec<Linear>,
+    blocks: Vec<Arc<Block>>,
+    flat: bool,
+) -> Bound {
     let ndim = region.ndim();
     if let [block] = &blocks[..] {
         let (strides, origin) = block.addressing(flat.then_some(&leaf.shape));
         let mut linear = number(&axes, &strides, ndim, region);
         linear.base -= origin;
-        return Bound::Place { first: block.first(), linear, _keep: Some(block.clone()) };
+        return Bound::Place {
+            first: block.first(),
+            linear,
+            _keep: Some(block.clone()),
+        };
     }
-    Bound::Pieced(Pieced { blocks, axes, flat: flat.then(|| c_strides(&leaf.shape)) })
+    Bound::Pieced(Pieced {
+        blocks,
+        axes,
+        flat: flat.then(|| c_strides(&leaf.shape)),
+    })
 }

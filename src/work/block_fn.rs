@@ -34,7 +34,11 @@ pub fn run(
     prepared: &[Prepared],
     index: &[usize],
 ) -> Result<Made> {
-    let regions: Vec<Region> = stage.outputs.iter().map(|output| output.region(index)).collect();
+    let regions: Vec<Region> = stage
+        .outputs
+        .iter()
+        .map(|output| output.region(index))
+        .collect();
     let (destinations, blocks): (Vec<_>, Vec<_>) = stage
         .outputs
         .iter()
@@ -50,8 +54,9 @@ pub fn run(
             ready(work, input, prepared, region)
         })
         .collect::<Result<_>>()?;
-    let ranges: Vec<_> =
-        (0..regions[0].ndim()).map(|axis| job.blocks[0].0[axis].meeting(&regions[0].range(axis))).collect();
+    let ranges: Vec<_> = (0..regions[0].ndim())
+        .map(|axis| job.blocks[0].0[axis].meeting(&regions[0].range(axis)))
+        .collect();
     let counts = job.blocks[0].num_blocks();
     let mut result = Ok(());
     each_cell(&ranges, &counts, |number| {
@@ -64,7 +69,12 @@ pub fn run(
         }
     });
     result?;
-    Ok(Made::Blocks(blocks.into_iter().map(|block| block.map(Arc::new)).collect()))
+    Ok(Made::Blocks(
+        blocks
+            .into_iter()
+            .map(|block| block.map(Arc::new))
+            .collect(),
+    ))
 }
 
 fn call(
@@ -99,11 +109,17 @@ fn call(
         })
         .collect();
     let mut outputs = Vec::with_capacity(destinations.len());
-    for ((output, grid), (to, region)) in stage.outputs.iter().zip(&job.blocks).zip(destinations.iter().zip(regions)) {
+    for ((output, grid), (to, region)) in stage
+        .outputs
+        .iter()
+        .zip(&job.blocks)
+        .zip(destinations.iter().zip(regions))
+    {
         let inside = grid.region(block);
         let to = to.shifted(&inside, region);
         // SAFETY: the block is part of this task's own region; results and blocks start as zeros.
-        outputs.push(unsafe { RawViewMut::new(output.dtype, inside.shape(), &to.strides, to.first) });
+        outputs
+            .push(unsafe { RawViewMut::new(output.dtype, inside.shape(), &to.strides, to.first) });
     }
     let region = job.blocks[0].region(block);
     // A task may hold many blocks: a panic is caught here, where it is known which one it was.
@@ -119,30 +135,76 @@ fn call(
 /// The block of an input that pairs with a block of the result.
 fn input_block(input: &Chunks, block: &[usize]) -> Region {
     let skip = block.len() - input.ndim();
-    let index: Vec<usize> =
-        (0..input.ndim()).map(|axis| if input.0[axis].count() > 1 { block[axis + skip] } else { 0 }).collect();
+    let index: Vec<usize> = (0..input.ndim())
+        .map(|axis| {
+            if input.0[axis].count() > 1 {
+                block[axis + skip]
+            } else {
+                0
+            }
+        })
+        .collect();
     input.region(&index)
 }
 
 /// An input in memory: where it lies, if it lies in one place, else computed into a buffer.
-fn ready(work: &GraphWork, input: &BlockInput, prepared: &Prepared, region: Region) -> Result<Ready> {
+fn ready(
+    work: &GraphWork,
+    input: &BlockInput,
+    prepared: &Prepared,
+    region: Region,
+) -> Result<Ready> {
     let fused = &input.fused;
-    if let ([leaf], Some(Arg::Leaf(0)), true) =
-        (&fused.leaves[..], fused.program.outputs.first(), fused.program.instrs.is_empty())
-        && let LeafSource::Memory { number, c_order: false } = leaf.source
+    if let ([leaf], Some(Arg::Leaf(0)), true) = (
+        &fused.leaves[..],
+        fused.program.outputs.first(),
+        fused.program.instrs.is_empty(),
+    ) && let LeafSource::Memory {
+        number,
+        c_order: false,
+    } = leaf.source
         && leaf.map.is_identity(work.env.memories[number].shape())
     {
         let memory = &work.env.memories[number];
-        let offset: isize =
-            region.start().iter().zip(memory.strides()).map(|(&i, stride)| i as isize * stride).sum();
-        let first = memory.first().wrapping_offset(offset * memory.dtype().size() as isize);
-        return Ok(Ready { strides: memory.strides().to_vec(), first, region, _buffer: None });
+        let offset: isize = region
+            .start()
+            .iter()
+            .zip(memory.strides())
+            .map(|(&i, stride)| i as isize * stride)
+            .sum();
+        let first = memory
+            .first()
+            .wrapping_offset(offset * memory.dtype().size() as isize);
+        return Ok(Ready {
+            strides: memory.strides().to_vec(),
+            first,
+            region,
+            _buffer: None,
+        });
     }
     let size = fused.program_dtype().size();
     let buffer = AlignedBytes::new(region.size() * size);
     let strides = c_strides(region.shape());
-    let destination = Destination { first: buffer.as_ptr(), strides: strides.clone(), size };
+    let destination = Destination {
+        first: buffer.as_ptr(),
+        strides: strides.clone(),
+        size,
+    };
     // SAFETY: the buffer is ours and has room for the region.
-    unsafe { write(&work.inputs(), &work.env, fused, prepared, &region, &[destination]) }?;
-    Ok(Ready { first: buffer.as_ptr(), strides, region, _buffer: Some(buffer) })
+    unsafe {
+        write(
+            &work.inputs(),
+            &work.env,
+            fused,
+            prepared,
+            &region,
+            &[destination],
+        )
+    }?;
+    Ok(Ready {
+        first: buffer.as_ptr(),
+        strides,
+        region,
+        _buffer: Some(buffer),
+    })
 }

@@ -32,7 +32,13 @@ impl Block {
             Some(shape) => (c_strides(shape), self.origin as isize),
             None => {
                 let strides = c_strides(self.region.shape());
-                let origin = self.region.start().iter().zip(&strides).map(|(&start, stride)| start as isize * stride).sum();
+                let origin = self
+                    .region
+                    .start()
+                    .iter()
+                    .zip(&strides)
+                    .map(|(&start, stride)| start as isize * stride)
+                    .sum();
                 (strides, origin)
             }
         }
@@ -54,12 +60,16 @@ pub struct Store {
 
 impl Store {
     pub fn new(tasks: usize) -> Store {
-        Store { made: (0..tasks).map(|_| Mutex::new(None)).collect() }
+        Store {
+            made: (0..tasks).map(|_| Mutex::new(None)).collect(),
+        }
     }
 
     fn cell(&self, task: u32) -> std::sync::MutexGuard<'_, Option<Made>> {
         // A panic while the lock is held cannot leave half a value.
-        self.made[task as usize].lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+        self.made[task as usize]
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     pub fn put(&self, task: u32, made: Made) {
@@ -89,7 +99,9 @@ pub struct Inputs<'a> {
 impl Inputs<'_> {
     pub fn block(&self, stage: StageId, cell: usize, output: usize) -> Arc<Block> {
         let task = self.numbering.task(self.graph, stage, cell, 0);
-        self.store.block(task, output).expect("a task runs after the tasks that it reads")
+        self.store
+            .block(task, output)
+            .expect("a task runs after the tasks that it reads")
     }
 
     /// The states of one part of a reduction; a merge is their only reader.

@@ -30,10 +30,14 @@ pub unsafe fn tile(
         .filter(|(dim, _)| Some(*dim) != tile.row_dim && Some(*dim) != tile.column_dim)
         .map(|(dim, term)| term.at(index[dim]))
         .sum();
-    let at = |dim: Option<usize>, i: usize| dim.map_or(0, |dim| linear.terms[dim].at(index[dim] + i));
+    let at =
+        |dim: Option<usize>, i: usize| dim.map_or(0, |dim| linear.terms[dim].at(index[dim] + i));
     let stride = |dim: Option<usize>| dim.map_or(Some(0), |dim| linear.terms[dim].stride());
     let base = linear.base + fixed;
-    let scalar = linear.terms.iter().all(|term| matches!(term, Term::Stride(0)));
+    let scalar = linear
+        .terms
+        .iter()
+        .all(|term| matches!(term, Term::Stride(0)));
     // SAFETY (all calls): the caller's contract; each writes within the tile.
     unsafe {
         if scalar && !matches!(generate, Generate::Fill(_)) {
@@ -49,7 +53,14 @@ pub unsafe fn tile(
                 let row_step = stride(tile.row_dim);
                 if tile.rows > 1 && step != 0 && row_step == Some(step * tile.columns as isize) {
                     let start = base + at(tile.row_dim, 0) + at(tile.column_dim, 0);
-                    run(generate, dtype, start as usize, step, tile.rows * tile.columns, slot);
+                    run(
+                        generate,
+                        dtype,
+                        start as usize,
+                        step,
+                        tile.rows * tile.columns,
+                        slot,
+                    );
                     return;
                 }
                 for i in 0..tile.rows {
@@ -72,15 +83,27 @@ pub unsafe fn tile(
 }
 
 /// The elements `start`, `start + step`, … of a generated array.
-unsafe fn run(generate: &Generate, dtype: DType, start: usize, step: isize, n: usize, out: *mut u8) {
+unsafe fn run(
+    generate: &Generate,
+    dtype: DType,
+    start: usize,
+    step: isize,
+    n: usize,
+    out: *mut u8,
+) {
     let number = |j: usize| (start as isize + step * j as isize) as usize;
     match generate {
         // SAFETY: the caller has room for `n` elements of this dtype, as in every other arm.
         Generate::Fill(value) => unsafe { fill(dtype.size(), n, value.to_bytes().as_ptr(), out) },
-        Generate::Arange { start: first, step: by } => {
+        Generate::Arange {
+            start: first,
+            step: by,
+        } => {
             let (first, by) = (*first, *by);
             if dtype.is_integer() {
-                let (Scalar::I64(first), Scalar::I64(by)) = (cast(first, DType::I64), cast(by, DType::I64)) else {
+                let (Scalar::I64(first), Scalar::I64(by)) =
+                    (cast(first, DType::I64), cast(by, DType::I64))
+                else {
                     unreachable!("a cast gives the dtype it is asked for")
                 };
                 // Narrowing the wrapped 64-bit value is the wrapped narrow value.
@@ -88,17 +111,29 @@ unsafe fn run(generate: &Generate, dtype: DType, start: usize, step: isize, n: u
                     narrow(first.wrapping_add(by.wrapping_mul(number(j) as i64)), dtype)
                 });
             } else {
-                let (Scalar::F64(first), Scalar::F64(by)) = (cast(first, DType::F64), cast(by, DType::F64)) else {
+                let (Scalar::F64(first), Scalar::F64(by)) =
+                    (cast(first, DType::F64), cast(by, DType::F64))
+                else {
                     unreachable!("a cast gives the dtype it is asked for")
                 };
-                each(dtype, n, out, |j| cast(Scalar::F64(first + by * number(j) as f64), dtype));
+                each(dtype, n, out, |j| {
+                    cast(Scalar::F64(first + by * number(j) as f64), dtype)
+                });
             }
         }
-        Generate::Linspace { start: first, stop, divisions } => {
+        Generate::Linspace {
+            start: first,
+            stop,
+            divisions,
+        } => {
             let by = (stop - first) / *divisions as f64;
             each(dtype, n, out, |j| {
                 let i = number(j);
-                let value = if i == *divisions && i > 0 { *stop } else { first + by * i as f64 };
+                let value = if i == *divisions && i > 0 {
+                    *stop
+                } else {
+                    first + by * i as f64
+                };
                 cast(Scalar::F64(value), dtype)
             });
         }
@@ -108,7 +143,16 @@ unsafe fn run(generate: &Generate, dtype: DType, start: usize, step: isize, n: u
             cast(Scalar::Bool(on), dtype)
         }),
         Generate::Random { distribution, key } => unsafe {
-            crate::kernel::random::fill(distribution, dtype, *key, start as u64, step as i64, n, out, level());
+            crate::kernel::random::fill(
+                distribution,
+                dtype,
+                *key,
+                start as u64,
+                step as i64,
+                n,
+                out,
+                level(),
+            );
         },
         Generate::Closure { function, .. } => unsafe { function.fill(start, step, n, out) },
     }

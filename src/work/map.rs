@@ -32,9 +32,20 @@ pub unsafe fn write(
     if region.is_empty() {
         return Ok(());
     }
-    let outs: Vec<Vec<isize>> = destinations.iter().map(|destination| destination.strides.clone()).collect();
+    let outs: Vec<Vec<isize>> = destinations
+        .iter()
+        .map(|destination| destination.strides.clone())
+        .collect();
     let all = 0..region.ndim();
-    let binding = bind(inputs.graph, env, inputs, fused, region, std::slice::from_ref(&all), &outs);
+    let binding = bind(
+        inputs.graph,
+        env,
+        inputs,
+        fused,
+        region,
+        std::slice::from_ref(&all),
+        &outs,
+    );
     let mut evaluator = Evaluator::new(binding, prepared, fused, env);
     let dims = evaluator.binding.dims.clone();
     let shape = tile_shape(&evaluator, &dims, prepared.tile);
@@ -42,17 +53,31 @@ pub unsafe fn write(
     let mut places: Vec<OutPlace> = Vec::with_capacity(destinations.len());
     loop {
         let tile = TileShape {
-            rows: shape.row_dim.map_or(1, |dim| shape.rows.min(dims[dim].len - index[dim])),
-            columns: shape.column_dim.map_or(1, |dim| shape.columns.min(dims[dim].len - index[dim])),
+            rows: shape
+                .row_dim
+                .map_or(1, |dim| shape.rows.min(dims[dim].len - index[dim])),
+            columns: shape
+                .column_dim
+                .map_or(1, |dim| shape.columns.min(dims[dim].len - index[dim])),
             ..shape
         };
         places.clear();
         for (destination, strides) in destinations.iter().zip(&evaluator.binding.outs) {
-            let offset: isize = strides.iter().zip(&index).map(|(stride, &i)| stride * i as isize).sum();
+            let offset: isize = strides
+                .iter()
+                .zip(&index)
+                .map(|(stride, &i)| stride * i as isize)
+                .sum();
             places.push(OutPlace {
-                first: destination.first.wrapping_offset(offset * destination.size as isize),
+                first: destination
+                    .first
+                    .wrapping_offset(offset * destination.size as isize),
                 row_stride: shape.row_dim.map_or(0, |dim| strides[dim]),
-                column_stride: if tile.columns == 1 { 1 } else { shape.column_dim.map_or(1, |dim| strides[dim]) },
+                column_stride: if tile.columns == 1 {
+                    1
+                } else {
+                    shape.column_dim.map_or(1, |dim| strides[dim])
+                },
             });
         }
         // SAFETY: the tile lies within the region, for which the caller vouches.
@@ -69,22 +94,38 @@ pub unsafe fn write(
 fn tile_shape(evaluator: &Evaluator<'_>, dims: &[Dim], most: usize) -> TileShape {
     const SQUARE: usize = 32;
     let Some(column_dim) = dims.len().checked_sub(1) else {
-        return TileShape { row_dim: None, column_dim: None, rows: 1, columns: 1 };
+        return TileShape {
+            row_dim: None,
+            column_dim: None,
+            rows: 1,
+            columns: 1,
+        };
     };
     let crossed = |dim: usize| {
         evaluator.binding.leaves.iter().any(|leaf| match leaf {
             super::bind::Bound::Place { linear, .. } => {
-                linear.terms[dim].stride().is_some_and(|stride| stride.abs() == 1)
+                linear.terms[dim]
+                    .stride()
+                    .is_some_and(|stride| stride.abs() == 1)
                     && linear.terms[column_dim].stride() != Some(0)
             }
             _ => false,
         })
     };
-    let row_dim = (0..column_dim).rev().find(|&dim| dims[dim].len > 1 && crossed(dim));
+    let row_dim = (0..column_dim)
+        .rev()
+        .find(|&dim| dims[dim].len > 1 && crossed(dim));
     match row_dim {
         Some(dim) => {
-            let columns = dims[column_dim].len.min(SQUARE.max(most / dims[dim].len.max(1)));
-            TileShape { row_dim, column_dim: Some(column_dim), rows: (most / columns).max(1), columns }
+            let columns = dims[column_dim]
+                .len
+                .min(SQUARE.max(most / dims[dim].len.max(1)));
+            TileShape {
+                row_dim,
+                column_dim: Some(column_dim),
+                rows: (most / columns).max(1),
+                columns,
+            }
         }
         None => {
             let columns = dims[column_dim].len.min(most);

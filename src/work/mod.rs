@@ -2,8 +2,8 @@
 //! task and its inputs.
 
 mod bind;
-mod blocks;
 mod block_fn;
+mod blocks;
 mod generate;
 mod map;
 mod prepare;
@@ -49,7 +49,9 @@ impl Stop {
     /// An error once the run was cancelled.
     pub fn check(&self) -> Result<()> {
         match &self.0 {
-            Some(asked) if asked() => Err(Error::new(Kind::Cancelled, "the computation was cancelled")),
+            Some(asked) if asked() => {
+                Err(Error::new(Kind::Cancelled, "the computation was cancelled"))
+            }
             _ => Ok(()),
         }
     }
@@ -89,12 +91,24 @@ impl GraphWork {
             let in_place = matches!(stage.job, Job::Map(_) | Job::BlockFn(_));
             let ready = stage.fused().into_iter().map(|fused| {
                 let prepared = Prepared::new(fused, &env);
-                if in_place { prepared.write_in_place() } else { prepared }
+                if in_place {
+                    prepared.write_in_place()
+                } else {
+                    prepared
+                }
             });
             ready.collect()
         });
         let prepared = prepared.collect();
-        GraphWork { store: Store::new(tasks), graph, env, numbering, prepared, results, stop }
+        GraphWork {
+            store: Store::new(tasks),
+            graph,
+            env,
+            numbering,
+            prepared,
+            results,
+            stop,
+        }
     }
 
     /// Takes the block that a delivered task has made.
@@ -106,29 +120,70 @@ impl GraphWork {
     }
 
     fn inputs(&self) -> Inputs<'_> {
-        Inputs { graph: &self.graph, numbering: &self.numbering, store: &self.store, stop: &self.stop }
+        Inputs {
+            graph: &self.graph,
+            numbering: &self.numbering,
+            store: &self.store,
+            stop: &self.stop,
+        }
     }
 
     /// Where an output's elements of one cell go, and the block, if that is a new one.
-    fn destination(&self, output: &Output, region: &Region, zeroed: bool) -> (Destination, Option<Block>) {
+    fn destination(
+        &self,
+        output: &Output,
+        region: &Region,
+        zeroed: bool,
+    ) -> (Destination, Option<Block>) {
         let size = output.dtype.size();
         match output.place {
             Place::Result(number) => {
                 let place = &self.results[number];
-                let offset: isize =
-                    region.start().iter().zip(&place.strides).map(|(&i, stride)| i as isize * stride).sum();
+                let offset: isize = region
+                    .start()
+                    .iter()
+                    .zip(&place.strides)
+                    .map(|(&i, stride)| i as isize * stride)
+                    .sum();
                 let first = place.first.wrapping_offset(offset * size as isize);
-                (Destination { first, strides: place.strides.clone(), size }, None)
+                (
+                    Destination {
+                        first,
+                        strides: place.strides.clone(),
+                        size,
+                    },
+                    None,
+                )
             }
             Place::Held | Place::Stream => {
                 let bytes = region.size() * size;
-                let bytes = if zeroed { AlignedBytes::zeroed(bytes) } else { AlignedBytes::new(bytes) };
+                let bytes = if zeroed {
+                    AlignedBytes::zeroed(bytes)
+                } else {
+                    AlignedBytes::new(bytes)
+                };
                 let strides = c_strides(&output.shape);
-                let origin: isize = region.start().iter().zip(&strides).map(|(&i, stride)| i as isize * stride).sum();
-                let block =
-                    Block { dtype: output.dtype, region: region.clone(), origin: origin as usize, bytes };
+                let origin: isize = region
+                    .start()
+                    .iter()
+                    .zip(&strides)
+                    .map(|(&i, stride)| i as isize * stride)
+                    .sum();
+                let block = Block {
+                    dtype: output.dtype,
+                    region: region.clone(),
+                    origin: origin as usize,
+                    bytes,
+                };
                 let first = block.bytes.as_ptr();
-                (Destination { first, strides: c_strides(region.shape()), size }, Some(block))
+                (
+                    Destination {
+                        first,
+                        strides: c_strides(region.shape()),
+                        size,
+                    },
+                    Some(block),
+                )
             }
         }
     }
@@ -142,18 +197,37 @@ impl GraphWork {
             Job::Load { source } => self.load(stage, *source, &index),
             Job::Map(pieces) => {
                 let region = stage.outputs[0].region(&index);
-                let (destinations, blocks): (Vec<_>, Vec<_>) =
-                    stage.outputs.iter().map(|output| self.destination(output, &region, false)).unzip();
+                let (destinations, blocks): (Vec<_>, Vec<_>) = stage
+                    .outputs
+                    .iter()
+                    .map(|output| self.destination(output, &region, false))
+                    .unzip();
                 for (piece, prepared) in pieces.iter().zip(prepared) {
                     if let Some(inside) = region.intersect(&piece.region) {
-                        let shifted: Vec<Destination> =
-                            destinations.iter().map(|to| to.shifted(&inside, &region)).collect();
+                        let shifted: Vec<Destination> = destinations
+                            .iter()
+                            .map(|to| to.shifted(&inside, &region))
+                            .collect();
                         let inside = inside.relative_to(piece.region.start());
                         // SAFETY: tasks write disjoint regions of places that have room for them.
-                        unsafe { map::write(&self.inputs(), &self.env, &piece.fused, prepared, &inside, &shifted) }?;
+                        unsafe {
+                            map::write(
+                                &self.inputs(),
+                                &self.env,
+                                &piece.fused,
+                                prepared,
+                                &inside,
+                                &shifted,
+                            )
+                        }?;
                     }
                 }
-                Ok(Made::Blocks(blocks.into_iter().map(|block| block.map(Arc::new)).collect()))
+                Ok(Made::Blocks(
+                    blocks
+                        .into_iter()
+                        .map(|block| block.map(Arc::new))
+                        .collect(),
+                ))
             }
             Job::Reduce(job) if !stage.is_partial() => {
                 let kept = stage.outputs[0].region(&index);
@@ -171,8 +245,11 @@ impl GraphWork {
             }
             Job::Reduce(job) => {
                 let kept = stage.outputs[0].region(&index);
-                let mut states: Vec<States> =
-                    job.folds.iter().map(|usage| self.env.folds[usage.fold].states(kept.size())).collect();
+                let mut states: Vec<States> = job
+                    .folds
+                    .iter()
+                    .map(|usage| self.env.folds[usage.fold].states(kept.size()))
+                    .collect();
                 reduce::part(
                     &self.inputs(),
                     &self.env,
@@ -181,14 +258,22 @@ impl GraphWork {
                     &job.parts[part],
                     &kept,
                     &mut |fold, from, position, n| {
-                        self.env.folds[job.folds[fold].fold].copy(from, 0, &mut states[fold], position, n);
+                        self.env.folds[job.folds[fold].fold].copy(
+                            from,
+                            0,
+                            &mut states[fold],
+                            position,
+                            n,
+                        );
                         Ok(())
                     },
                 )?;
                 Ok(Made::Partial(states))
             }
             Job::Merge { of } => {
-                let Job::Reduce(job) = &self.graph.dag[*of].job else { unreachable!("parts are of a reduction") };
+                let Job::Reduce(job) = &self.graph.dag[*of].job else {
+                    unreachable!("parts are of a reduction")
+                };
                 let kept = stage.outputs[0].region(&index);
                 let mut made = self.finisher(stage, &kept, job.tree.count() as u64, job);
                 let inputs = self.inputs();
@@ -212,7 +297,12 @@ impl GraphWork {
         if !region.is_empty() {
             // SAFETY: the block is ours alone, zeroed, and has the region's shape.
             let view = unsafe {
-                RawViewMut::new(output.dtype, region.shape(), &destination.strides, destination.first)
+                RawViewMut::new(
+                    output.dtype,
+                    region.shape(),
+                    &destination.strides,
+                    destination.first,
+                )
             };
             self.env.sources[source].read(&region, view)?;
         }
@@ -226,9 +316,19 @@ impl GraphWork {
         count: u64,
         job: &'a crate::graph::stage::ReduceJob,
     ) -> Finisher<'a> {
-        let (destinations, blocks) =
-            stage.outputs.iter().map(|output| self.destination(output, kept, false)).unzip();
-        Finisher { work: self, job, kept, count, destinations, blocks }
+        let (destinations, blocks) = stage
+            .outputs
+            .iter()
+            .map(|output| self.destination(output, kept, false))
+            .unzip();
+        Finisher {
+            work: self,
+            job,
+            kept,
+            count,
+            destinations,
+            blocks,
+        }
     }
 }
 
@@ -251,7 +351,11 @@ impl Finisher<'_> {
         let mut done = 0;
         while done < n {
             let index = crate::base::chunks::unravel(position + done, shape);
-            let offset: isize = index.iter().zip(&to.strides).map(|(&i, stride)| i as isize * stride).sum();
+            let offset: isize = index
+                .iter()
+                .zip(&to.strides)
+                .map(|(&i, stride)| i as isize * stride)
+                .sum();
             let contiguous = to.strides.last().is_none_or(|&stride| stride == 1);
             let run = match (shape.last(), index.last()) {
                 (Some(len), Some(i)) if contiguous => (len - i).min(n - done),
@@ -266,7 +370,12 @@ impl Finisher<'_> {
     }
 
     fn blocks(self) -> Made {
-        Made::Blocks(self.blocks.into_iter().map(|block| block.map(Arc::new)).collect())
+        Made::Blocks(
+            self.blocks
+                .into_iter()
+                .map(|block| block.map(Arc::new))
+                .collect(),
+        )
     }
 }
 
@@ -274,8 +383,13 @@ impl Destination {
     /// The place of `inside`, which lies in `region`, whose place this is.
     fn shifted(&self, inside: &Region, region: &Region) -> Destination {
         let moved = inside.start().iter().zip(region.start()).zip(&self.strides);
-        let offset: isize = moved.map(|((&a, &b), stride)| (a - b) as isize * stride).sum();
-        Destination { first: self.first.wrapping_offset(offset * self.size as isize), ..self.clone() }
+        let offset: isize = moved
+            .map(|((&a, &b), stride)| (a - b) as isize * stride)
+            .sum();
+        Destination {
+            first: self.first.wrapping_offset(offset * self.size as isize),
+            ..self.clone()
+        }
     }
 }
 
@@ -303,6 +417,10 @@ pub fn describe(graph: &Graph, numbering: &Numbering, task: u32) -> String {
     let (id, cell, part) = numbering.locate(graph, task);
     let stage = &graph.dag[id];
     let region = stage.outputs[0].region(&stage.cell_index(cell));
-    let part = if stage.is_partial() { format!(", part {part} of {}", stage.parts()) } else { String::new() };
+    let part = if stage.is_partial() {
+        format!(", part {part} of {}", stage.parts())
+    } else {
+        String::new()
+    };
     format!("{} at {region}{part}", stage.name)
 }

@@ -67,7 +67,8 @@ pub struct OutputArg {
 
 /// Whether a leaf is the same element everywhere.
 fn is_scalar(leaf: &Leaf) -> bool {
-    let constant = |axis: &AxisMap| matches!(axis, AxisMap::Affine { terms, .. } if terms.is_empty());
+    let constant =
+        |axis: &AxisMap| matches!(axis, AxisMap::Affine { terms, .. } if terms.is_empty());
     leaf.map.axes().iter().all(constant)
 }
 
@@ -85,15 +86,21 @@ impl Prepared {
             let mut args: Vec<StepArg> = Vec::with_capacity(instr.args.len());
             for &arg in &instr.args {
                 args.push(match arg {
-                    Arg::Leaf(n) => {
-                        StepArg { arg, size: program.leaves[n as usize].size(), scalar: scalar_leaves[n as usize] }
-                    }
-                    Arg::Slot(n) => {
-                        StepArg { arg, size: size_of_slot[n as usize], scalar: scalar_slot[n as usize] }
-                    }
-                    Arg::Const(n) => {
-                        StepArg { arg, size: program.consts[n as usize].dtype().size(), scalar: true }
-                    }
+                    Arg::Leaf(n) => StepArg {
+                        arg,
+                        size: program.leaves[n as usize].size(),
+                        scalar: scalar_leaves[n as usize],
+                    },
+                    Arg::Slot(n) => StepArg {
+                        arg,
+                        size: size_of_slot[n as usize],
+                        scalar: scalar_slot[n as usize],
+                    },
+                    Arg::Const(n) => StepArg {
+                        arg,
+                        size: program.consts[n as usize].dtype().size(),
+                        scalar: true,
+                    },
                 });
             }
             let scalar = args.iter().all(|arg| arg.scalar);
@@ -106,14 +113,24 @@ impl Prepared {
                     out_size: arg.size,
                     scalar: false,
                 });
-                StepArg { arg: Arg::Slot(slots as u32 - 1), size: arg.size, scalar: false }
+                StepArg {
+                    arg: Arg::Slot(slots as u32 - 1),
+                    size: arg.size,
+                    scalar: false,
+                }
             });
             let out_size = instr.out_dtype.size();
             scalar_slot.resize(slots, false);
             size_of_slot.resize(slots, 0);
             scalar_slot[instr.out as usize] = scalar;
             size_of_slot[instr.out as usize] = out_size;
-            steps.push(Step { call, args, out: Target::Slot(instr.out), out_size, scalar });
+            steps.push(Step {
+                call,
+                args,
+                out: Target::Slot(instr.out),
+                out_size,
+                scalar,
+            });
         }
         let outputs: Vec<OutputArg> = program
             .outputs
@@ -131,14 +148,21 @@ impl Prepared {
                     scalar: scalar_slot[n as usize],
                     direct: false,
                 },
-                Arg::Const(n) => {
-                    OutputArg { arg, size: program.consts[n as usize].dtype().size(), scalar: true, direct: false }
-                }
+                Arg::Const(n) => OutputArg {
+                    arg,
+                    size: program.consts[n as usize].dtype().size(),
+                    scalar: true,
+                    direct: false,
+                },
             })
             .collect();
         Prepared {
             steps,
-            consts: program.consts.iter().map(|scalar: &Scalar| scalar.to_bytes()).collect(),
+            consts: program
+                .consts
+                .iter()
+                .map(|scalar: &Scalar| scalar.to_bytes())
+                .collect(),
             outputs,
             slots,
             widest: program.widest(),
@@ -151,11 +175,30 @@ impl Prepared {
     /// write arrays; reductions read their outputs from slots.
     pub fn write_in_place(mut self) -> Prepared {
         for number in 0..self.outputs.len() {
-            let OutputArg { arg: Arg::Slot(slot), scalar: false, .. } = self.outputs[number] else { continue };
-            if self.outputs.iter().filter(|output| output.arg == Arg::Slot(slot)).count() > 1 {
+            let OutputArg {
+                arg: Arg::Slot(slot),
+                scalar: false,
+                ..
+            } = self.outputs[number]
+            else {
+                continue;
+            };
+            if self
+                .outputs
+                .iter()
+                .filter(|output| output.arg == Arg::Slot(slot))
+                .count()
+                > 1
+            {
                 continue;
             }
-            let Some(writer) = self.steps.iter().rposition(|step| step.out == Target::Slot(slot)) else { continue };
+            let Some(writer) = self
+                .steps
+                .iter()
+                .rposition(|step| step.out == Target::Slot(slot))
+            else {
+                continue;
+            };
             let read_later = self.steps[writer + 1..]
                 .iter()
                 .any(|step| step.args.iter().any(|arg| arg.arg == Arg::Slot(slot)));
@@ -185,7 +228,12 @@ fn look_up(
             if args[0].scalar && !scalar {
                 args[0] = splat(args[0]);
             }
-            Call::Kernel(select(instr.dtype, args[1].scalar && !scalar, args[2].scalar && !scalar, level))
+            Call::Kernel(select(
+                instr.dtype,
+                args[1].scalar && !scalar,
+                args[2].scalar && !scalar,
+                level,
+            ))
         }
         Func::Op(op) => {
             let form = form(args, scalar);

@@ -57,17 +57,23 @@ impl Levels {
 
     fn push_piece(&mut self, states: States, n: usize) {
         let fold = &self.fold;
-        self.pieces.push(states, &mut self.spare, |left, right| fold.merge(left, 0, right, 0, n));
+        self.pieces.push(states, &mut self.spare, |left, right| {
+            fold.merge(left, 0, right, 0, n)
+        });
     }
 
     fn push(&mut self, digit: usize, states: States, n: usize) {
         let fold = &self.fold;
-        self.digits[digit].push(states, &mut self.spare, |left, right| fold.merge(left, 0, right, 0, n));
+        self.digits[digit].push(states, &mut self.spare, |left, right| {
+            fold.merge(left, 0, right, 0, n)
+        });
     }
 
     fn close_leaf(&mut self, digit: usize, n: usize) {
         let fold = self.fold.clone();
-        let done = self.pieces.finish(&mut self.spare, |left, right| fold.merge(left, 0, right, 0, n));
+        let done = self.pieces.finish(&mut self.spare, |left, right| {
+            fold.merge(left, 0, right, 0, n)
+        });
         // A leaf without elements is the identity.
         let states = done.unwrap_or_else(|| self.fresh(n));
         self.push(digit, states, n);
@@ -75,7 +81,9 @@ impl Levels {
 
     fn close(&mut self, digit: usize, n: usize) -> States {
         let fold = self.fold.clone();
-        let done = self.digits[digit].finish(&mut self.spare, |left, right| fold.merge(left, 0, right, 0, n));
+        let done = self.digits[digit].finish(&mut self.spare, |left, right| {
+            fold.merge(left, 0, right, 0, n)
+        });
         done.unwrap_or_else(|| self.fresh(n))
     }
 }
@@ -118,7 +126,15 @@ pub fn part(
                 driver.index[dim] = at;
             }
             inputs.stop.check()?;
-            subtree(&mut driver, &mut levels, tree, part, number * last + start, n, deliver)?;
+            subtree(
+                &mut driver,
+                &mut levels,
+                tree,
+                part,
+                number * last + start,
+                n,
+                deliver,
+            )?;
         }
     }
     Ok(())
@@ -179,13 +195,21 @@ pub fn merge(
         return Ok(());
     }
     let digits = job.tree.axes().len();
-    let mut levels: Vec<Levels> =
-        job.folds.iter().map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, n)).collect();
+    let mut levels: Vec<Levels> = job
+        .folds
+        .iter()
+        .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, n))
+        .collect();
     for (number, part) in job.parts.iter().enumerate() {
         let digit = part.prefix.len();
         // The digits that this part completes, but for the first.
         let common = match job.parts.get(number + 1) {
-            Some(next) => part.prefix.iter().zip(&next.prefix).take_while(|(a, b)| a == b).count(),
+            Some(next) => part
+                .prefix
+                .iter()
+                .zip(&next.prefix)
+                .take_while(|(a, b)| a == b)
+                .count(),
             None => 0,
         };
         for (level, states) in levels.iter_mut().zip(parts(number)) {
@@ -258,24 +282,36 @@ impl<'a> Driver<'a> {
         let binding = bind(inputs.graph, env, inputs, &job.fused, region, groups, &[]);
         let evaluator = Evaluator::new(binding, prepared, &job.fused, env);
         let dims = &evaluator.binding.dims;
-        let kept: Vec<bool> = dims.iter().map(|dim| !tree.axes().contains(&dim.axis)).collect();
+        let kept: Vec<bool> = dims
+            .iter()
+            .map(|dim| !tree.axes().contains(&dim.axis))
+            .collect();
         let lens: Vec<usize> = dims.iter().map(|dim| dim.len).collect();
         let column_dim = lens.len().checked_sub(1);
         let last_kept = kept.iter().rposition(|&kept| kept);
         let outputs = prepared.outputs.len();
         let alone = prepared.steps.is_empty() && evaluator.binding.leaves.len() == 1;
         let in_place = alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
-        let origin = tree.axes().iter().map(|&axis| region.start()[axis]).collect();
+        let origin = tree
+            .axes()
+            .iter()
+            .map(|&axis| region.start()[axis])
+            .collect();
         let dim_of_rank = tree
             .axes()
             .iter()
             .map(|&axis| {
-                let dim = dims.iter().position(|dim| dim.axis <= axis && axis < dim.axis + dim.axes);
+                let dim = dims
+                    .iter()
+                    .position(|dim| dim.axis <= axis && axis < dim.axis + dim.axes);
                 let dim = dim.expect("every axis is part of a dimension");
                 (dim, dims[dim].axis == axis)
             })
             .collect();
-        let two_pass = job.folds.iter().any(|usage| env.folds[usage.fold].two_pass());
+        let two_pass = job
+            .folds
+            .iter()
+            .any(|usage| env.folds[usage.fold].two_pass());
         Driver {
             index: vec![0; lens.len()],
             evaluator,
@@ -305,7 +341,12 @@ impl<'a> Driver<'a> {
         let most = match self.tree.mode() {
             // As many rows as share a tile; a single one if a line fills it.
             Mode::Lines { .. } => {
-                let line = self.lens.last().copied().unwrap_or(1).clamp(1, crate::op::tree::RUN);
+                let line = self
+                    .lens
+                    .last()
+                    .copied()
+                    .unwrap_or(1)
+                    .clamp(1, crate::op::tree::RUN);
                 (tile / line).max(1)
             }
             Mode::Rows if self.two_pass => PIECE_BYTES / (crate::op::tree::ROWS * widest),
@@ -367,7 +408,12 @@ impl<'a> Driver<'a> {
             if !direct {
                 rows = rows.min((self.evaluator.prepared.tile / n).max(1));
             }
-            let tile = TileShape { row_dim, column_dim, rows, columns: n };
+            let tile = TileShape {
+                row_dim,
+                column_dim,
+                rows,
+                columns: n,
+            };
             // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
             unsafe { self.evaluator.run(&self.index, tile, &[]) };
             if whole && !direct {
@@ -382,7 +428,17 @@ impl<'a> Driver<'a> {
                     };
                     // SAFETY: outputs hold the tile.
                     unsafe {
-                        level.fold.rows(value, value_stride, mask, mask_stride, rows, n, first, 1, states);
+                        level.fold.rows(
+                            value,
+                            value_stride,
+                            mask,
+                            mask_stride,
+                            rows,
+                            n,
+                            first,
+                            1,
+                            states,
+                        );
                     }
                 }
             }
@@ -391,10 +447,17 @@ impl<'a> Driver<'a> {
         if buffered > 0 {
             for (level, states) in levels.iter().zip(&mut states) {
                 let value = self.buffered(level.usage.0);
-                let mask = level.usage.1.map_or(std::ptr::null(), |mask| self.buffered(mask));
+                let mask = level
+                    .usage
+                    .1
+                    .map_or(std::ptr::null(), |mask| self.buffered(mask));
                 let stride = n as isize;
                 // SAFETY: the buffers hold the whole piece.
-                unsafe { level.fold.rows(value, stride, mask, stride, buffered, n, number, 1, states) };
+                unsafe {
+                    level
+                        .fold
+                        .rows(value, stride, mask, stride, buffered, n, number, 1, states)
+                };
             }
         }
         for (level, states) in levels.iter_mut().zip(states) {
@@ -426,18 +489,33 @@ impl<'a> Driver<'a> {
         let bytes = total * tile.columns * known.size;
         let buffer = match &self.buffers[output] {
             Some(buffer) if buffer.len() >= bytes => buffer,
-            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
+            _ => self.buffers[output]
+                .insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
         };
-        let strides = if known.scalar { [0, 0] } else { [operand.row_stride, 1] };
+        let strides = if known.scalar {
+            [0, 0]
+        } else {
+            [operand.row_stride, 1]
+        };
         let target = buffer.as_ptr().wrapping_add(at * tile.columns * known.size);
         // SAFETY: the operand holds the tile, and the buffer the whole piece.
         unsafe {
-            copy_2d(known.size, tile.rows, tile.columns, operand.first, strides, target, [tile.columns as isize, 1]);
+            copy_2d(
+                known.size,
+                tile.rows,
+                tile.columns,
+                operand.first,
+                strides,
+                target,
+                [tile.columns as isize, 1],
+            );
         }
     }
 
     fn buffered(&self, output: usize) -> *const u8 {
-        self.buffers[output].as_ref().map_or(std::ptr::null(), |buffer| buffer.as_ptr().cast_const())
+        self.buffers[output]
+            .as_ref()
+            .map_or(std::ptr::null(), |buffer| buffer.as_ptr().cast_const())
     }
 
     fn lines(&mut self, cell: &Cell, piece: Range<usize>, n: usize, levels: &mut [Levels]) {
@@ -448,12 +526,22 @@ impl<'a> Driver<'a> {
         // A line of several axes is one dimension if all leaves walk it evenly; else its segments
         // are put together.
         let merged = match self.tree.mode() {
-            Mode::Lines { from } => self.evaluator.binding.dims.last().is_some_and(|dim| dim.axis <= from),
+            Mode::Lines { from } => self
+                .evaluator
+                .binding
+                .dims
+                .last()
+                .is_some_and(|dim| dim.axis <= from),
             Mode::Rows => false,
         };
         let len = piece.len();
         if merged {
-            let tile = TileShape { row_dim, column_dim, rows: n, columns: len };
+            let tile = TileShape {
+                row_dim,
+                column_dim,
+                rows: n,
+                columns: len,
+            };
             self.prefetch(cell, piece.end, tile);
             self.seek(cell, piece.start);
             // SAFETY: the tile lies within the bound region; `width` keeps it small.
@@ -481,7 +569,12 @@ impl<'a> Driver<'a> {
                 while done < len {
                     let follow = self.seek(cell, piece.start + done).1;
                     let columns = follow.min(len - done);
-                    let tile = TileShape { row_dim: None, column_dim, rows: 1, columns };
+                    let tile = TileShape {
+                        row_dim: None,
+                        column_dim,
+                        rows: 1,
+                        columns,
+                    };
                     // SAFETY: as above; a segment is no longer than a run.
                     unsafe { self.evaluator.run(&self.index, tile, &[]) };
                     for output in 0..self.outputs {
@@ -491,7 +584,10 @@ impl<'a> Driver<'a> {
                 }
                 for (level, states) in levels.iter().zip(&mut states) {
                     let value = self.buffered(level.usage.0);
-                    let mask = level.usage.1.map_or(std::ptr::null(), |mask| self.buffered(mask));
+                    let mask = level
+                        .usage
+                        .1
+                        .map_or(std::ptr::null(), |mask| self.buffered(mask));
                     // SAFETY: the buffers hold the whole run.
                     unsafe { level.fold.run(value, mask, len, number, states, row) };
                 }
@@ -512,11 +608,22 @@ impl<'a> Driver<'a> {
         let bytes = total * known.size;
         let buffer = match &self.buffers[output] {
             Some(buffer) if buffer.len() >= bytes => buffer,
-            _ => self.buffers[output].insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
+            _ => self.buffers[output]
+                .insert(AlignedBytes::new(bytes.max(self.evaluator.tile_bytes()))),
         };
         let step = if known.scalar { 0 } else { 1 };
         let target = buffer.as_ptr().wrapping_add(at * known.size);
         // SAFETY: the operand holds the segment, and the buffer the whole run.
-        unsafe { copy_2d(known.size, 1, tile.columns, operand.first, [0, step], target, [tile.columns as isize, 1]) };
+        unsafe {
+            copy_2d(
+                known.size,
+                1,
+                tile.columns,
+                operand.first,
+                [0, step],
+                target,
+                [tile.columns as isize, 1],
+            )
+        };
     }
 }

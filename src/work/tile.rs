@@ -52,7 +52,12 @@ pub struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    pub fn new(binding: Binding, prepared: &'a Prepared, fused: &Fused, env: &'a Env) -> Evaluator<'a> {
+    pub fn new(
+        binding: Binding,
+        prepared: &'a Prepared,
+        fused: &Fused,
+        env: &'a Env,
+    ) -> Evaluator<'a> {
         let slot_bytes = (prepared.tile * prepared.widest).next_multiple_of(64);
         let leaves = fused.leaves.len();
         Evaluator {
@@ -60,7 +65,13 @@ impl<'a> Evaluator<'a> {
             slot_bytes,
             sizes: fused.leaves.iter().map(|leaf| leaf.dtype.size()).collect(),
             dtypes: fused.leaves.iter().map(|leaf| leaf.dtype).collect(),
-            operands: vec![Operand { first: std::ptr::null(), row_stride: 0 }; leaves],
+            operands: vec![
+                Operand {
+                    first: std::ptr::null(),
+                    row_stride: 0
+                };
+                leaves
+            ],
             cached: vec![None; leaves],
             binding,
             prepared,
@@ -81,11 +92,14 @@ impl<'a> Evaluator<'a> {
     /// Whether an output is a leaf that lies in memory along the given column dimension: its tiles
     /// may have any size, as nothing is copied.
     pub fn in_place(&self, output: usize, column_dim: Option<usize>) -> bool {
-        let Arg::Leaf(leaf) = self.prepared.outputs[output].arg else { return false };
+        let Arg::Leaf(leaf) = self.prepared.outputs[output].arg else {
+            return false;
+        };
         match &self.binding.leaves[leaf as usize] {
             Bound::Place { linear, .. } => match column_dim {
                 Some(dim) => {
-                    linear.terms[dim].stride() == Some(1) && linear.terms.iter().all(|term| term.stride().is_some())
+                    linear.terms[dim].stride() == Some(1)
+                        && linear.terms.iter().all(|term| term.stride().is_some())
                 }
                 None => true,
             },
@@ -123,7 +137,11 @@ impl<'a> Evaluator<'a> {
                 continue;
             }
             let operand = self.output(number, tile);
-            let strides = if output.scalar { [0, 0] } else { [operand.row_stride, 1] };
+            let strides = if output.scalar {
+                [0, 0]
+            } else {
+                [operand.row_stride, 1]
+            };
             // SAFETY: the operand holds the tile, and the place has room for it.
             unsafe {
                 copy_2d(
@@ -150,7 +168,11 @@ impl<'a> Evaluator<'a> {
     /// Where the values of an output lie after `run`. Scalars have a row stride of 0.
     pub fn output(&self, number: usize, tile: TileShape) -> Operand {
         let output = self.prepared.outputs[number];
-        let arg = StepArg { arg: output.arg, size: output.size, scalar: output.scalar };
+        let arg = StepArg {
+            arg: output.arg,
+            size: output.size,
+            scalar: output.scalar,
+        };
         self.operand(&arg, tile)
     }
 
@@ -161,12 +183,24 @@ impl<'a> Evaluator<'a> {
                 first: self.slot(n as usize),
                 row_stride: if arg.scalar { 0 } else { tile.columns as isize },
             },
-            Arg::Const(n) => Operand { first: self.prepared.consts[n as usize].as_ptr(), row_stride: 0 },
+            Arg::Const(n) => Operand {
+                first: self.prepared.consts[n as usize].as_ptr(),
+                row_stride: 0,
+            },
         }
     }
 
-    unsafe fn step(&self, step: &super::prepare::Step, tile: TileShape, out: *mut u8, out_stride: isize) {
-        let mut operands = [Operand { first: std::ptr::null(), row_stride: 0 }; 3];
+    unsafe fn step(
+        &self,
+        step: &super::prepare::Step,
+        tile: TileShape,
+        out: *mut u8,
+        out_stride: isize,
+    ) {
+        let mut operands = [Operand {
+            first: std::ptr::null(),
+            row_stride: 0,
+        }; 3];
         let mut steps = [0usize; 3];
         let columns = tile.columns as isize;
         let mut dense = tile.rows == 1 || out_stride == columns;
@@ -202,12 +236,24 @@ impl<'a> Evaluator<'a> {
     /// Asks for the memory that a tile will read where it lies.
     pub fn prefetch(&self, index: &[usize], tile: TileShape) {
         for (leaf, bound) in self.binding.leaves.iter().enumerate() {
-            let Bound::Place { first, linear, .. } = bound else { continue };
-            let Some(column) = tile.column_dim else { continue };
-            let row_stride = tile.row_dim.map_or(Some(0), |dim| linear.terms[dim].stride());
+            let Bound::Place { first, linear, .. } = bound else {
+                continue;
+            };
+            let Some(column) = tile.column_dim else {
+                continue;
+            };
+            let row_stride = tile
+                .row_dim
+                .map_or(Some(0), |dim| linear.terms[dim].stride());
             if let (Some(1), Some(row_stride)) = (linear.terms[column].stride(), row_stride) {
                 let size = self.sizes[leaf];
-                let base = linear.base + linear.terms.iter().zip(index).map(|(term, &i)| term.at(i)).sum::<isize>();
+                let base = linear.base
+                    + linear
+                        .terms
+                        .iter()
+                        .zip(index)
+                        .map(|(term, &i)| term.at(i))
+                        .sum::<isize>();
                 for row in 0..tile.rows as isize {
                     let start = first.wrapping_offset((base + row * row_stride) * size as isize);
                     prefetch(start, tile.columns * size);
@@ -222,26 +268,45 @@ impl<'a> Evaluator<'a> {
         let slot = self.slot(self.prepared.slots + leaf);
         let scalar = self.prepared.scalar_leaves[leaf];
         let offset = |linear: &Linear| -> isize {
-            linear.base + linear.terms.iter().zip(index).map(|(term, &i)| term.at(i)).sum::<isize>()
+            linear.base
+                + linear
+                    .terms
+                    .iter()
+                    .zip(index)
+                    .map(|(term, &i)| term.at(i))
+                    .sum::<isize>()
         };
         match &self.binding.leaves[leaf] {
             Bound::Place { first, linear, .. } => {
                 let base = offset(linear);
                 let start = first.wrapping_offset(base * size as isize);
                 if scalar {
-                    self.operands[leaf] = Operand { first: start, row_stride: 0 };
+                    self.operands[leaf] = Operand {
+                        first: start,
+                        row_stride: 0,
+                    };
                     return;
                 }
                 let row = tile.row_dim.map(|dim| &linear.terms[dim]);
                 let column = tile.column_dim.map(|dim| &linear.terms[dim]);
                 let row_stride = row.map_or(Some(0), Term::stride);
-                let column_stride = if tile.columns == 1 { Some(1) } else { column.map_or(Some(1), Term::stride) };
+                let column_stride = if tile.columns == 1 {
+                    Some(1)
+                } else {
+                    column.map_or(Some(1), Term::stride)
+                };
                 // Short rows would be a call each: they are copied together.
-                let short = tile.columns < 64 && tile.rows > 1 && row_stride != Some(tile.columns as isize);
-                if let (Some(row_stride), Some(1)) = (if tile.rows == 1 { Some(0) } else { row_stride }, column_stride)
-                    && !(short && self.binding.leaves.len() + self.prepared.steps.len() > 1)
+                let short =
+                    tile.columns < 64 && tile.rows > 1 && row_stride != Some(tile.columns as isize);
+                if let (Some(row_stride), Some(1)) = (
+                    if tile.rows == 1 { Some(0) } else { row_stride },
+                    column_stride,
+                ) && !(short && self.binding.leaves.len() + self.prepared.steps.len() > 1)
                 {
-                    self.operands[leaf] = Operand { first: start, row_stride };
+                    self.operands[leaf] = Operand {
+                        first: start,
+                        row_stride,
+                    };
                     return;
                 }
                 let key = varies(linear, tile, base);
@@ -250,7 +315,10 @@ impl<'a> Evaluator<'a> {
                     unsafe { assemble(size, *first, linear, index, tile, slot) };
                     self.cached[leaf] = key;
                 }
-                self.operands[leaf] = Operand { first: slot, row_stride: tile.columns as isize };
+                self.operands[leaf] = Operand {
+                    first: slot,
+                    row_stride: tile.columns as isize,
+                };
             }
             Bound::Made { number, linear } => {
                 let base = offset(linear);
@@ -258,16 +326,31 @@ impl<'a> Evaluator<'a> {
                 if key.is_none() || self.cached[leaf] != key {
                     let generate = &self.env.generates[*number];
                     // SAFETY: the slot holds a tile.
-                    unsafe { super::generate::tile(generate, self.dtypes[leaf], linear, index, tile, slot) };
+                    unsafe {
+                        super::generate::tile(
+                            generate,
+                            self.dtypes[leaf],
+                            linear,
+                            index,
+                            tile,
+                            slot,
+                        )
+                    };
                     self.cached[leaf] = key;
                 }
                 let row_stride = if scalar { 0 } else { tile.columns as isize };
-                self.operands[leaf] = Operand { first: slot, row_stride };
+                self.operands[leaf] = Operand {
+                    first: slot,
+                    row_stride,
+                };
             }
             Bound::Pieced(pieced) => {
                 // SAFETY: the blocks hold all elements of the bound region, and the slot a tile.
                 unsafe { gather(size, pieced, index, tile, slot) };
-                self.operands[leaf] = Operand { first: slot, row_stride: tile.columns as isize };
+                self.operands[leaf] = Operand {
+                    first: slot,
+                    row_stride: tile.columns as isize,
+                };
             }
         }
     }
@@ -276,12 +359,22 @@ impl<'a> Evaluator<'a> {
 /// What tells the contents of a leaf's slot: tiles that start at the same element and have the same
 /// shape hold the same. With tables that is not so, and there is no such thing.
 fn varies(linear: &Linear, tile: TileShape, base: isize) -> Option<(isize, TileShape)> {
-    let strided = linear.terms.iter().all(|term| matches!(term, Term::Stride(_)));
+    let strided = linear
+        .terms
+        .iter()
+        .all(|term| matches!(term, Term::Stride(_)));
     strided.then_some((base, tile))
 }
 
 /// Copies a strided tile into a slot.
-unsafe fn assemble(size: usize, first: *const u8, linear: &Linear, index: &[usize], tile: TileShape, slot: *mut u8) {
+unsafe fn assemble(
+    size: usize,
+    first: *const u8,
+    linear: &Linear,
+    index: &[usize],
+    tile: TileShape,
+    slot: *mut u8,
+) {
     let fixed: isize = linear
         .terms
         .iter()
@@ -290,7 +383,8 @@ unsafe fn assemble(size: usize, first: *const u8, linear: &Linear, index: &[usiz
         .map(|(dim, term)| term.at(index[dim]))
         .sum();
     let term = |dim: Option<usize>| dim.map(|dim| (&linear.terms[dim], index[dim]));
-    let at = |term: Option<(&Term, usize)>, i: usize| term.map_or(0, |(term, start)| term.at(start + i));
+    let at =
+        |term: Option<(&Term, usize)>, i: usize| term.map_or(0, |(term, start)| term.at(start + i));
     let stride = |term: Option<(&Term, usize)>| term.map_or(Some(0), |(term, _)| term.stride());
     let (row, column) = (term(tile.row_dim), term(tile.column_dim));
     let base = linear.base + fixed;
@@ -301,14 +395,30 @@ unsafe fn assemble(size: usize, first: *const u8, linear: &Linear, index: &[usiz
             (Some(row_stride), Some(column_stride)) => {
                 let start = base + at(row, 0) + at(column, 0);
                 let source = first.wrapping_offset(start * size as isize);
-                copy_2d(size, tile.rows, tile.columns, source, [row_stride, column_stride], slot, [columns, 1]);
+                copy_2d(
+                    size,
+                    tile.rows,
+                    tile.columns,
+                    source,
+                    [row_stride, column_stride],
+                    slot,
+                    [columns, 1],
+                );
             }
             (_, Some(column_stride)) => {
                 for i in 0..tile.rows {
                     let start = base + at(row, i) + at(column, 0);
                     let source = first.wrapping_offset(start * size as isize);
                     let target = slot.wrapping_add(i * tile.columns * size);
-                    copy_2d(size, 1, tile.columns, source, [0, column_stride], target, [columns, 1]);
+                    copy_2d(
+                        size,
+                        1,
+                        tile.columns,
+                        source,
+                        [0, column_stride],
+                        target,
+                        [columns, 1],
+                    );
                 }
             }
             _ => {
@@ -316,7 +426,11 @@ unsafe fn assemble(size: usize, first: *const u8, linear: &Linear, index: &[usiz
                     for j in 0..tile.columns {
                         let number = base + at(row, i) + at(column, j);
                         let source = first.wrapping_offset(number * size as isize);
-                        std::ptr::copy_nonoverlapping(source, slot.wrapping_add((i * tile.columns + j) * size), size);
+                        std::ptr::copy_nonoverlapping(
+                            source,
+                            slot.wrapping_add((i * tile.columns + j) * size),
+                            size,
+                        );
                     }
                 }
             }
@@ -356,7 +470,17 @@ unsafe fn gather(size: usize, pieced: &Pieced, index: &[usize], tile: TileShape,
             };
             let target = slot.wrapping_add((i * tile.columns + done) * size);
             // SAFETY: the run stays within the block that was found.
-            done += unsafe { run(size, pieced, &place, step, tile.columns - done, &mut current, target) };
+            done += unsafe {
+                run(
+                    size,
+                    pieced,
+                    &place,
+                    step,
+                    tile.columns - done,
+                    &mut current,
+                    target,
+                )
+            };
         }
     }
 }
@@ -380,8 +504,14 @@ unsafe fn run(
     };
     let (offset, stride, n) = match &pieced.flat {
         Some(strides) => {
-            let number: isize = place.iter().zip(strides).map(|(i, stride)| i * stride).sum();
-            let by: Option<isize> = (0..place.len()).map(|axis| step(axis).map(|by| by * strides[axis])).sum();
+            let number: isize = place
+                .iter()
+                .zip(strides)
+                .map(|(i, stride)| i * stride)
+                .sum();
+            let by: Option<isize> = (0..place.len())
+                .map(|axis| step(axis).map(|by| by * strides[axis]))
+                .sum();
             let holds = |at: usize| {
                 let block = &pieced.blocks[at];
                 let start = block.origin as isize;
@@ -396,8 +526,10 @@ unsafe fn run(
         None => {
             let holds = |at: usize| {
                 let region = &pieced.blocks[at].region;
-                (0..place.len())
-                    .all(|axis| place[axis] >= region.start()[axis] as isize && place[axis] < region.end(axis) as isize)
+                (0..place.len()).all(|axis| {
+                    place[axis] >= region.start()[axis] as isize
+                        && place[axis] < region.end(axis) as isize
+                })
             };
             find(pieced.blocks.len(), current, holds);
             let block = &pieced.blocks[*current];
@@ -407,7 +539,10 @@ unsafe fn run(
             let mut number = -origin;
             for axis in 0..place.len() {
                 let by = step(axis);
-                let (start, end) = (block.region.start()[axis] as isize, block.region.end(axis) as isize);
+                let (start, end) = (
+                    block.region.start()[axis] as isize,
+                    block.region.end(axis) as isize,
+                );
                 n = n.min(room(place[axis], by, start, end));
                 stride += by.unwrap_or(0) * strides[axis];
                 number += place[axis] * strides[axis];
@@ -415,7 +550,9 @@ unsafe fn run(
             (number, stride, n)
         }
     };
-    let source = pieced.blocks[*current].first().wrapping_offset(offset * size as isize);
+    let source = pieced.blocks[*current]
+        .first()
+        .wrapping_offset(offset * size as isize);
     // SAFETY: `n` elements from `source` on, `stride` apart, lie in the block; the caller has room.
     unsafe { copy_2d(size, 1, n, source, [0, stride], target, [n as isize, 1]) };
     n
@@ -426,5 +563,7 @@ fn find(count: usize, current: &mut usize, holds: impl Fn(usize) -> bool) {
     if holds(*current) {
         return;
     }
-    *current = (0..count).find(|&at| holds(at)).expect("a task depends on all blocks that it reads");
+    *current = (0..count)
+        .find(|&at| holds(at))
+        .expect("a task depends on all blocks that it reads");
 }

@@ -194,33 +194,6 @@ fn levels_without_fma_differ_in_the_last_bits() {
     }
 }
 
-/// Not a test: prints nanoseconds per element in the first-level cache.
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    let normal = Distribution::Normal {
-        mean: 0.0,
-        std: 1.0,
-    };
-    let mut out = vec![0f64; 1024];
-    for distribution in [normal, Distribution::Exponential { rate: 1.0 }] {
-        for level in Level::available() {
-            let mut best = f64::MAX;
-            for _ in 0..20 {
-                let start = std::time::Instant::now();
-                for _ in 0..100 {
-                    let (n, out) = (out.len(), out.as_mut_ptr().cast());
-                    // SAFETY: room for `n` values; the level is available.
-                    unsafe { fill(&distribution, DType::F64, KEY, 0, 1, n, out, level) };
-                }
-                let time = start.elapsed().as_nanos() as f64 / (100 * out.len()) as f64;
-                best = best.min(time);
-            }
-            println!("{distribution:?} {level:?}: {best:.2} ns");
-        }
-    }
-}
-
 #[test]
 fn distributions_have_their_moments() {
     let doubles = |distribution: Distribution| -> Vec<f64> {

@@ -4,7 +4,6 @@ mod reference;
 
 use super::tests::same;
 use super::{Form, elementwise};
-use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::base::scalar::Scalar;
 use crate::kernel::level::Level;
@@ -22,17 +21,29 @@ type Case = (Op, fn(f64) -> Scaled, fn(f64) -> bool);
 const CASES: [Case; 13] = [
     (Op::Exp, reference::exp, |x| x.abs() < 1100.0),
     (Op::Exp2, reference::exp2, |x| x.abs() < 1100.0),
-    (Op::Expm1, reference::expm1, |x| x.abs() < 1100.0 && x.abs() > 1e-290),
+    (Op::Expm1, reference::expm1, |x| {
+        x.abs() < 1100.0 && x.abs() > 1e-290
+    }),
     (Op::Log, reference::log, |x| x > 0.0),
     (Op::Log2, reference::log2, |x| x > 0.0),
     (Op::Log10, reference::log10, |x| x > 0.0),
-    (Op::Log1p, reference::log1p, |x| x > -1.0 && x.abs() > 1e-290),
-    (Op::Sin, reference::sin, |x| !math::is_far(x) && x.abs() > 1e-290),
+    (Op::Log1p, reference::log1p, |x| {
+        x > -1.0 && x.abs() > 1e-290
+    }),
+    (Op::Sin, reference::sin, |x| {
+        !math::is_far(x) && x.abs() > 1e-290
+    }),
     (Op::Cos, reference::cos, |x| !math::is_far(x)),
-    (Op::Tan, reference::tan, |x| !math::is_far(x) && x.abs() > 1e-290),
-    (Op::Sinh, reference::sinh, |x| !math::sinh_is_far(x) && x.abs() > 1e-290),
+    (Op::Tan, reference::tan, |x| {
+        !math::is_far(x) && x.abs() > 1e-290
+    }),
+    (Op::Sinh, reference::sinh, |x| {
+        !math::sinh_is_far(x) && x.abs() > 1e-290
+    }),
     (Op::Cosh, reference::cosh, |x| !math::sinh_is_far(x)),
-    (Op::Tanh, reference::tanh, |x| x.abs() < 300.0 && x.abs() > 1e-290),
+    (Op::Tanh, reference::tanh, |x| {
+        x.abs() < 300.0 && x.abs() > 1e-290
+    }),
 ];
 
 fn next(state: &mut u64) -> u64 {
@@ -59,7 +70,11 @@ fn samples(n: usize) -> Vec<f64> {
                 3 => centered * 20.0,
                 4 => 1.0 + small,
                 5 => (centered * 2e6).round() * std::f64::consts::FRAC_PI_4 * (1.0 + small * 1e-9),
-                6 => (centered * 4000.0).round() * (0.5 * std::f64::consts::LN_2) * (1.0 + small * 1e-9),
+                6 => {
+                    (centered * 4000.0).round()
+                        * (0.5 * std::f64::consts::LN_2)
+                        * (1.0 + small * 1e-9)
+                }
                 _ => small,
             }
         })
@@ -84,13 +99,25 @@ fn errors_keep_the_promise() {
     let x = samples(SAMPLES);
     let single: Vec<f32> = x.iter().map(|&x| x as f32).collect();
     for (op, reference, holds) in CASES {
-        let exact: Vec<Scaled> = x.iter().map(|&x| if holds(x) { reference(x) } else { reference(1.0) }).collect();
+        let exact: Vec<Scaled> = x
+            .iter()
+            .map(|&x| {
+                if holds(x) {
+                    reference(x)
+                } else {
+                    reference(1.0)
+                }
+            })
+            .collect();
         for level in levels_with_own_math() {
             let (mut worst, mut worst_single) = ((0.0, 0.0), (0.0, 0.0));
             for ((&x, &exact), got) in x.iter().zip(&exact).zip(results(op, level, &x)) {
                 if x.is_finite() && holds(x) {
                     let error = ulps(got, exact, 53, -1074);
-                    assert!(error <= PROMISE, "{op:?} of {x:e} is {got:e}, {error} ULP away");
+                    assert!(
+                        error <= PROMISE,
+                        "{op:?} of {x:e} is {got:e}, {error} ULP away"
+                    );
                     worst = if error > worst.0 { (error, x) } else { worst };
                 }
             }
@@ -98,13 +125,24 @@ fn errors_keep_the_promise() {
                 let wide = f64::from(x);
                 if wide.is_finite() && holds(wide) {
                     let error = ulps(f64::from(got), reference(wide), 24, -149);
-                    assert!(error <= PROMISE, "{op:?} of {x:e} is {got:e}, {error} ULP away");
-                    worst_single = if error > worst_single.0 { (error, wide) } else { worst_single };
+                    assert!(
+                        error <= PROMISE,
+                        "{op:?} of {x:e} is {got:e}, {error} ULP away"
+                    );
+                    worst_single = if error > worst_single.0 {
+                        (error, wide)
+                    } else {
+                        worst_single
+                    };
                 }
             }
             println!(
                 "{:8} {level:?}: float64 {:.3} ULP at {:e}, float32 {:.3} ULP at {:e}",
-                op.name(), worst.0, worst.1, worst_single.0, worst_single.1,
+                op.name(),
+                worst.0,
+                worst.1,
+                worst_single.0,
+                worst_single.1,
             );
         }
     }
@@ -120,12 +158,18 @@ fn levels_and_single_elements_give_the_same_bits() {
             let mut all = levels_with_own_math().map(|level| scalars(results(op, level, x)));
             let Some(first) = all.next() else { return };
             for other in all {
-                assert!(first.iter().zip(&other).all(|(&a, &b)| same(a, b)), "{op:?}");
+                assert!(
+                    first.iter().zip(&other).all(|(&a, &b)| same(a, b)),
+                    "{op:?}"
+                );
             }
             if math::in_use() {
                 for (&x, &expected) in x.iter().zip(&first).take(50_000) {
                     let got = evaluate(op, &[x.to_scalar()]).unwrap();
-                    assert!(same(got, expected), "{op:?} of {x}: {got:?}, not {expected:?}");
+                    assert!(
+                        same(got, expected),
+                        "{op:?} of {x}: {got:?}, not {expected:?}"
+                    );
                 }
             }
         }
@@ -142,30 +186,87 @@ fn points_that_users_rely_on_are_exact() {
     const INF: f64 = f64::INFINITY;
     const TINY: f64 = 5e-324;
     let points = [
-        (Op::Exp, 0.0, 1.0), (Op::Exp, -0.0, 1.0), (Op::Exp, INF, INF), (Op::Exp, -INF, 0.0),
-        (Op::Exp, 709.782712893384, 1.7976931348622732e308), (Op::Exp, 709.7827128933841, INF),
-        (Op::Exp, -745.1332191019411, TINY), (Op::Exp, -745.1332191019412, 0.0), (Op::Exp, 1e300, INF),
-        (Op::Exp2, 10.0, 1024.0), (Op::Exp2, -1074.0, TINY), (Op::Exp2, -1076.0, 0.0), (Op::Exp2, 1024.0, INF),
-        (Op::Exp2, INF, INF), (Op::Exp2, -INF, 0.0), (Op::Exp2, 1023.0, 2f64.powi(1023)),
-        (Op::Expm1, 0.0, 0.0), (Op::Expm1, -0.0, -0.0), (Op::Expm1, TINY, TINY), (Op::Expm1, -1e300, -1.0),
-        (Op::Expm1, INF, INF), (Op::Expm1, -INF, -1.0), (Op::Expm1, 709.7827128933841, INF),
-        (Op::Log, 1.0, 0.0), (Op::Log, 0.0, -INF), (Op::Log, -0.0, -INF), (Op::Log, INF, INF),
-        (Op::Log, 2.0, LN_2), (Op::Log, TINY, -744.4400719213812), (Op::Log, -1.0, f64::NAN),
-        (Op::Log, -INF, f64::NAN), (Op::Log2, 1.0, 0.0), (Op::Log2, TINY, -1074.0), (Op::Log2, 1024.0, 10.0),
-        (Op::Log2, 0.0, -INF), (Op::Log2, INF, INF), (Op::Log2, -2.0, f64::NAN),
-        (Op::Log10, 1.0, 0.0), (Op::Log10, 1e22, 22.0), (Op::Log10, 1000.0, 3.0), (Op::Log10, 0.0, -INF),
-        (Op::Log10, INF, INF), (Op::Log10, -TINY, f64::NAN),
-        (Op::Log1p, 0.0, 0.0), (Op::Log1p, -0.0, -0.0), (Op::Log1p, TINY, TINY), (Op::Log1p, -1.0, -INF),
-        (Op::Log1p, INF, INF), (Op::Log1p, -1.5, f64::NAN), (Op::Log1p, f64::MAX, 709.782712893384),
-        (Op::Sin, 0.0, 0.0), (Op::Sin, -0.0, -0.0), (Op::Sin, TINY, TINY), (Op::Sin, PI, 1.2246467991473532e-16),
-        (Op::Sin, INF, f64::NAN), (Op::Sin, -INF, f64::NAN), (Op::Sin, PI / 2.0, 1.0),
-        (Op::Cos, 0.0, 1.0), (Op::Cos, -0.0, 1.0), (Op::Cos, PI, -1.0), (Op::Cos, 2.0 * PI, 1.0),
-        (Op::Cos, PI / 2.0, 6.123233995736766e-17), (Op::Cos, INF, f64::NAN),
-        (Op::Tan, 0.0, 0.0), (Op::Tan, -0.0, -0.0), (Op::Tan, PI, -1.2246467991473532e-16), (Op::Tan, INF, f64::NAN),
-        (Op::Sinh, 0.0, 0.0), (Op::Sinh, -0.0, -0.0), (Op::Sinh, -TINY, -TINY), (Op::Sinh, -INF, -INF),
-        (Op::Cosh, 0.0, 1.0), (Op::Cosh, -INF, INF), (Op::Cosh, 711.0, INF), (Op::Cosh, 1e-9, 1.0),
-        (Op::Tanh, 0.0, 0.0), (Op::Tanh, -0.0, -0.0), (Op::Tanh, TINY, TINY), (Op::Tanh, INF, 1.0),
-        (Op::Tanh, -INF, -1.0), (Op::Tanh, 40.0, 1.0),
+        (Op::Exp, 0.0, 1.0),
+        (Op::Exp, -0.0, 1.0),
+        (Op::Exp, INF, INF),
+        (Op::Exp, -INF, 0.0),
+        (Op::Exp, 709.782712893384, 1.7976931348622732e308),
+        (Op::Exp, 709.7827128933841, INF),
+        (Op::Exp, -745.1332191019411, TINY),
+        (Op::Exp, -745.1332191019412, 0.0),
+        (Op::Exp, 1e300, INF),
+        (Op::Exp2, 10.0, 1024.0),
+        (Op::Exp2, -1074.0, TINY),
+        (Op::Exp2, -1076.0, 0.0),
+        (Op::Exp2, 1024.0, INF),
+        (Op::Exp2, INF, INF),
+        (Op::Exp2, -INF, 0.0),
+        (Op::Exp2, 1023.0, 2f64.powi(1023)),
+        (Op::Expm1, 0.0, 0.0),
+        (Op::Expm1, -0.0, -0.0),
+        (Op::Expm1, TINY, TINY),
+        (Op::Expm1, -1e300, -1.0),
+        (Op::Expm1, INF, INF),
+        (Op::Expm1, -INF, -1.0),
+        (Op::Expm1, 709.7827128933841, INF),
+        (Op::Log, 1.0, 0.0),
+        (Op::Log, 0.0, -INF),
+        (Op::Log, -0.0, -INF),
+        (Op::Log, INF, INF),
+        (Op::Log, 2.0, LN_2),
+        (Op::Log, TINY, -744.4400719213812),
+        (Op::Log, -1.0, f64::NAN),
+        (Op::Log, -INF, f64::NAN),
+        (Op::Log2, 1.0, 0.0),
+        (Op::Log2, TINY, -1074.0),
+        (Op::Log2, 1024.0, 10.0),
+        (Op::Log2, 0.0, -INF),
+        (Op::Log2, INF, INF),
+        (Op::Log2, -2.0, f64::NAN),
+        (Op::Log10, 1.0, 0.0),
+        (Op::Log10, 1e22, 22.0),
+        (Op::Log10, 1000.0, 3.0),
+        (Op::Log10, 0.0, -INF),
+        (Op::Log10, INF, INF),
+        (Op::Log10, -TINY, f64::NAN),
+        (Op::Log1p, 0.0, 0.0),
+        (Op::Log1p, -0.0, -0.0),
+        (Op::Log1p, TINY, TINY),
+        (Op::Log1p, -1.0, -INF),
+        (Op::Log1p, INF, INF),
+        (Op::Log1p, -1.5, f64::NAN),
+        (Op::Log1p, f64::MAX, 709.782712893384),
+        (Op::Sin, 0.0, 0.0),
+        (Op::Sin, -0.0, -0.0),
+        (Op::Sin, TINY, TINY),
+        (Op::Sin, PI, 1.2246467991473532e-16),
+        (Op::Sin, INF, f64::NAN),
+        (Op::Sin, -INF, f64::NAN),
+        (Op::Sin, PI / 2.0, 1.0),
+        (Op::Cos, 0.0, 1.0),
+        (Op::Cos, -0.0, 1.0),
+        (Op::Cos, PI, -1.0),
+        (Op::Cos, 2.0 * PI, 1.0),
+        (Op::Cos, PI / 2.0, 6.123233995736766e-17),
+        (Op::Cos, INF, f64::NAN),
+        (Op::Tan, 0.0, 0.0),
+        (Op::Tan, -0.0, -0.0),
+        (Op::Tan, PI, -1.2246467991473532e-16),
+        (Op::Tan, INF, f64::NAN),
+        (Op::Sinh, 0.0, 0.0),
+        (Op::Sinh, -0.0, -0.0),
+        (Op::Sinh, -TINY, -TINY),
+        (Op::Sinh, -INF, -INF),
+        (Op::Cosh, 0.0, 1.0),
+        (Op::Cosh, -INF, INF),
+        (Op::Cosh, 711.0, INF),
+        (Op::Cosh, 1e-9, 1.0),
+        (Op::Tanh, 0.0, 0.0),
+        (Op::Tanh, -0.0, -0.0),
+        (Op::Tanh, TINY, TINY),
+        (Op::Tanh, INF, 1.0),
+        (Op::Tanh, -INF, -1.0),
+        (Op::Tanh, 40.0, 1.0),
     ];
     for level in levels_with_own_math() {
         for (op, x, expected) in points {
@@ -173,7 +274,10 @@ fn points_that_users_rely_on_are_exact() {
             let nan = results(op, level, &[f64::NAN])[0];
             assert!(nan.is_nan(), "{op:?}");
             for got in got {
-                assert!(same(got.to_scalar(), expected.to_scalar()), "{op:?} of {x:e}: {got:e}");
+                assert!(
+                    same(got.to_scalar(), expected.to_scalar()),
+                    "{op:?} of {x:e}: {got:e}"
+                );
             }
         }
     }
@@ -183,7 +287,13 @@ fn points_that_users_rely_on_are_exact() {
 #[test]
 fn far_numbers_have_a_sine() {
     let x: Vec<f64> = (0..1000)
-        .map(|i| if i % 70 == 3 { 1e22 * i as f64 } else { i as f64 })
+        .map(|i| {
+            if i % 70 == 3 {
+                1e22 * i as f64
+            } else {
+                i as f64
+            }
+        })
         .collect();
     for level in levels_with_own_math() {
         let (sines, cosines) = (results(Op::Sin, level, &x), results(Op::Cos, level, &x));
@@ -194,33 +304,6 @@ fn far_numbers_have_a_sine() {
                 assert!(ulps(sine, reference::sin(*x), 53, -1074) < 1.0 || *x == 0.0);
                 assert!(ulps(cosine, reference::cos(*x), 53, -1074) < 1.0);
             }
-        }
-    }
-}
-
-/// Not a test: prints nanoseconds per element in the first-level cache.
-#[test]
-#[ignore = "measures"]
-fn speed() {
-    let mut state = 1;
-    let x: Vec<f64> = (0..1024)
-        .map(|_| (next(&mut state) >> 11) as f64 / (1u64 << 53) as f64 * 10.0)
-        .collect();
-    let mut out = vec![0.0f64; x.len()];
-    let args = [x.as_ptr().cast(), std::ptr::null(), std::ptr::null()];
-    for (op, ..) in CASES {
-        for level in Level::available() {
-            let kernel = elementwise(op, DType::F64, Form::Vector, level).unwrap();
-            let best = (0..20).map(|_| {
-                let start = std::time::Instant::now();
-                for _ in 0..100 {
-                    // SAFETY: as in `results`.
-                    unsafe { kernel(x.len(), &args, out.as_mut_ptr().cast()) };
-                }
-                start.elapsed().as_nanos() as f64 / (100 * x.len()) as f64
-            });
-            let best = best.fold(f64::MAX, f64::min);
-            println!("{:8} {level:?}: {best:.2} ns", op.name());
         }
     }
 }

@@ -107,7 +107,9 @@ const HALF_PI: [f64; 3] = [
 
 /// `x` less `n` times a constant of three parts.
 fn less(x: Dd, n: f64, constant: [f64; 3]) -> Dd {
-    constant.iter().fold(x, |rest, &part| rest - product(n, part))
+    constant
+        .iter()
+        .fold(x, |rest, &part| rest - product(n, part))
 }
 
 /// The sum of `terms` whose next is `x` times the former over `divisor(i)`.
@@ -150,7 +152,11 @@ pub fn expm1(x: f64) -> Scaled {
     if exponent < -200 {
         return sum(-1.0, 1e-60).into();
     }
-    let one = if exponent < 500 { ldexp(1.0, -exponent) } else { 0.0 };
+    let one = if exponent < 500 {
+        ldexp(1.0, -exponent)
+    } else {
+        0.0
+    };
     Scaled {
         value: value - one.into(),
         exponent,
@@ -213,7 +219,11 @@ fn log_of_one_and(f: Dd) -> Dd {
 
 /// The logarithm of `2^k (1 + f)`, as `k` and that of `1 + f`.
 fn parts(x: f64) -> (f64, Dd) {
-    let (x, offset) = if x < 1e-300 { (x * 2f64.powi(100), 100.0) } else { (x, 0.0) };
+    let (x, offset) = if x < 1e-300 {
+        (x * 2f64.powi(100), 100.0)
+    } else {
+        (x, 0.0)
+    };
     let k = x.log2().round();
     (k - offset, log_of_one_and(sum(ldexp(x, -k as i32), -1.0)))
 }

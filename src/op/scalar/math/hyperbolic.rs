@@ -13,7 +13,11 @@ pub fn sinh_is_far(x: f64) -> bool {
 #[inline(always)]
 fn one_and_twice(hi: f64, lo: f64) -> (f64, f64) {
     let twice = 2.0 * hi;
-    let (large, small) = if twice > 1.0 { (twice, 1.0) } else { (1.0, twice) };
+    let (large, small) = if twice > 1.0 {
+        (twice, 1.0)
+    } else {
+        (1.0, twice)
+    };
     let (sum, error) = fast_two_sum(large, small);
     (sum, 2.0f64.mul_add(lo, error))
 }
