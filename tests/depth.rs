@@ -17,7 +17,10 @@ fn a_million_operations() {
     assert!(shown.len() < 200, "{shown}");
     let explained = y.explain().unwrap().to_string();
     assert!(explained.len() < 100_000, "{} characters", explained.len());
-    assert_eq!(y.compute().unwrap(), ndarray::ArrayD::from_elem(vec![3], N as f64));
+    assert_eq!(
+        y.compute().unwrap(),
+        ndarray::ArrayD::from_elem(vec![3], N as f64)
+    );
     drop(y);
 }
 
@@ -52,7 +55,10 @@ fn a_chain_of_block_functions() {
     for _ in 0..2000 {
         y = y.map_blocks(|block| block.mapv(|v| v + 1.0));
     }
-    assert_eq!(y.compute().unwrap(), ndarray::ArrayD::from_elem(vec![8], 2000.0));
+    assert_eq!(
+        y.compute().unwrap(),
+        ndarray::ArrayD::from_elem(vec![8], 2000.0)
+    );
 }
 
 /// 2⁶⁴ paths, 65 nodes.
@@ -68,9 +74,23 @@ fn doubled(x: &Array<f64>) -> Array<f64> {
 fn doubling_64_times() {
     let x = Array::<f64>::from_ndarray(ndarray::arr1(&[1.0, 0.5, -2.0]), 2);
     let y = doubled(&x);
-    let expected = ndarray::arr1(&[1.0, 0.5, -2.0]).mapv(|v: f64| v * 2f64.powi(64)).into_dyn();
-    for off in [&[][..], Rule::ALL, &[Rule::FuseElementwise], &[Rule::ShareSubexpressions], &[Rule::ShareStages]] {
-        let engine = off.iter().fold(Engine::builder().threads(2), |builder, &rule| builder.without(rule)).build().unwrap();
+    let expected = ndarray::arr1(&[1.0, 0.5, -2.0])
+        .mapv(|v: f64| v * 2f64.powi(64))
+        .into_dyn();
+    for off in [
+        &[][..],
+        Rule::ALL,
+        &[Rule::FuseElementwise],
+        &[Rule::ShareSubexpressions],
+        &[Rule::ShareStages],
+    ] {
+        let engine = off
+            .iter()
+            .fold(Engine::builder().threads(2), |builder, &rule| {
+                builder.without(rule)
+            })
+            .build()
+            .unwrap();
         assert_eq!(engine.compute(&y).unwrap(), expected, "without {off:?}");
         assert_eq!(engine.item(&y.sum(..)).unwrap(), -0.5 * 2f64.powi(64));
         assert!(engine.explain(&y).unwrap().to_string().len() < 100_000);
@@ -97,7 +117,10 @@ fn doubling_through_views() {
     for _ in 0..40 {
         y = &y + &y.t().flip(0);
     }
-    assert_eq!(y.compute().unwrap(), ndarray::ArrayD::from_elem(vec![6, 6], 2f64.powi(40)));
+    assert_eq!(
+        y.compute().unwrap(),
+        ndarray::ArrayD::from_elem(vec![6, 6], 2f64.powi(40))
+    );
 }
 
 #[test]
@@ -113,19 +136,26 @@ fn doubling_through_reductions() {
 #[test]
 fn a_hundred_jacobi_steps() {
     let (rows, columns) = (24, 30);
-    let start = ndarray::Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) % 23) as f64);
+    let start =
+        ndarray::Array2::from_shape_fn((rows, columns), |(i, j)| ((i * 31 + j * 17) % 23) as f64);
     let mut expected = start.clone();
     let mut x = Array::<f64>::from_ndarray(start, [10, 13]);
     for _ in 0..100 {
         let before = expected.clone();
         for i in 1..rows - 1 {
             for j in 1..columns - 1 {
-                let sum = before[[i - 1, j]] + before[[i + 1, j]] + before[[i, j - 1]] + before[[i, j + 1]];
+                let sum = before[[i - 1, j]]
+                    + before[[i + 1, j]]
+                    + before[[i, j - 1]]
+                    + before[[i, j + 1]];
                 expected[[i, j]] = 0.25 * sum;
             }
         }
         let inner = 0.25
-            * (x.slice(s![..-2, 1..-1]) + x.slice(s![2.., 1..-1]) + x.slice(s![1..-1, ..-2]) + x.slice(s![1..-1, 2..]));
+            * (x.slice(s![..-2, 1..-1])
+                + x.slice(s![2.., 1..-1])
+                + x.slice(s![1..-1, ..-2])
+                + x.slice(s![1..-1, 2..]));
         let sides = [x.slice(s![1..-1, ..1]), inner, x.slice(s![1..-1, -1..])];
         let middle = flagstone::concatenate(&sides, 1);
         x = flagstone::concatenate([&x.slice(s![..1, ..]), &middle, &x.slice(s![-1.., ..])], 0);
@@ -149,25 +179,51 @@ fn a_hundred_steps_on_a_torus() {
     for _ in 0..100 {
         let before = expected.clone();
         expected = ndarray::Array2::from_shape_fn((n, n), |(i, j)| {
-            0.5 * before[[i, j]] + 0.25 * before[[(i + n - 1) % n, j]] + 0.25 * before[[i, (j + 1) % n]]
+            0.5 * before[[i, j]]
+                + 0.25 * before[[(i + n - 1) % n, j]]
+                + 0.25 * before[[i, (j + 1) % n]]
         });
         x = 0.5 * &x + 0.25 * x.roll(1, 0) + 0.25 * x.roll(-1, 1);
     }
     for off in [&[][..], Rule::ALL] {
-        let engine = off.iter().fold(Engine::builder().threads(2), |builder, &rule| builder.without(rule)).build().unwrap();
-        assert_eq!(engine.compute(&x).unwrap(), expected.clone().into_dyn(), "without {off:?}");
+        let engine = off
+            .iter()
+            .fold(Engine::builder().threads(2), |builder, &rule| {
+                builder.without(rule)
+            })
+            .build()
+            .unwrap();
+        assert_eq!(
+            engine.compute(&x).unwrap(),
+            expected.clone().into_dyn(),
+            "without {off:?}"
+        );
     }
 }
 
 /// Sums of many arrays: wide plans, as trees and as chains.
 #[test]
 fn wide_plans() {
-    let terms: Vec<Array<f64>> = (0..3000).map(|k| Array::from_ndarray(ndarray::Array1::from_elem(5, f64::from(k)), 2)).collect();
+    let terms: Vec<Array<f64>> = (0..3000)
+        .map(|k| Array::from_ndarray(ndarray::Array1::from_elem(5, f64::from(k)), 2))
+        .collect();
     let mut level = terms.clone();
     while level.len() > 1 {
-        level = level.chunks(2).map(|pair| if let [a, b] = pair { a + b } else { pair[0].clone() }).collect();
+        level = level
+            .chunks(2)
+            .map(|pair| {
+                if let [a, b] = pair {
+                    a + b
+                } else {
+                    pair[0].clone()
+                }
+            })
+            .collect();
     }
-    let chain = terms.iter().skip(1).fold(terms[0].clone(), |sum, term| sum + term);
+    let chain = terms
+        .iter()
+        .skip(1)
+        .fold(terms[0].clone(), |sum, term| sum + term);
     let total = 3000.0 * 2999.0 / 2.0;
     let (tree, chain) = flagstone::compute((&level[0], &chain)).unwrap();
     assert_eq!(tree, ndarray::ArrayD::from_elem(vec![5], total));
@@ -182,7 +238,8 @@ fn wide_plans() {
 /// Slices of something enormous cost what they show.
 #[test]
 fn a_corner_of_something_enormous() {
-    let x = flagstone::random::Generator::new(1).uniform::<f64>([1_000_000, 1_000_000], [1000, 1000]);
+    let x =
+        flagstone::random::Generator::new(1).uniform::<f64>([1_000_000, 1_000_000], [1000, 1000]);
     let y = (&x + 1.0) * 2.0;
     let corner = y.slice(s![-10.., ..10]).compute().unwrap();
     assert_eq!(corner.shape(), [10, 10]);

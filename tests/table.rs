@@ -15,7 +15,9 @@ const N: usize = 75;
 
 /// A number in which every bit of the input matters.
 fn scramble(n: u64) -> u64 {
-    let mut z = n.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(0x1234_5678_9ABC_DEF0);
+    let mut z = n
+        .wrapping_mul(0x9E37_79B9_7F4A_7C15)
+        .wrapping_add(0x1234_5678_9ABC_DEF0);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z ^ (z >> 31)
 }
@@ -92,11 +94,21 @@ fn same<T: Bits>(got: &ArrayD<T>, wanted: &ArrayD<T>, what: &str) {
 
 /// An engine on which nothing is folded, fused or shared.
 fn plain() -> Engine {
-    Rule::ALL.iter().fold(Engine::builder().threads(1), |builder, &rule| builder.without(rule)).build().unwrap()
+    Rule::ALL
+        .iter()
+        .fold(Engine::builder().threads(1), |builder, &rule| {
+            builder.without(rule)
+        })
+        .build()
+        .unwrap()
 }
 
 /// The same result for the whole, in small chunks, for parts that begin anywhere, strided and reversed.
-fn unary<T: Bits, U: Bits>(name: &str, any: fn(&AnyArray) -> AnyArray, op: fn(&Array<T>) -> Array<U>) {
+fn unary<T: Bits, U: Bits>(
+    name: &str,
+    any: fn(&AnyArray) -> AnyArray,
+    op: fn(&Array<T>) -> Array<U>,
+) {
     let what = format!("{name} of {}", T::DTYPE);
     let values = T::samples();
     let x = array(&values);
@@ -106,14 +118,30 @@ fn unary<T: Bits, U: Bits>(name: &str, any: fn(&AnyArray) -> AnyArray, op: fn(&A
     same(&plain().compute(&op(&x.rechunk(7))).unwrap(), &whole, &what);
     for start in [1, 5, 33, N - 1] {
         let part = op(&x.slice(s![start..])).compute().unwrap();
-        same(&part, &whole.slice(s![start..]).to_owned().into_dyn(), &what);
+        same(
+            &part,
+            &whole.slice(s![start..]).to_owned().into_dyn(),
+            &what,
+        );
     }
-    same(&op(&x.slice(s![..;-1])).compute().unwrap(), &whole.slice(s![..;-1]).to_owned().into_dyn(), &what);
-    same(&op(&x.slice(s![2..;3])).compute().unwrap(), &whole.slice(s![2..;3]).to_owned().into_dyn(), &what);
+    same(
+        &op(&x.slice(s![..;-1])).compute().unwrap(),
+        &whole.slice(s![..;-1]).to_owned().into_dyn(),
+        &what,
+    );
+    same(
+        &op(&x.slice(s![2..;3])).compute().unwrap(),
+        &whole.slice(s![2..;3]).to_owned().into_dyn(),
+        &what,
+    );
     // Constants are folded by the same formula.
     for (i, &value) in values.iter().enumerate().take(24) {
         let folded = op(&Array::full([3], value, ..)).compute().unwrap();
-        assert_eq!(folded[0].bits(), whole[i].bits(), "{what}: {value:?} folded");
+        assert_eq!(
+            folded[0].bits(),
+            whole[i].bits(),
+            "{what}: {value:?} folded"
+        );
     }
 }
 
@@ -129,32 +157,73 @@ fn binary<T: Bits, U: Bits>(
     // All pairs: rows by columns.
     let (columns, rows) = (array(&values), array(&values).expand_dims(1));
     let all = op(&rows, &columns).compute().unwrap();
-    let erased = any(&AnyArray::from(&rows), &AnyArray::from(&columns)).typed::<U>().unwrap();
+    let erased = any(&AnyArray::from(&rows), &AnyArray::from(&columns))
+        .typed::<U>()
+        .unwrap();
     same(&erased.compute().unwrap(), &all, &what);
     let (tall, wide) = (rows.broadcast_to([N, N]), columns.broadcast_to([N, N]));
     let (tall, wide) = flagstone::compute((&tall, &wide)).unwrap();
-    let (tall, wide) = (Array::from_ndarray(tall, [9, 40]), Array::from_ndarray(wide, ..));
+    let (tall, wide) = (
+        Array::from_ndarray(tall, [9, 40]),
+        Array::from_ndarray(wide, ..),
+    );
     same(&op(&tall, &wide).compute().unwrap(), &all, &what);
     let turned = op(&tall.t(), &wide.t()).t();
-    same(&turned.compute().unwrap(), &all, &format!("{what}, transposed"));
+    same(
+        &turned.compute().unwrap(),
+        &all,
+        &format!("{what}, transposed"),
+    );
     same(&plain().compute(&op(&tall, &wide)).unwrap(), &all, &what);
     let engine = plain();
     for (i, &value) in values.iter().enumerate().take(24) {
         let right = all.index_axis(ndarray::Axis(1), i).to_owned();
         let left = all.index_axis(ndarray::Axis(0), i).to_owned();
-        same(&by_value(&columns, value).compute().unwrap(), &right, &format!("{what} with {value:?}"));
-        same(&op(&Array::from(value), &columns).compute().unwrap(), &left, &format!("{value:?} {what}"));
-        same(&engine.compute(&op(&columns, &Array::from(value))).unwrap(), &right, &format!("{what} with {value:?}"));
-        same(&engine.compute(&op(&Array::from(value), &columns)).unwrap(), &left, &format!("{value:?} {what}"));
+        same(
+            &by_value(&columns, value).compute().unwrap(),
+            &right,
+            &format!("{what} with {value:?}"),
+        );
+        same(
+            &op(&Array::from(value), &columns).compute().unwrap(),
+            &left,
+            &format!("{value:?} {what}"),
+        );
+        same(
+            &engine.compute(&op(&columns, &Array::from(value))).unwrap(),
+            &right,
+            &format!("{what} with {value:?}"),
+        );
+        same(
+            &engine.compute(&op(&Array::from(value), &columns)).unwrap(),
+            &left,
+            &format!("{value:?} {what}"),
+        );
         let full = Array::full([N], value, 10);
-        same(&op(&full, &columns).compute().unwrap(), &left, &format!("{value:?} {what}"));
-        let folded = by_value(&Array::full([2], values[(i * 5) % N], ..), value).compute().unwrap();
-        assert_eq!(folded[0].bits(), all[[(i * 5) % N, i]].bits(), "{what}: folded with {value:?}");
+        same(
+            &op(&full, &columns).compute().unwrap(),
+            &left,
+            &format!("{value:?} {what}"),
+        );
+        let folded = by_value(&Array::full([2], values[(i * 5) % N], ..), value)
+            .compute()
+            .unwrap();
+        assert_eq!(
+            folded[0].bits(),
+            all[[(i * 5) % N, i]].bits(),
+            "{what}: folded with {value:?}"
+        );
     }
     // Odd starts, and one operand backwards.
-    let part = op(&columns.slice(s![3..]), &columns.slice(s![..N - 3;-1])).compute().unwrap();
+    let part = op(&columns.slice(s![3..]), &columns.slice(s![..N - 3;-1]))
+        .compute()
+        .unwrap();
     for (i, value) in part.iter().enumerate() {
-        assert_eq!(value.bits(), all[[i + 3, N - 4 - i]].bits(), "{what}, one operand backwards, at {i}");
+        assert_eq!(
+            value.bits(),
+            all[[i + 3, N - 4 - i]].bits(),
+            "{what}, one operand backwards, at {i}"
+        );
     }
 }
 
@@ -240,7 +309,7 @@ fn clips() {
         for (&low, &high) in values.iter().zip(values.iter().skip(3)).take(20) {
             let wanted = x.maximum(low).minimum(high).compute().unwrap();
             same(&x.clip(low, high).compute().unwrap(), &wanted, &name);
-            let (lows, highs) = (Array::full([N], low, 10), array(&vec![high; N]));
+            let (lows, highs) = (Array::full([N], low, 10), array(&[high; N]));
             same(&x.clip(&lows, &highs).compute().unwrap(), &wanted, &name);
             same(&x.clip(low, &highs).compute().unwrap(), &wanted, &name);
             same(&plain().compute(&x.clip(&lows, high)).unwrap(), &wanted, &name);
@@ -292,7 +361,11 @@ fn casts_are_rusts() {
 fn operators() {
     fn check<T: Bits + Operand<T>>(got: Array<T>, wanted: impl Fn(T) -> T) {
         let wanted: Vec<T> = T::samples().into_iter().map(wanted).collect();
-        same(&got.compute().unwrap(), &ndarray::Array1::from(wanted).into_dyn(), "an operator");
+        same(
+            &got.compute().unwrap(),
+            &ndarray::Array1::from(wanted).into_dyn(),
+            "an operator",
+        );
     }
     let x = array(&i32::samples());
     check(&x + 7, |v| v.wrapping_add(7));
@@ -301,7 +374,10 @@ fn operators() {
     check(&x / 3, |v| v.wrapping_div(3));
     check(&x / -1, |v| v.wrapping_div(-1));
     check(&x / 0, |_| 0);
-    check(100 / &x, |v| if v == 0 { 0 } else { 100i32.wrapping_div(v) });
+    check(
+        100 / &x,
+        |v| if v == 0 { 0 } else { 100i32.wrapping_div(v) },
+    );
     check(&x % 7, |v| v.wrapping_rem(7));
     check(&x % 0, |_| 0);
     check(-&x, i32::wrapping_neg);
@@ -326,7 +402,13 @@ fn operators() {
         check(x.powi(power), |v| match (power, v) {
             (0.., _) => (0..power).fold(1i32, |product, _| product.wrapping_mul(v)),
             (_, 1) => 1,
-            (_, -1) => if power % 2 == 0 { 1 } else { -1 },
+            (_, -1) => {
+                if power % 2 == 0 {
+                    1
+                } else {
+                    -1
+                }
+            }
             _ => 0,
         });
     }
@@ -337,19 +419,29 @@ fn operators() {
 /// The table in the sources has no row that is not tested here, and no other class.
 #[test]
 fn every_row_is_known() {
-    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/op/table.rs")).unwrap();
+    let text =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/src/op/table.rs")).unwrap();
     let mut rows = 0;
     for line in text.lines().map(str::trim) {
         let mut columns = line.trim_start_matches('(').split(", ");
-        let (Some(variant), Some(name), Some(arity), Some(class)) =
-            (columns.next(), columns.next(), columns.next(), columns.next())
-        else {
+        let (Some(variant), Some(name), Some(arity), Some(class)) = (
+            columns.next(),
+            columns.next(),
+            columns.next(),
+            columns.next(),
+        ) else {
             continue;
         };
         if !line.starts_with('(') || !matches!(arity, "Unary" | "Binary" | "Ternary" | "Choice") {
             continue;
         }
         rows += 1;
+        // Of the same types: floats with formulas of their own for each level.
+        let class = if class == "Elementary" {
+            "Inexact"
+        } else {
+            class
+        };
         let known = KNOWN.contains(&(name, class)) || matches!(name, "clip" | "where_");
         assert!(known, "{variant}: {name} of {class} is not tested");
     }

@@ -5,7 +5,9 @@ use std::error::Error as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flagstone::{Array, BoxError, Cancel, Chunks, Engine, Error, Event, Observer, Reducer, Region, Source, s};
+use flagstone::{
+    Array, BoxError, Cancel, Chunks, Engine, Error, Event, Observer, Reducer, Region, Source, s,
+};
 use ndarray::{ArrayD, ArrayViewMutD, IxDyn};
 
 /// Runs a failing computation on engines of 1, 2 and 7 threads, several times, with a sound one after
@@ -14,16 +16,25 @@ fn fails(array: &Array<f64>) -> Error {
     let sound = (Array::<f64>::ones([100, 100], 10) + 1.0).sum(..);
     let mut last = None;
     for threads in [1, 2, 7] {
-        let engine = Engine::builder().threads(threads).memory("8 MiB").build().unwrap();
+        let engine = Engine::builder()
+            .threads(threads)
+            .memory("8 MiB")
+            .build()
+            .unwrap();
         for _ in 0..3 {
             last = Some(engine.compute(array).expect_err("this fails"));
             assert_eq!(engine.item(&sound).unwrap(), 20_000.0);
             // All memory is back: this needs nearly all of it.
-            let most = Array::<f64>::from_blocks([7 << 17], 7 << 17, |region| ArrayD::ones(region.shape()));
+            let most = Array::<f64>::from_blocks([7 << 17], 7 << 17, |region| {
+                ArrayD::ones(region.shape())
+            });
             assert_eq!(engine.item(&most.sum(..)).unwrap(), (7 << 17) as f64);
         }
         let mut blocks = engine.blocks(array);
-        assert!(blocks.any(|block| block.is_err()), "the stream ends with the error");
+        assert!(
+            blocks.any(|block| block.is_err()),
+            "the stream ends with the error"
+        );
         assert!(blocks.next().is_none(), "nothing comes after an error");
         drop(blocks);
         assert!(engine.persist(array).is_err());
@@ -34,7 +45,10 @@ fn fails(array: &Array<f64>) -> Error {
 
 fn says(error: &Error, words: &[&str]) {
     for word in words {
-        assert!(error.to_string().contains(word), "{word:?} is not in: {error}");
+        assert!(
+            error.to_string().contains(word),
+            "{word:?} is not in: {error}"
+        );
     }
 }
 
@@ -44,14 +58,26 @@ fn x() -> Array<f64> {
 
 #[test]
 fn a_panic_in_map() {
-    let error = fails(&x().map(|v| if v == 5123.0 { panic!("cannot take {v}") } else { v }));
+    let error = fails(&x().map(|v| {
+        if v == 5123.0 {
+            panic!("cannot take {v}")
+        } else {
+            v
+        }
+    }));
     assert!(error.is_panic(), "{error}");
     says(&error, &["cannot take 5123", "map"]);
 }
 
 #[test]
 fn a_panic_in_map_under_a_reduction() {
-    let y = x().map(|v| if v == 5123.0 { panic!("cannot take {v}") } else { v });
+    let y = x().map(|v| {
+        if v == 5123.0 {
+            panic!("cannot take {v}")
+        } else {
+            v
+        }
+    });
     let error = fails(&(y * 2.0).rechunk(70).mean(flagstone::keep(0)));
     assert!(error.is_panic(), "{error}");
     says(&error, &["cannot take 5123"]);
@@ -59,13 +85,22 @@ fn a_panic_in_map_under_a_reduction() {
 
 #[test]
 fn a_panic_in_zip_map() {
-    let error = fails(&x().zip_map(x(), |a: f64, b: f64| if a + b == 400.0 { panic!("no") } else { a }));
+    let error = fails(&x().zip_map(
+        x(),
+        |a: f64, b: f64| if a + b == 400.0 { panic!("no") } else { a },
+    ));
     assert!(error.is_panic(), "{error}");
 }
 
 #[test]
 fn a_panic_in_from_fn() {
-    let array = Array::from_fn([100, 100], 10, |[i, j]| if i == 77 && j == 3 { panic!("no {i}, {j}") } else { 0.5 });
+    let array = Array::from_fn([100, 100], 10, |[i, j]| {
+        if i == 77 && j == 3 {
+            panic!("no {i}, {j}")
+        } else {
+            0.5
+        }
+    });
     let error = fails(&array);
     assert!(error.is_panic(), "{error}");
     says(&error, &["no 77, 3", "from_fn"]);
@@ -85,7 +120,13 @@ fn a_panic_in_map_blocks() {
 
 #[test]
 fn a_panic_with_something_that_is_no_text() {
-    let error = fails(&x().map(|v| if v == 1.0 { std::panic::panic_any(17u8) } else { v }));
+    let error = fails(&x().map(|v| {
+        if v == 1.0 {
+            std::panic::panic_any(17u8)
+        } else {
+            v
+        }
+    }));
     assert!(error.is_panic(), "{error}");
 }
 
@@ -165,10 +206,18 @@ fn a_source_that_panics() {
 
 #[test]
 fn blocks_of_the_wrong_shape() {
-    let error = fails(&x().map_blocks(|block| if block[0] == 2000.0 { ArrayD::zeros(IxDyn(&[7])) } else { block.to_owned() }));
+    let error = fails(&x().map_blocks(|block| {
+        if block[0] == 2000.0 {
+            ArrayD::zeros(IxDyn(&[7]))
+        } else {
+            block.to_owned()
+        }
+    }));
     assert!(error.is_shape(), "{error}");
     says(&error, &["[7]", "[1000]", "block [2] of map_blocks"]);
-    let error = fails(&Array::from_blocks([10, 10], 5, |_| ArrayD::zeros(IxDyn(&[5]))));
+    let error = fails(&Array::from_blocks([10, 10], 5, |_| {
+        ArrayD::zeros(IxDyn(&[5]))
+    }));
     assert!(error.is_shape(), "{error}");
     // All four blocks are wrong, and any of them may be the first.
     says(&error, &["[5]", "[5, 5]", "] of from_blocks"]);
@@ -181,7 +230,11 @@ fn blocks_of_the_wrong_shape() {
 #[test]
 fn a_block_function_that_fails() {
     let error = fails(&Array::try_from_blocks([10], 5, |region| {
-        if region.start()[0] == 5 { Err("no data".into()) } else { Ok(ArrayD::zeros(region.shape())) }
+        if region.start()[0] == 5 {
+            Err("no data".into())
+        } else {
+            Ok(ArrayD::zeros(region.shape()))
+        }
     }));
     assert!(error.is_io(), "{error}");
     says(&error, &["no data", "block [1] of from_blocks"]);
@@ -190,7 +243,10 @@ fn a_block_function_that_fails() {
 #[test]
 fn an_extreme_of_a_selection_of_nothing() {
     let x = x();
-    for reduced in [x.filter(x.lt(0.0)).min(flagstone::keep(0)), x.filter(false).max(flagstone::keep(0))] {
+    for reduced in [
+        x.filter(x.lt(0.0)).min(flagstone::keep(0)),
+        x.filter(false).max(flagstone::keep(0)),
+    ] {
         let error = fails(&reduced);
         assert!(error.is_value(), "{error}");
     }
@@ -216,7 +272,11 @@ impl Observer for Clumsy {
 fn an_observer_that_panics() {
     for threads in [1, 2, 7] {
         let observer = Arc::new(Clumsy(AtomicUsize::new(0)));
-        let engine = Engine::builder().threads(threads).observer(observer.clone()).build().unwrap();
+        let engine = Engine::builder()
+            .threads(threads)
+            .observer(observer.clone())
+            .build()
+            .unwrap();
         let y = (x().map(|v| v + 1.0)).map_blocks(|block| block.to_owned());
         for _ in 0..3 {
             let error = engine.compute(&y).unwrap_err();
@@ -254,15 +314,29 @@ impl Observer for Counting {
 #[test]
 fn observers_see_every_task_once_and_every_end() {
     let observer = Arc::new(Counting::default());
-    let engine = Engine::builder().threads(2).observer(observer.clone()).build().unwrap();
-    let (_, report) = engine.measure(&x().map_blocks(|block| block.to_owned())).unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .observer(observer.clone())
+        .build()
+        .unwrap();
+    let (_, report) = engine
+        .measure(&x().map_blocks(|block| block.to_owned()))
+        .unwrap();
     let count = |counter: &AtomicUsize| counter.load(Ordering::SeqCst) as u64;
     assert_eq!(count(&observer.planned), 1);
     assert_eq!(count(&observer.started), report.tasks);
     assert_eq!(count(&observer.finished), report.tasks);
-    assert_eq!((count(&observer.good_ends), count(&observer.bad_ends)), (1, 0));
-    engine.compute(&x().map_blocks(|_| -> ArrayD<f64> { panic!() })).unwrap_err();
-    assert_eq!((count(&observer.good_ends), count(&observer.bad_ends)), (1, 1));
+    assert_eq!(
+        (count(&observer.good_ends), count(&observer.bad_ends)),
+        (1, 0)
+    );
+    engine
+        .compute(&x().map_blocks(|_| -> ArrayD<f64> { panic!() }))
+        .unwrap_err();
+    assert_eq!(
+        (count(&observer.good_ends), count(&observer.bad_ends)),
+        (1, 1)
+    );
 }
 
 #[test]
@@ -280,10 +354,21 @@ fn cancelled_before() {
     assert_eq!(calls.swap(0, Ordering::SeqCst), 10);
     cancel.cancel();
     assert!(bound.compute(&y).unwrap_err().is_cancelled());
-    assert!(bound.blocks(&y).next().unwrap().err().unwrap().is_cancelled());
+    assert!(
+        bound
+            .blocks(&y)
+            .next()
+            .unwrap()
+            .err()
+            .unwrap()
+            .is_cancelled()
+    );
     assert!(bound.persist(&y).unwrap_err().is_cancelled());
     assert_eq!(calls.load(Ordering::SeqCst), 0, "nothing ran");
-    assert!(engine.compute(&y).is_ok(), "the engine itself is not cancelled");
+    assert!(
+        engine.compute(&y).is_ok(),
+        "the engine itself is not cancelled"
+    );
 }
 
 #[test]
@@ -306,7 +391,10 @@ fn cancelled_during() {
         assert!(error.is_cancelled(), "{error}");
         let ran = calls.load(Ordering::SeqCst);
         assert!(ran < 1000, "{ran} of 2000 blocks were made in spite of it");
-        assert_eq!(engine.item(&Array::<f64>::ones(1000, 10).sum(..)).unwrap(), 1000.0);
+        assert_eq!(
+            engine.item(&Array::<f64>::ones(1000, 10).sum(..)).unwrap(),
+            1000.0
+        );
     }
 }
 
@@ -318,7 +406,9 @@ fn a_cancelled_stream() {
     let mut blocks = engine.cancelled_by(&cancel).blocks(&y).take(10_000);
     assert!(blocks.next().unwrap().is_ok());
     cancel.cancel();
-    let error = blocks.find_map(Result::err).expect("the stream was cancelled");
+    let error = blocks
+        .find_map(Result::err)
+        .expect("the stream was cancelled");
     assert!(error.is_cancelled(), "{error}");
     assert!(blocks.next().is_none());
 }
@@ -331,28 +421,51 @@ fn too_little_memory() {
         seen.fetch_add(1, Ordering::SeqCst);
         ArrayD::ones(region.shape())
     });
-    let small = Engine::builder().threads(2).memory(600_000).build().unwrap();
+    let small = Engine::builder()
+        .threads(2)
+        .memory(600_000)
+        .build()
+        .unwrap();
     let error = small.compute(&y.sum(..)).unwrap_err();
     assert!(error.is_memory(), "{error}");
     says(&error, &["from_blocks"]);
     let error = small.blocks(&y).next().unwrap().err().unwrap();
     assert!(error.is_memory(), "{error}");
     assert!(small.persist(&y).unwrap_err().is_memory());
-    assert_eq!(calls.load(Ordering::SeqCst), 0, "an error before anything runs");
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        0,
+        "an error before anything runs"
+    );
     // What fits still runs.
-    assert_eq!(small.item(&Array::<f64>::ones(1000, 10).sum(..)).unwrap(), 1000.0);
+    assert_eq!(
+        small.item(&Array::<f64>::ones(1000, 10).sum(..)).unwrap(),
+        1000.0
+    );
 }
 
 #[test]
 fn persisted_arrays_take_memory_as_long_as_they_live() {
-    let engine = Engine::builder().threads(2).memory("8 MiB").build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .memory("8 MiB")
+        .build()
+        .unwrap();
     let ones = || Array::<f64>::ones([600_000], 100_000).map(|v| v);
     let kept = engine.persist(&ones()).unwrap();
     let error = engine.persist(&ones()).unwrap_err();
     assert!(error.is_memory(), "{error}");
     let view = kept.slice(s![..10]);
     drop(kept);
-    assert!(engine.persist(&ones()).unwrap_err().is_memory(), "a view keeps it alive");
+    assert!(
+        engine.persist(&ones()).unwrap_err().is_memory(),
+        "a view keeps it alive"
+    );
     drop(view);
-    assert_eq!(engine.item(&engine.persist(&ones()).unwrap().sum(..)).unwrap(), 600_000.0);
+    assert_eq!(
+        engine
+            .item(&engine.persist(&ones()).unwrap().sum(..))
+            .unwrap(),
+        600_000.0
+    );
 }

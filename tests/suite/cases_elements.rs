@@ -35,7 +35,10 @@ fn broadcasting(grid: Grid) -> Box<dyn Check> {
     let row = numbers::<f64>(&[37], 4, grid.cut(&[37], 4));
     let column = numbers::<f64>(&[23, 1], 5, grid.cut(&[23, 1], 2));
     let cube = numbers::<f64>(&[4, 1, 37], 6, grid.cut(&[4, 1, 37], 2));
-    let scalar = Twin { lazy: Array::from(0.25), value: ndarray::arr0(0.25).into_dyn() };
+    let scalar = Twin {
+        lazy: Array::from(0.25),
+        value: ndarray::arr0(0.25).into_dyn(),
+    };
     Box::new(&(&(&(&x(grid) + &row) * &column) - &cube) / &scalar)
 }
 
@@ -45,7 +48,11 @@ fn conditions(grid: Grid) -> Box<dyn Check> {
     let known = z.map(|z| !z.isnan(), |v| !v.is_nan());
     let both = larger.zip(&known, |a, b| a & b, |a, b| a & b);
     let picked = both.zip(&x, |c, a| where_(c, a, 0.5), |c, a| if c { a } else { 0.5 });
-    let named = known.zip(&z, |c, z| where_(c, z, f64::INFINITY), |c, z| if c { z } else { f64::INFINITY });
+    let named = known.zip(
+        &z,
+        |c, z| where_(c, z, f64::INFINITY),
+        |c, z| if c { z } else { f64::INFINITY },
+    );
     Box::new((picked, named, both))
 }
 
@@ -55,18 +62,42 @@ fn casts(grid: Grid) -> Box<dyn Check> {
     let unsigned = narrow.map(|x| x.cast::<u8>().cast::<u64>(), |v| v as u8 as u64);
     let truth = z.map(|z| z.cast::<bool>(), |v| v != 0.0);
     let single = z.map(|z| z.cast::<f32>().cast::<f64>(), |v| v as f32 as f64);
-    let complex = z.map(|z| z.cast::<Complex<f32>>().conj(), |v| Complex::new(v as f32, 0.0).conj());
+    let complex = z.map(
+        |z| z.cast::<Complex<f32>>().conj(),
+        |v| Complex::new(v as f32, 0.0).conj(),
+    );
     Box::new((narrow, unsigned, truth, single, complex))
 }
 
 fn integers(grid: Grid) -> Box<dyn Check> {
     let a = numbers::<i32>(&SHAPE, 7, grid.cut(&SHAPE, 3));
     let b = a.map(|a| a % 7, |v| v.wrapping_rem(7));
-    let quotient = a.zip(&b, |a, b| a / b, |a, b| if b == 0 { 0 } else { a.wrapping_div(b) });
-    let wrapped = a.map(|a| a * 65_537 + 1, |v| v.wrapping_mul(65_537).wrapping_add(1));
+    let quotient = a.zip(
+        &b,
+        |a, b| a / b,
+        |a, b| if b == 0 { 0 } else { a.wrapping_div(b) },
+    );
+    let wrapped = a.map(
+        |a| a * 65_537 + 1,
+        |v| v.wrapping_mul(65_537).wrapping_add(1),
+    );
     let bits = a.zip(&wrapped, |a, b| (a ^ b) << 3 >> 1, |a, b| (a ^ b) << 3 >> 1);
-    let floor = a.zip(&b, |a, b| a.floor_divide(b), |a, b| if b == 0 { 0 } else { a.div_euclid(b) - i32::from(b < 0 && a.rem_euclid(b) != 0) });
-    let real = a.zip(&b, |a, b| a.true_divide(b), |a, b| f64::from(a) / f64::from(b));
+    let floor = a.zip(
+        &b,
+        |a, b| a.floor_divide(b),
+        |a, b| {
+            if b == 0 {
+                0
+            } else {
+                a.div_euclid(b) - i32::from(b < 0 && a.rem_euclid(b) != 0)
+            }
+        },
+    );
+    let real = a.zip(
+        &b,
+        |a, b| a.true_divide(b),
+        |a, b| f64::from(a) / f64::from(b),
+    );
     Box::new((quotient, wrapped, bits, floor, real))
 }
 
@@ -75,9 +106,17 @@ fn integers(grid: Grid) -> Box<dyn Check> {
 fn transcendentals(grid: Grid) -> Box<dyn Check> {
     let x = x(grid);
     let waves = &x.by_kernel(|x| x.sin()) * &x.by_kernel(|x| x.cos());
-    let logs = x.map(|x| x.abs() + 1.0, |v| v.abs() + 1.0).by_kernel(|x| x.log());
-    let powers = x.map(|x| x / 1e4, |v| v / 1e4).by_kernel(|x| x.exp()).by_kernel(|x| x.tanh());
-    let single = x.map(|x| x.cast::<f32>(), |v| v as f32).by_kernel(|x| x.sin()).by_kernel(|x| x.exp());
+    let logs = x
+        .map(|x| x.abs() + 1.0, |v| v.abs() + 1.0)
+        .by_kernel(|x| x.log());
+    let powers = x
+        .map(|x| x / 1e4, |v| v / 1e4)
+        .by_kernel(|x| x.exp())
+        .by_kernel(|x| x.tanh());
+    let single = x
+        .map(|x| x.cast::<f32>(), |v| v as f32)
+        .by_kernel(|x| x.sin())
+        .by_kernel(|x| x.exp());
     Box::new((&waves + &logs, powers, single))
 }
 
@@ -104,7 +143,10 @@ fn shared(grid: Grid) -> Box<dyn Check> {
 }
 
 fn constants(grid: Grid) -> Box<dyn Check> {
-    let ones = Twin { lazy: Array::ones(SHAPE, grid.cut(&SHAPE, 3)), value: ndarray::ArrayD::from_elem(&SHAPE[..], 1.0) };
+    let ones = Twin {
+        lazy: Array::ones(SHAPE, grid.cut(&SHAPE, 3)),
+        value: ndarray::ArrayD::from_elem(&SHAPE[..], 1.0),
+    };
     let two = &ones + &ones;
     let zero = two.map(|two| two - 2.0, |v| v - 2.0);
     let nan = &(&two * 0.0) / &zero;
@@ -123,25 +165,35 @@ fn complex(grid: Grid) -> Box<dyn Check> {
 }
 
 fn masks(grid: Grid) -> Box<dyn Check> {
-    let (a, b) = (mask(&SHAPE, 1, grid.cut(&SHAPE, 2)), mask(&SHAPE, 2, grid.cut(&SHAPE, 5)));
-    let logic = a.zip(&b, |a, b| (a | !b) ^ a.logical_and(b), |a, b| (a | !b) ^ (a && b));
+    let (a, b) = (
+        mask(&SHAPE, 1, grid.cut(&SHAPE, 2)),
+        mask(&SHAPE, 2, grid.cut(&SHAPE, 5)),
+    );
+    let logic = a.zip(
+        &b,
+        |a, b| (a | !b) ^ a.logical_and(b),
+        |a, b| (a | !b) ^ (a && b),
+    );
     Box::new(logic)
 }
 
 #[test]
 fn element_by_element() {
-    run_all(Effort::Every, &[
-        ("chain", chain),
-        ("misaligned", misaligned),
-        ("broadcasting", broadcasting),
-        ("conditions", conditions),
-        ("casts", casts),
-        ("integers", integers),
-        ("transcendentals", transcendentals),
-        ("user functions", user_functions),
-        ("shared subexpressions", shared),
-        ("constants", constants),
-        ("complex", complex),
-        ("masks", masks),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("chain", chain),
+            ("misaligned", misaligned),
+            ("broadcasting", broadcasting),
+            ("conditions", conditions),
+            ("casts", casts),
+            ("integers", integers),
+            ("transcendentals", transcendentals),
+            ("user functions", user_functions),
+            ("shared subexpressions", shared),
+            ("constants", constants),
+            ("complex", complex),
+            ("masks", masks),
+        ],
+    );
 }

@@ -7,11 +7,21 @@ use crate::reductions::Over;
 use crate::twin::Twin;
 
 /// Shapes and the number of chunks along each axis.
-const SHAPES: [(&[usize], usize); 6] =
-    [(&[300, 4000], 3), (&[300, 4000], 1), (&[70_000, 3], 4), (&[1, 200_000], 1), (&[200_000], 7), (&[40, 50, 300], 2)];
+const SHAPES: [(&[usize], usize); 6] = [
+    (&[300, 4000], 3),
+    (&[300, 4000], 1),
+    (&[70_000, 3], 4),
+    (&[1, 200_000], 1),
+    (&[200_000], 7),
+    (&[40, 50, 300], 2),
+];
 
 /// One check for each shape, in a single computation or several.
-fn each_shape(grid: Grid, number: usize, check: impl Fn(&Twin<f64>) -> Box<dyn Check>) -> Box<dyn Check> {
+fn each_shape(
+    grid: Grid,
+    number: usize,
+    check: impl Fn(&Twin<f64>) -> Box<dyn Check>,
+) -> Box<dyn Check> {
     let (shape, parts) = SHAPES[number];
     check(&numbers(shape, number as u64, grid.cut(shape, parts)))
 }
@@ -19,15 +29,29 @@ fn each_shape(grid: Grid, number: usize, check: impl Fn(&Twin<f64>) -> Box<dyn C
 fn sums<const N: usize>(grid: Grid) -> Box<dyn Check> {
     each_shape(grid, N, |x| {
         let all: Vec<usize> = (0..x.value.ndim()).collect();
-        let (all, first, last) = (Over::axes(&all), Over::axes(&[0]), Over::axes(&all[all.len() - 1..]));
-        Box::new((x.sum(&all), x.sum(&first), x.mean(&last), x.trace(&all), x.trace(&first)))
+        let (all, first, last) = (
+            Over::axes(&all),
+            Over::axes(&[0]),
+            Over::axes(&all[all.len() - 1..]),
+        );
+        Box::new((
+            x.sum(&all),
+            x.sum(&first),
+            x.mean(&last),
+            x.trace(&all),
+            x.trace(&first),
+        ))
     })
 }
 
 fn spreads<const N: usize>(grid: Grid) -> Box<dyn Check> {
     each_shape(grid, N, |x| {
         let all: Vec<usize> = (0..x.value.ndim()).collect();
-        let (all, first, last) = (Over::axes(&all), Over::axes(&[0]), Over::axes(&all[all.len() - 1..]));
+        let (all, first, last) = (
+            Over::axes(&all),
+            Over::axes(&[0]),
+            Over::axes(&all[all.len() - 1..]),
+        );
         Box::new((x.var(&all), x.std(&first), x.var(&last), x.norm(&all)))
     })
 }
@@ -65,12 +89,20 @@ fn tiny_chunks(grid: Grid) -> Box<dyn Check> {
     let size = if grid == Grid::Even { 4 } else { 3 };
     let x = numbers::<f64>(&[160, 330], 12, size);
     let y = &(&x + 1.0) * 2.0;
-    Box::new((y.trace(&Over::axes(&[0, 1])), y.sum(&Over::axes(&[0])), y.std(&Over::axes(&[1])), y))
+    Box::new((
+        y.trace(&Over::axes(&[0, 1])),
+        y.sum(&Over::axes(&[0])),
+        y.std(&Over::axes(&[1])),
+        y,
+    ))
 }
 
 fn masked(grid: Grid) -> Box<dyn Check> {
     let shape = [300, 1500];
-    let z = specials(&shape, 13, grid.cut(&shape, 3)).map(|z| z.clip(-1e6, 1e6), |v| if v.is_nan() { v } else { v.clamp(-1e6, 1e6) });
+    let z = specials(&shape, 13, grid.cut(&shape, 3)).map(
+        |z| z.clip(-1e6, 1e6),
+        |v| if v.is_nan() { v } else { v.clamp(-1e6, 1e6) },
+    );
     let keep = mask(&shape, 14, grid.cut(&shape, 2));
     let both = Over::axes(&[0, 1]);
     Box::new((
@@ -97,7 +129,10 @@ fn places(grid: Grid) -> Box<dyn Check> {
 
 fn fused(grid: Grid) -> Box<dyn Check> {
     let shape = [300, 1500];
-    let (x, y) = (numbers::<f64>(&shape, 17, grid.cut(&shape, 3)), numbers::<f64>(&shape, 18, grid.cut(&shape, 7)));
+    let (x, y) = (
+        numbers::<f64>(&shape, 17, grid.cut(&shape, 3)),
+        numbers::<f64>(&shape, 18, grid.cut(&shape, 7)),
+    );
     let row = numbers::<f64>(&[1500], 19, grid.cut(&[1500], 2));
     let mixed = &(&(&x * &y) + &row) - &x.by_kernel(|x| x.exp().atan());
     Box::new((
@@ -124,7 +159,8 @@ fn singles(grid: Grid) -> Box<dyn Check> {
 
 fn views(grid: Grid) -> Box<dyn Check> {
     let x = numbers::<f64>(&[600, 700], 22, grid.cut(&[600, 700], 3));
-    let crossed = &x.slice(&[(0..600).into(), (0..600).into()]) + &x.slice(&[(0..600).into(), (100..700).into()]).t();
+    let crossed = &x.slice(&[(0..600).into(), (0..600).into()])
+        + &x.slice(&[(0..600).into(), (100..700).into()]).t();
     let wide = x.reshape(&[140, 3000]);
     Box::new((
         crossed.trace(&Over::axes(&[0, 1])),
@@ -140,7 +176,10 @@ fn residual(grid: Grid) -> Box<dyn Check> {
     let centred = &x - &x.mean(&Over::axes(&[0]));
     let square = centred.map(|x| x.square(), |v| v * v);
     let global = &x - &x.mean(&Over::axes(&[0, 1]));
-    Box::new((square.sum(&Over::axes(&[0, 1])), global.trace(&Over::axes(&[0, 1]))))
+    Box::new((
+        square.sum(&Over::axes(&[0, 1])),
+        global.trace(&Over::axes(&[0, 1])),
+    ))
 }
 
 /// The five-point stencil of Jacobi's method on shifted slices.
@@ -148,7 +187,12 @@ fn jacobi(grid: Grid) -> Box<dyn Check> {
     let mut x = numbers::<f64>(&[64, 80], 24, grid.cut(&[64, 80], 3));
     for _ in 0..4 {
         let [rows, columns] = [x.shape()[0] as isize, x.shape()[1] as isize];
-        let part = |i: isize, j: isize| x.slice(&[(1 + i..rows - 1 + i).into(), (1 + j..columns - 1 + j).into()]);
+        let part = |i: isize, j: isize| {
+            x.slice(&[
+                (1 + i..rows - 1 + i).into(),
+                (1 + j..columns - 1 + j).into(),
+            ])
+        };
         let sum = &(&part(-1, 0) + &part(1, 0)) + &(&part(0, -1) + &part(0, 1));
         x = (&sum * 0.25).pad(&[(1, 1), (1, 1)], flagstone::Pad::Constant(0.0));
     }
@@ -157,52 +201,64 @@ fn jacobi(grid: Grid) -> Box<dyn Check> {
 
 #[test]
 fn sums_of_every_shape() {
-    run_all(Effort::Few, &[
-        ("sums 300×4000", sums::<0>),
-        ("sums 300×4000 in one chunk", sums::<1>),
-        ("sums 70000×3", sums::<2>),
-        ("sums 1×200000", sums::<3>),
-        ("sums 200000", sums::<4>),
-        ("sums 40×50×300", sums::<5>),
-    ]);
+    run_all(
+        Effort::Few,
+        &[
+            ("sums 300×4000", sums::<0>),
+            ("sums 300×4000 in one chunk", sums::<1>),
+            ("sums 70000×3", sums::<2>),
+            ("sums 1×200000", sums::<3>),
+            ("sums 200000", sums::<4>),
+            ("sums 40×50×300", sums::<5>),
+        ],
+    );
 }
 
 #[test]
 fn spreads_of_every_shape() {
-    run_all(Effort::Few, &[
-        ("spreads 300×4000", spreads::<0>),
-        ("spreads 300×4000 in one chunk", spreads::<1>),
-        ("spreads 70000×3", spreads::<2>),
-        ("spreads 1×200000", spreads::<3>),
-        ("spreads 200000", spreads::<4>),
-        ("spreads 40×50×300", spreads::<5>),
-    ]);
+    run_all(
+        Effort::Few,
+        &[
+            ("spreads 300×4000", spreads::<0>),
+            ("spreads 300×4000 in one chunk", spreads::<1>),
+            ("spreads 70000×3", spreads::<2>),
+            ("spreads 1×200000", spreads::<3>),
+            ("spreads 200000", spreads::<4>),
+            ("spreads 40×50×300", spreads::<5>),
+        ],
+    );
 }
 
 #[test]
 fn traces_of_every_shape() {
-    run_all(Effort::Every, &[
-        ("alone 300×4000", alone::<0>),
-        ("alone 300×4000 in one chunk", alone::<1>),
-        ("alone 70000×3", alone::<2>),
-        ("alone 1×200000", alone::<3>),
-        ("alone 200000", alone::<4>),
-        ("alone 40×50×300", alone::<5>),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("alone 300×4000", alone::<0>),
+            ("alone 300×4000 in one chunk", alone::<1>),
+            ("alone 70000×3", alone::<2>),
+            ("alone 1×200000", alone::<3>),
+            ("alone 200000", alone::<4>),
+            ("alone 40×50×300", alone::<5>),
+        ],
+    );
 }
 
 #[test]
 fn trees() {
-    run_all(Effort::Few, &[
-        ("middle axes", middle_axes),
-        ("lopsided", lopsided),
-        ("tiny chunks", tiny_chunks),
-        ("masked", masked),
-        ("places", places),
-        ("fused", fused),
-        ("singles", singles),
-        ("views", views),
-        ("residual", residual),
-        ("jacobi", jacobi),
-    ]);
+    run_all(
+        Effort::Few,
+        &[
+            ("middle axes", middle_axes),
+            ("lopsided", lopsided),
+            ("tiny chunks", tiny_chunks),
+            ("masked", masked),
+            ("places", places),
+            ("fused", fused),
+            ("singles", singles),
+            ("views", views),
+            ("residual", residual),
+            ("jacobi", jacobi),
+        ],
+    );
 }

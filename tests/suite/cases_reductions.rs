@@ -51,13 +51,27 @@ fn places_of_extremes(grid: Grid) -> Box<dyn Check> {
     // Few different values: the first of equal ones counts.
     let few = x::<i32>(grid).map(|x| x % 5, |v| v % 5);
     let z = z(grid);
-    over_all_axes(|over| Box::new((few.argmin(over), few.argmax(over), z.argmin(over), z.argmax(over))))
+    over_all_axes(|over| {
+        Box::new((
+            few.argmin(over),
+            few.argmax(over),
+            z.argmin(over),
+            z.argmax(over),
+        ))
+    })
 }
 
 fn logic(grid: Grid) -> Box<dyn Check> {
     let z = z(grid);
     let rare = z.map(|z| z.gt(1e5), |v| v > 1e5);
-    over_all_axes(|over| Box::new((rare.any(over), z.all(over), rare.count_nonzero(over), z.count_nonzero(over))))
+    over_all_axes(|over| {
+        Box::new((
+            rare.any(over),
+            z.all(over),
+            rare.count_nonzero(over),
+            z.count_nonzero(over),
+        ))
+    })
 }
 
 fn traces(grid: Grid) -> Box<dyn Check> {
@@ -66,14 +80,23 @@ fn traces(grid: Grid) -> Box<dyn Check> {
 }
 
 fn without_missing_values(grid: Grid) -> Box<dyn Check> {
-    let z = z(grid).map(|z| z.clip(-1e5, 1e5), |v| if v.is_nan() { v } else { v.clamp(-1e5, 1e5) });
+    let z = z(grid).map(
+        |z| z.clip(-1e5, 1e5),
+        |v| if v.is_nan() { v } else { v.clamp(-1e5, 1e5) },
+    );
     over_all_axes(|over| {
         let over = over.clone().skip_nan();
         let sums = (z.sum(&over), z.mean(&over), z.var(&over), z.norm(&over));
         if over.axes.is_empty() {
             return Box::new(sums);
         }
-        let rest = (z.prod(&over), z.min(&over), z.max(&over), z.count_nonzero(&over), z.all(&over));
+        let rest = (
+            z.prod(&over),
+            z.min(&over),
+            z.max(&over),
+            z.count_nonzero(&over),
+            z.all(&over),
+        );
         Box::new(Each(vec![Box::new(sums), Box::new(rest)]))
     })
 }
@@ -81,7 +104,11 @@ fn without_missing_values(grid: Grid) -> Box<dyn Check> {
 fn places_without_missing_values(grid: Grid) -> Box<dyn Check> {
     let z = z(grid);
     let over = Over::axes(&[1, 2]).skip_nan();
-    Box::new((z.argmin(&over), z.argmax(&over), z.argmin(&Over::axes(&[0, 1]).skip_nan())))
+    Box::new((
+        z.argmin(&over),
+        z.argmax(&over),
+        z.argmin(&Over::axes(&[0, 1]).skip_nan()),
+    ))
 }
 
 fn selections(grid: Grid) -> Box<dyn Check> {
@@ -91,8 +118,19 @@ fn selections(grid: Grid) -> Box<dyn Check> {
     let larger = z.map(|z| z.gt(0.0), |v| v > 0.0);
     over_all_axes(|over| {
         let by = |mask: &Twin<bool>| over.clone().filter(mask);
-        let first = (x.sum(&by(&keep)), x.mean(&by(&rows)), z.var(&by(&keep)), z.norm(&by(&rows)));
-        let second = (z.sum(&by(&larger)), x.any(&by(&keep)), x.all(&by(&rows)), z.count_nonzero(&by(&larger)), z.mean(&by(&larger)));
+        let first = (
+            x.sum(&by(&keep)),
+            x.mean(&by(&rows)),
+            z.var(&by(&keep)),
+            z.norm(&by(&rows)),
+        );
+        let second = (
+            z.sum(&by(&larger)),
+            x.any(&by(&keep)),
+            x.all(&by(&rows)),
+            z.count_nonzero(&by(&larger)),
+            z.mean(&by(&larger)),
+        );
         Box::new(Each(vec![Box::new(first), Box::new(second)]))
     })
 }
@@ -113,7 +151,12 @@ where
 {
     let x = x::<T>(grid);
     over_all_axes(|over| {
-        let sums = (x.sum(over), x.prod(over), x.mean(over), x.count_nonzero(over));
+        let sums = (
+            x.sum(over),
+            x.prod(over),
+            x.mean(over),
+            x.count_nonzero(over),
+        );
         let spreads = (x.var(over), x.std(over), x.norm(over), x.any(over));
         Box::new(Each(vec![Box::new(sums), Box::new(spreads)]))
     })
@@ -140,13 +183,23 @@ fn of_expressions(grid: Grid) -> Box<dyn Check> {
     let (x, z) = (x::<f64>(grid), z(grid));
     let y = &(&(&x * 2.0) + 1.0) - &z.by_kernel(|z| z.sin());
     let over = Over::axes(&[0, 2]);
-    Box::new((y.mean(&over), y.std(&over), y.max(&over), y.t().sum(&Over::axes(&[0])), x.sum(&over)))
+    Box::new((
+        y.mean(&over),
+        y.std(&over),
+        y.max(&over),
+        y.t().sum(&Over::axes(&[0])),
+        x.sum(&over),
+    ))
 }
 
 fn reductions_of_reductions(grid: Grid) -> Box<dyn Check> {
     let x = x::<f64>(grid);
     let sums = x.sum(&Over::axes(&[2])).map(|s| s * 0.5, |v| v * 0.5);
-    Box::new((sums.max(&Over::axes(&[0])), sums.std(&Over::axes(&[0, 1])), sums))
+    Box::new((
+        sums.max(&Over::axes(&[0])),
+        sums.std(&Over::axes(&[0, 1])),
+        sums,
+    ))
 }
 
 fn residuals(grid: Grid) -> Box<dyn Check> {
@@ -166,60 +219,75 @@ fn residuals(grid: Grid) -> Box<dyn Check> {
 
 #[test]
 fn of_floats() {
-    run_all(Effort::Every, &[
-        ("sums and means", sums_and_means),
-        ("spreads", spreads),
-        ("norms and products", norms_and_products),
-        ("extremes", extremes),
-        ("places of extremes", places_of_extremes),
-        ("logic", logic),
-        ("traces", traces),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("sums and means", sums_and_means),
+            ("spreads", spreads),
+            ("norms and products", norms_and_products),
+            ("extremes", extremes),
+            ("places of extremes", places_of_extremes),
+            ("logic", logic),
+            ("traces", traces),
+        ],
+    );
 }
 
 #[test]
 fn of_parts() {
-    run_all(Effort::Every, &[
-        ("without missing values", without_missing_values),
-        ("places without missing values", places_without_missing_values),
-        ("selections", selections),
-        ("extremes of selections", extremes_of_selections),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("without missing values", without_missing_values),
+            (
+                "places without missing values",
+                places_without_missing_values,
+            ),
+            ("selections", selections),
+            ("extremes of selections", extremes_of_selections),
+        ],
+    );
 }
 
 #[test]
 fn of_expressions_and_reductions() {
-    run_all(Effort::Every, &[
-        ("of expressions", of_expressions),
-        ("reductions of reductions", reductions_of_reductions),
-        ("residuals", residuals),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("of expressions", of_expressions),
+            ("reductions of reductions", reductions_of_reductions),
+            ("residuals", residuals),
+        ],
+    );
 }
 
 #[test]
 fn of_every_type() {
-    run_all(Effort::Few, &[
-        ("bool", of_type::<bool>),
-        ("i8", of_type::<i8>),
-        ("i16", of_type::<i16>),
-        ("i32", of_type::<i32>),
-        ("i64", of_type::<i64>),
-        ("u8", of_type::<u8>),
-        ("u16", of_type::<u16>),
-        ("u32", of_type::<u32>),
-        ("u64", of_type::<u64>),
-        ("f32", singles),
-        ("complex", complex),
-        ("single complex", single_complex),
-        ("ordered bool", ordered_type::<bool>),
-        ("ordered i8", ordered_type::<i8>),
-        ("ordered i16", ordered_type::<i16>),
-        ("ordered i32", ordered_type::<i32>),
-        ("ordered i64", ordered_type::<i64>),
-        ("ordered u8", ordered_type::<u8>),
-        ("ordered u16", ordered_type::<u16>),
-        ("ordered u32", ordered_type::<u32>),
-        ("ordered u64", ordered_type::<u64>),
-        ("ordered f32", ordered_type::<f32>),
-    ]);
+    run_all(
+        Effort::Few,
+        &[
+            ("bool", of_type::<bool>),
+            ("i8", of_type::<i8>),
+            ("i16", of_type::<i16>),
+            ("i32", of_type::<i32>),
+            ("i64", of_type::<i64>),
+            ("u8", of_type::<u8>),
+            ("u16", of_type::<u16>),
+            ("u32", of_type::<u32>),
+            ("u64", of_type::<u64>),
+            ("f32", singles),
+            ("complex", complex),
+            ("single complex", single_complex),
+            ("ordered bool", ordered_type::<bool>),
+            ("ordered i8", ordered_type::<i8>),
+            ("ordered i16", ordered_type::<i16>),
+            ("ordered i32", ordered_type::<i32>),
+            ("ordered i64", ordered_type::<i64>),
+            ("ordered u8", ordered_type::<u8>),
+            ("ordered u16", ordered_type::<u16>),
+            ("ordered u32", ordered_type::<u32>),
+            ("ordered u64", ordered_type::<u64>),
+            ("ordered f32", ordered_type::<f32>),
+        ],
+    );
 }

@@ -15,7 +15,11 @@ fn x(grid: Grid) -> Twin<f64> {
 }
 
 fn range(start: isize, end: isize, step: isize) -> SliceInfoElem {
-    SliceInfoElem::Slice { start, end: Some(end), step }
+    SliceInfoElem::Slice {
+        start,
+        end: Some(end),
+        step,
+    }
 }
 
 fn all() -> SliceInfoElem {
@@ -27,7 +31,11 @@ fn all() -> SliceInfoElem {
 fn three(view: &Twin<f64>, grid: Grid) -> Box<dyn Check> {
     let other = numbers::<f64>(view.shape(), 2, grid.cut(view.shape(), 2));
     let axes: Vec<usize> = (0..view.value.ndim()).step_by(2).collect();
-    Box::new((view.clone(), &(view * 2.0) - &other, view.sum(&Over::axes(&axes))))
+    Box::new((
+        view.clone(),
+        &(view * 2.0) - &other,
+        view.sum(&Over::axes(&axes)),
+    ))
 }
 
 fn slices(grid: Grid) -> Box<dyn Check> {
@@ -41,12 +49,19 @@ fn backwards(grid: Grid) -> Box<dyn Check> {
 }
 
 fn dropped_and_new_axes(grid: Grid) -> Box<dyn Check> {
-    let part = x(grid).slice(&[SliceInfoElem::Index(-2), SliceInfoElem::NewAxis, range(3, 9, 1), SliceInfoElem::NewAxis]);
+    let part = x(grid).slice(&[
+        SliceInfoElem::Index(-2),
+        SliceInfoElem::NewAxis,
+        range(3, 9, 1),
+        SliceInfoElem::NewAxis,
+    ]);
     three(&part, grid)
 }
 
 fn slices_of_slices(grid: Grid) -> Box<dyn Check> {
-    let part = x(grid).slice(&[range(1, 7, 2), range(2, 12, -1)]).slice(&[range(0, 2, -1), range(1, 10, 4)]);
+    let part = x(grid)
+        .slice(&[range(1, 7, 2), range(2, 12, -1)])
+        .slice(&[range(0, 2, -1), range(1, 10, 4)]);
     three(&part.slice(&[all(), all(), range(5, 6, 1)]), grid)
 }
 
@@ -59,13 +74,23 @@ fn transposed(grid: Grid) -> Box<dyn Check> {
 }
 
 fn permuted(grid: Grid) -> Box<dyn Check> {
-    three(&x(grid).permute(&[1, 2, 0]).map(|x| x + 1.0, |v| v + 1.0).permute(&[1, 0, 2]), grid)
+    three(
+        &x(grid)
+            .permute(&[1, 2, 0])
+            .map(|x| x + 1.0, |v| v + 1.0)
+            .permute(&[1, 0, 2]),
+        grid,
+    )
 }
 
 fn plus_transposed(grid: Grid) -> Box<dyn Check> {
     let x = numbers::<f64>(&[41, 41], 3, grid.cut(&[41, 41], 4));
     let both = &x + &x.t();
-    Box::new((both.clone(), both.sum(&Over::axes(&[0, 1])), both.sum(&Over::axes(&[0]))))
+    Box::new((
+        both.clone(),
+        both.sum(&Over::axes(&[0, 1])),
+        both.sum(&Over::axes(&[0])),
+    ))
 }
 
 fn flipped(grid: Grid) -> Box<dyn Check> {
@@ -97,7 +122,9 @@ fn reshaped(grid: Grid) -> Box<dyn Check> {
 
 fn reshaped_views(grid: Grid) -> Box<dyn Check> {
     let x = x(grid);
-    let sum = (&x.t().reshape(&[17 * 12, 7]) + 1.0).reshape(&[4, 51, 7]).slice(&[range(1, 3, 1), range(0, 51, 2)]);
+    let sum = (&x.t().reshape(&[17 * 12, 7]) + 1.0)
+        .reshape(&[4, 51, 7])
+        .slice(&[range(1, 3, 1), range(0, 51, 2)]);
     three(&sum, grid)
 }
 
@@ -106,18 +133,32 @@ fn ravelled(grid: Grid) -> Box<dyn Check> {
 }
 
 fn taken(grid: Grid) -> Box<dyn Check> {
-    three(&x(grid).take(&[16, 0, -2, 3, 3, 3, 9], 2).take(&[-1, 0, 5, 1], 1), grid)
+    three(
+        &x(grid)
+            .take(&[16, 0, -2, 3, 3, 3, 9], 2)
+            .take(&[-1, 0, 5, 1], 1),
+        grid,
+    )
 }
 
 /// One place, of an axis among others: dimensions of length 1 are merged with their neighbours.
 fn taken_once(grid: Grid) -> Box<dyn Check> {
     let x = x(grid);
     let of_reshaped = x.ravel().take(&[1000], 0);
-    Box::new((x.take(&[-1], 0), x.take(&[5], 1), &x.take(&[16], 2) + 1.0, of_reshaped, x.take(&[], 1)))
+    Box::new((
+        x.take(&[-1], 0),
+        x.take(&[5], 1),
+        &x.take(&[16], 2) + 1.0,
+        of_reshaped,
+        x.take(&[], 1),
+    ))
 }
 
 fn taken_slices(grid: Grid) -> Box<dyn Check> {
-    let part = x(grid).slice(&[all(), range(1, 12, 2)]).take(&[4, -6, 2, 2], 1).slice(&[all(), range(0, 4, -1)]);
+    let part = x(grid)
+        .slice(&[all(), range(1, 12, 2)])
+        .take(&[4, -6, 2, 2], 1)
+        .slice(&[all(), range(0, 4, -1)]);
     three(&part, grid)
 }
 
@@ -130,7 +171,10 @@ fn diagonal_of_taken(grid: Grid) -> Box<dyn Check> {
 }
 
 fn padded_with_a_constant(grid: Grid) -> Box<dyn Check> {
-    three(&x(grid).pad(&[(2, 0), (0, 3), (1, 1)], Pad::Constant(-7.5)), grid)
+    three(
+        &x(grid).pad(&[(2, 0), (0, 3), (1, 1)], Pad::Constant(-7.5)),
+        grid,
+    )
 }
 
 fn padded_with_edges(grid: Grid) -> Box<dyn Check> {
@@ -147,7 +191,10 @@ fn padded_by_wrapping(grid: Grid) -> Box<dyn Check> {
 }
 
 fn concatenated(grid: Grid) -> Box<dyn Check> {
-    let (x, y) = (x(grid), numbers::<f64>(&[7, 5, 17], 5, grid.cut(&[7, 5, 17], 2)));
+    let (x, y) = (
+        x(grid),
+        numbers::<f64>(&[7, 5, 17], 5, grid.cut(&[7, 5, 17], 2)),
+    );
     let none = x.slice(&[all(), range(0, 0, 1)]);
     three(&Twin::concatenate(&[x.clone(), none, &y * 2.0, x], 1), grid)
 }
@@ -169,7 +216,8 @@ fn one_piece(grid: Grid) -> Box<dyn Check> {
     Box::new((
         Twin::concatenate(&[x.clone(), y.clone()], 2).slice(&[all(), all(), range(20, 30, 1)]),
         x.roll(9, 2).slice(&[all(), all(), range(2, 5, 1)]),
-        x.pad(&[(0, 0), (5, 0), (3, 0)], Pad::Edge).slice(&[all(), range(6, 9, 1)]),
+        x.pad(&[(0, 0), (5, 0), (3, 0)], Pad::Edge)
+            .slice(&[all(), range(6, 9, 1)]),
     ))
 }
 
@@ -190,7 +238,12 @@ fn rechunked_sums(grid: Grid) -> Box<dyn Check> {
     let x = numbers::<f64>(&[60, 700], 6, grid.cut(&[60, 700], 3));
     let other = x.rechunk([7, 650]);
     let over = Over::axes(&[0, 1]);
-    Box::new((x.sum(&over), other.sum(&over), x.rechunk(1).mean(&over), other.var(&Over::axes(&[1]))))
+    Box::new((
+        x.sum(&over),
+        other.sum(&over),
+        x.rechunk(1).mean(&over),
+        other.var(&Over::axes(&[1])),
+    ))
 }
 
 fn memory_layouts(grid: Grid) -> Box<dyn Check> {
@@ -210,9 +263,19 @@ fn memory_layouts(grid: Grid) -> Box<dyn Check> {
     backwards.invert_axis(ndarray::Axis(2));
     backwards.assign(&x.value);
     let chunks = grid.cut(&SHAPE, 3);
-    let lazy = |array: ArrayD<f64>| Twin { value: x.value.clone(), lazy: Array::from_ndarray(array, &chunks) };
-    let gaps = Twin { value: x.value.clone(), lazy: Array::from_ndarray(gaps, &chunks) };
-    Box::new((lazy(fortran).t(), &lazy(backwards) + 1.0, gaps.mean(&Over::axes(&[2]))))
+    let lazy = |array: ArrayD<f64>| Twin {
+        value: x.value.clone(),
+        lazy: Array::from_ndarray(array, &chunks),
+    };
+    let gaps = Twin {
+        value: x.value.clone(),
+        lazy: Array::from_ndarray(gaps, &chunks),
+    };
+    Box::new((
+        lazy(fortran).t(),
+        &lazy(backwards) + 1.0,
+        gaps.mean(&Over::axes(&[2])),
+    ))
 }
 
 fn shared_gaps(grid: Grid) -> Box<dyn Check> {
@@ -223,50 +286,62 @@ fn shared_gaps(grid: Grid) -> Box<dyn Check> {
     shared.swap_axes(0, 2);
     let chunks = grid.cut(shared.shape(), 2);
     let value = shared.to_owned();
-    three(&Twin { lazy: Array::from_ndarray(shared, chunks), value }, grid)
+    three(
+        &Twin {
+            lazy: Array::from_ndarray(shared, chunks),
+            value,
+        },
+        grid,
+    )
 }
 
 #[test]
 fn views() {
-    run_all(Effort::Every, &[
-        ("slices", slices),
-        ("backwards", backwards),
-        ("dropped and new axes", dropped_and_new_axes),
-        ("slices of slices", slices_of_slices),
-        ("empty slice", empty_slice),
-        ("transposed", transposed),
-        ("permuted", permuted),
-        ("plus transposed", plus_transposed),
-        ("flipped", flipped),
-        ("rolled", rolled),
-        ("rolled difference", rolled_difference),
-        ("stretched", stretched),
-        ("axes of length one", axes_of_length_one),
-        ("reshaped", reshaped),
-        ("reshaped views", reshaped_views),
-        ("ravelled", ravelled),
-        ("taken", taken),
-        ("taken once", taken_once),
-        ("taken slices", taken_slices),
-        ("diagonals", diagonals),
-        ("diagonal of taken", diagonal_of_taken),
-        ("rechunked", rechunked),
-        ("rechunked sums", rechunked_sums),
-        ("memory layouts", memory_layouts),
-        ("shared gaps", shared_gaps),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("slices", slices),
+            ("backwards", backwards),
+            ("dropped and new axes", dropped_and_new_axes),
+            ("slices of slices", slices_of_slices),
+            ("empty slice", empty_slice),
+            ("transposed", transposed),
+            ("permuted", permuted),
+            ("plus transposed", plus_transposed),
+            ("flipped", flipped),
+            ("rolled", rolled),
+            ("rolled difference", rolled_difference),
+            ("stretched", stretched),
+            ("axes of length one", axes_of_length_one),
+            ("reshaped", reshaped),
+            ("reshaped views", reshaped_views),
+            ("ravelled", ravelled),
+            ("taken", taken),
+            ("taken once", taken_once),
+            ("taken slices", taken_slices),
+            ("diagonals", diagonals),
+            ("diagonal of taken", diagonal_of_taken),
+            ("rechunked", rechunked),
+            ("rechunked sums", rechunked_sums),
+            ("memory layouts", memory_layouts),
+            ("shared gaps", shared_gaps),
+        ],
+    );
 }
 
 #[test]
 fn pieces() {
-    run_all(Effort::Every, &[
-        ("padded with a constant", padded_with_a_constant),
-        ("padded with edges", padded_with_edges),
-        ("padded with reflections", padded_with_reflections),
-        ("padded by wrapping", padded_by_wrapping),
-        ("concatenated", concatenated),
-        ("part of a concatenation", part_of_a_concatenation),
-        ("one piece", one_piece),
-        ("stacked", stacked),
-    ]);
+    run_all(
+        Effort::Every,
+        &[
+            ("padded with a constant", padded_with_a_constant),
+            ("padded with edges", padded_with_edges),
+            ("padded with reflections", padded_with_reflections),
+            ("padded by wrapping", padded_by_wrapping),
+            ("concatenated", concatenated),
+            ("part of a concatenation", part_of_a_concatenation),
+            ("one piece", one_piece),
+            ("stacked", stacked),
+        ],
+    );
 }

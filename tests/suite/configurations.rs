@@ -18,7 +18,11 @@ pub enum Grid {
 impl Grid {
     /// Chunks for an array; about `parts` along each axis.
     pub fn cut(self, shape: &[usize], parts: usize) -> flagstone::Chunks {
-        let sizes: Vec<Vec<usize>> = shape.iter().enumerate().map(|(axis, &len)| self.axis(len, parts, axis)).collect();
+        let sizes: Vec<Vec<usize>> = shape
+            .iter()
+            .enumerate()
+            .map(|(axis, &len)| self.axis(len, parts, axis))
+            .collect();
         explicit(shape, &sizes)
     }
 
@@ -68,12 +72,22 @@ pub trait Check {
 /// The first element that differs.
 pub fn difference<T: Value>(got: &ArrayD<T>, wanted: &ArrayD<T>) -> Option<String> {
     if got.shape() != wanted.shape() {
-        return Some(format!("shape {:?} instead of {:?}", got.shape(), wanted.shape()));
+        return Some(format!(
+            "shape {:?} instead of {:?}",
+            got.shape(),
+            wanted.shape()
+        ));
     }
-    let mut differ = got.indexed_iter().zip(wanted.iter()).filter(|((_, got), wanted)| got.bits() != wanted.bits());
+    let mut differ = got
+        .indexed_iter()
+        .zip(wanted.iter())
+        .filter(|((_, got), wanted)| got.bits() != wanted.bits());
     let ((index, got), wanted) = differ.next()?;
     let more = differ.count();
-    Some(format!("{got:?} instead of {wanted:?} at {:?}, and {more} more", ndarray::Dimension::slice(&index)))
+    Some(format!(
+        "{got:?} instead of {wanted:?} at {:?}, and {more} more",
+        ndarray::Dimension::slice(&index)
+    ))
 }
 
 impl<T: Value> Check for Twin<T> {
@@ -111,7 +125,9 @@ pub struct Each(pub Vec<Box<dyn Check>>);
 
 impl Check for Each {
     fn floor(&self, engine: &Engine) -> Result<u64> {
-        self.0.iter().try_fold(0, |most, check| Ok(check.floor(engine)?.max(most)))
+        self.0
+            .iter()
+            .try_fold(0, |most, check| Ok(check.floor(engine)?.max(most)))
     }
 
     fn run(&self, engine: &Engine) -> Result<(Option<String>, Report)> {
@@ -141,7 +157,8 @@ impl<T: Value> Check for Streamed<T> {
         for block in engine.blocks(&self.0.lazy) {
             let block = block?;
             let region = block.region().clone();
-            got.slice_each_axis_mut(|axis| region.range(axis.axis.index()).into()).assign(&block.values());
+            got.slice_each_axis_mut(|axis| region.range(axis.axis.index()).into())
+                .assign(&block.values());
         }
         let report = engine.measure(&Array::<bool>::zeros(1, ..))?.1;
         Ok((difference(&got, &self.0.value), report))
@@ -169,7 +186,10 @@ fn rule_sets(effort: Effort) -> Vec<Vec<Rule>> {
 
 fn engine(off: &[Rule], threads: usize, memory: u64) -> Engine {
     let builder = Engine::builder().threads(threads).memory(memory);
-    off.iter().fold(builder, |builder, &rule| builder.without(rule)).build().unwrap()
+    off.iter()
+        .fold(builder, |builder, &rule| builder.without(rule))
+        .build()
+        .unwrap()
 }
 
 /// Ample memory for all cases.
@@ -215,7 +235,13 @@ fn once(check: &dyn Check, engine: &Engine) -> Option<String> {
         Ok((None, report)) => {
             let promise = report.planned_peak_bytes;
             let kept = report.held_peak_bytes <= promise && promise <= engine.memory();
-            (!kept).then(|| format!("held {} of {promise} of {} bytes", report.held_peak_bytes, engine.memory()))
+            (!kept).then(|| {
+                format!(
+                    "held {} of {promise} of {} bytes",
+                    report.held_peak_bytes,
+                    engine.memory()
+                )
+            })
         }
     }
 }

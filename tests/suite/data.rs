@@ -62,5 +62,8 @@ pub fn specials(shape: &[usize], seed: u64, chunks: impl IntoChunks) -> Twin<f64
 
 /// `true` in about one place of three.
 pub fn mask(shape: &[usize], seed: u64, chunks: impl IntoChunks) -> Twin<bool> {
-    Twin::memory(by_place(shape, |n| scramble(n + (seed << 32)).is_multiple_of(3)), chunks)
+    Twin::memory(
+        by_place(shape, |n| scramble(n + (seed << 32)).is_multiple_of(3)),
+        chunks,
+    )
 }

@@ -114,8 +114,14 @@ fn larger<T: Value>(a: T, b: T) -> T {
 }
 
 /// The types whose expressions are tried.
-trait Tried: Value + flagstone::Arith + flagstone::Ordered + flagstone::Numeric<Sum: Value, Mean: Value> {}
-impl<T: Value + flagstone::Arith + flagstone::Ordered + flagstone::Numeric<Sum: Value, Mean: Value>> Tried for T {}
+trait Tried:
+    Value + flagstone::Arith + flagstone::Ordered + flagstone::Numeric<Sum: Value, Mean: Value>
+{
+}
+impl<T: Value + flagstone::Arith + flagstone::Ordered + flagstone::Numeric<Sum: Value, Mean: Value>>
+    Tried for T
+{
+}
 
 fn combine<T: Tried>(kind: u8, a: &Twin<T>, b: &Twin<T>) -> Twin<T> {
     match kind % 3 {
@@ -130,7 +136,11 @@ fn fits(shape: &[usize], most: usize) -> bool {
 }
 
 fn chunks_for(shape: &[usize], seed: u8) -> Vec<usize> {
-    shape.iter().enumerate().map(|(axis, &len)| 1 + (usize::from(seed) * 7 + axis * 13) % len.max(1)).collect()
+    shape
+        .iter()
+        .enumerate()
+        .map(|(axis, &len)| 1 + (usize::from(seed) * 7 + axis * 13) % len.max(1))
+        .collect()
 }
 
 /// Shapes that an array can be reshaped to.
@@ -138,7 +148,9 @@ fn other_shape(size: usize, seed: u8) -> Vec<usize> {
     let mut left = size;
     let mut shape = Vec::new();
     for turn in 0..3 {
-        let divisors: Vec<usize> = (1..=left.min(40)).filter(|n| left.is_multiple_of(*n)).collect();
+        let divisors: Vec<usize> = (1..=left.min(40))
+            .filter(|n| left.is_multiple_of(*n))
+            .collect();
         if divisors.is_empty() {
             break;
         }
@@ -179,15 +191,25 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
         Step::WithNew(seed, kind) => {
             // Some axes stretch, some leading ones are missing.
             let skip = usize::from(*seed) % (ndim + 1);
-            let other: Vec<usize> =
-                shape[skip..].iter().enumerate().map(|(i, &len)| if seed >> i & 1 == 1 { 1 } else { len }).collect();
+            let other: Vec<usize> = shape[skip..]
+                .iter()
+                .enumerate()
+                .map(|(i, &len)| if seed >> i & 1 == 1 { 1 } else { len })
+                .collect();
             let chunks = chunks_for(&other, seed.rotate_left(3));
             combine(*kind, x, &numbers(&other, u64::from(*seed), chunks))
         }
         Step::Choose(n) => {
             let n = number(*n);
-            let mask = x.map(move |x| x.gt(n), move |v| n.order(v) == Some(std::cmp::Ordering::Less));
-            mask.zip(x, move |c, x| where_(c, x, n), move |c, v| if c { v } else { n })
+            let mask = x.map(
+                move |x| x.gt(n),
+                move |v| n.order(v) == Some(std::cmp::Ordering::Less),
+            );
+            mask.zip(
+                x,
+                move |c, x| where_(c, x, n),
+                move |c, v| if c { v } else { n },
+            )
         }
         Step::Slice(n, start, len, by) => {
             let axis = axis(*n)?;
@@ -201,7 +223,9 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
         Step::Index(n, at) => {
             let axis = axis(*n)?;
             let mut items = vec![SliceInfoElem::from(..); axis];
-            items.push(SliceInfoElem::Index((usize::from(*at) % shape[axis].max(1)) as isize));
+            items.push(SliceInfoElem::Index(
+                (usize::from(*at) % shape[axis].max(1)) as isize,
+            ));
             if shape[axis] == 0 {
                 return None;
             }
@@ -224,7 +248,10 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
         }
         Step::Stretch(mask, len) => {
             let mut to = shape.clone();
-            to.iter_mut().enumerate().filter(|(axis, to)| **to == 1 && mask >> axis & 1 == 1).for_each(|(_, to)| *to = usize::from(*len) % 7);
+            to.iter_mut()
+                .enumerate()
+                .filter(|(axis, to)| **to == 1 && mask >> axis & 1 == 1)
+                .for_each(|(_, to)| *to = usize::from(*len) % 7);
             if mask & 0x80 != 0 {
                 to.insert(0, 2);
             }
@@ -238,7 +265,10 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
             if len == 0 {
                 return None;
             }
-            let places: Vec<isize> = places.iter().map(|&place| isize::from(place) % len).collect();
+            let places: Vec<isize> = places
+                .iter()
+                .map(|&place| isize::from(place) % len)
+                .collect();
             x.take(&places, axis)
         }
         Step::Diagonal if ndim >= 2 => x.diagonal(),
@@ -259,7 +289,8 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
         Step::Concatenate(n, which) => {
             let axis = axis(*n)?;
             let other = &earlier[usize::from(*which) % earlier.len()];
-            let fits = other.shape().len() == ndim && (0..ndim).all(|i| i == axis || other.shape()[i] == shape[i]);
+            let fits = other.shape().len() == ndim
+                && (0..ndim).all(|i| i == axis || other.shape()[i] == shape[i]);
             let other = if fits { other.clone() } else { x.flip(&[axis]) };
             Twin::concatenate(&[other, x.clone(), x.clone()], axis)
         }
@@ -271,7 +302,12 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
         Step::Rechunk(seed) => x.rechunk(chunks_for(&shape, *seed)),
         Step::MapBlocks => {
             let mark = |block: ndarray::ArrayViewD<'_, T>| {
-                let mark = T::narrow(Wide::Integer(block.shape().iter().fold(3, |mark, &len| mark * 5 + len as i64)));
+                let mark = T::narrow(Wide::Integer(
+                    block
+                        .shape()
+                        .iter()
+                        .fold(3, |mark, &len| mark * 5 + len as i64),
+                ));
                 block.mapv(|v| add(v, mark))
             };
             x.blocks(move |x| x.map_blocks(mark), mark)
@@ -279,27 +315,47 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
         // Rounded to the type itself, as a cast does.
         Step::MinusMean(mask) => {
             let mean = x.mean(&Over::axes(&axes_of(*mask, ndim)).keep());
-            let mean = mean.map(|mean| -mean.cast::<T>(), |v| multiply(T::narrow(v.wide()), T::narrow(Wide::Integer(-1))));
+            let mean = mean.map(
+                |mean| -mean.cast::<T>(),
+                |v| multiply(T::narrow(v.wide()), T::narrow(Wide::Integer(-1))),
+            );
             x.zip(&mean, |x, mean| x + mean, add)
         }
         Step::Reduce(kind, mask, keep) => {
             let axes = axes_of(*mask, ndim);
-            let over = if *keep { Over::axes(&axes).keep() } else { Over::axes(&axes) };
+            let over = if *keep {
+                Over::axes(&axes).keep()
+            } else {
+                Over::axes(&axes)
+            };
             let empty = axes.iter().any(|&axis| shape[axis] == 0);
             match kind % 4 {
-                0 => x.sum(&over).map(|sum| sum.cast::<T>(), |v| T::narrow(v.wide())),
+                0 => x
+                    .sum(&over)
+                    .map(|sum| sum.cast::<T>(), |v| T::narrow(v.wide())),
                 1 if !empty => x.max(&over),
-                2 if !empty => x.argmin(&over).map(|place| place.cast::<T>(), |v| T::narrow(v.wide())),
-                _ => x.count_nonzero(&over).map(|count| count.cast::<T>(), |v| T::narrow(v.wide())),
+                2 if !empty => x
+                    .argmin(&over)
+                    .map(|place| place.cast::<T>(), |v| T::narrow(v.wide())),
+                _ => x
+                    .count_nonzero(&over)
+                    .map(|count| count.cast::<T>(), |v| T::narrow(v.wide())),
             }
         }
         Step::FilteredSum(n, mask) => {
             let n = number(*n);
-            let keep = x.map(move |x| x.lt(n), move |v| v.order(n) == Some(std::cmp::Ordering::Less));
+            let keep = x.map(
+                move |x| x.lt(n),
+                move |v| v.order(n) == Some(std::cmp::Ordering::Less),
+            );
             let over = Over::axes(&axes_of(*mask, ndim)).keep().filter(&keep);
-            x.sum(&over).map(|sum| sum.cast::<T>(), |v| T::narrow(v.wide()))
+            x.sum(&over)
+                .map(|sum| sum.cast::<T>(), |v| T::narrow(v.wide()))
         }
-        Step::Persist => Twin { lazy: x.lazy.persist().expect("what was built computes"), value: x.value.clone() },
+        Step::Persist => Twin {
+            lazy: x.lazy.persist().expect("what was built computes"),
+            value: x.value.clone(),
+        },
     })
 }
 
@@ -307,9 +363,14 @@ fn build<T: Tried>(shape: &[usize], seed: u8, steps: &[Step], most: usize) -> Tw
     let mut x = numbers::<T>(shape, u64::from(seed), chunks_for(shape, seed));
     let mut earlier = vec![x.clone()];
     for step in steps {
-        let Some(next) = apply(&x, step, &earlier) else { continue };
+        let Some(next) = apply(&x, step, &earlier) else {
+            continue;
+        };
         if fits(next.shape(), most) {
-            let lazy = next.lazy.check().unwrap_or_else(|error| panic!("{step:?}: {error}"));
+            let lazy = next
+                .lazy
+                .check()
+                .unwrap_or_else(|error| panic!("{step:?}: {error}"));
             assert_eq!(lazy.shape(), next.shape(), "{step:?}");
             x = next;
             earlier.push(x.clone());
@@ -327,18 +388,29 @@ struct Setting {
 }
 
 fn engine(setting: &Setting, memory: u64) -> Engine {
-    let off = Rule::ALL.iter().enumerate().filter(|(bit, _)| setting.without >> bit & 1 == 1);
+    let off = Rule::ALL
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| setting.without >> bit & 1 == 1);
     let builder = Engine::builder().threads(setting.threads).memory(memory);
-    off.fold(builder, |builder, (_, &rule)| builder.without(rule)).build().unwrap()
+    off.fold(builder, |builder, (_, &rule)| builder.without(rule))
+        .build()
+        .unwrap()
 }
 
 fn agrees<T: Tried>(shape: &[usize], seed: u8, steps: &[Step], setting: &Setting, most: usize) {
     let twin = build::<T>(shape, seed, steps, most);
     let ample = engine(setting, 1 << 30);
-    let memory = if setting.tight { twin.floor(&ample).unwrap() } else { 1 << 30 };
+    let memory = if setting.tight {
+        twin.floor(&ample).unwrap()
+    } else {
+        1 << 30
+    };
     let (difference, report) = twin.run(&engine(setting, memory)).unwrap();
     assert_eq!(difference, None, "{}", twin.lazy.explain().unwrap());
-    assert!(report.held_peak_bytes <= report.planned_peak_bytes && report.planned_peak_bytes <= memory);
+    assert!(
+        report.held_peak_bytes <= report.planned_peak_bytes && report.planned_peak_bytes <= memory
+    );
 }
 
 fn shapes() -> impl Strategy<Value = Vec<usize>> {
@@ -352,8 +424,16 @@ fn shapes() -> impl Strategy<Value = Vec<usize>> {
 
 fn settings() -> impl Strategy<Value = Setting> {
     let without = prop_oneof![Just(0u16), Just(u16::MAX), any::<u16>()];
-    (prop_oneof![Just(1usize), Just(2), Just(7)], without, any::<bool>())
-        .prop_map(|(threads, without, tight)| Setting { threads, without, tight })
+    (
+        prop_oneof![Just(1usize), Just(2), Just(7)],
+        without,
+        any::<bool>(),
+    )
+        .prop_map(|(threads, without, tight)| Setting {
+            threads,
+            without,
+            tight,
+        })
 }
 
 fn large_shapes() -> impl Strategy<Value = Vec<usize>> {
@@ -367,7 +447,10 @@ fn large_shapes() -> impl Strategy<Value = Vec<usize>> {
 
 /// Enough to find what is easy to find; `PROPTEST_CASES` asks for more.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(400)
+    std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(400)
 }
 
 proptest! {

@@ -14,7 +14,8 @@ pub struct Elements<'a, T> {
 
 impl<T: Value> Elements<'_, T> {
     pub fn takes_part(&self, item: Item) -> bool {
-        self.mask.is_none_or(|mask| mask[item.at]) && !(self.skip_nan && self.values[item.at].is_missing())
+        self.mask.is_none_or(|mask| mask[item.at])
+            && !(self.skip_nan && self.values[item.at].is_missing())
     }
 
     pub fn selects(&self) -> bool {
@@ -39,7 +40,9 @@ impl<T: Value> Elements<'_, T> {
 /// Integers of 64 bits without a sign are no negative numbers when they become floats.
 fn as_float<T: Value>(value: T) -> Wide {
     match value.wide() {
-        Wide::Integer(signed) if T::DTYPE == flagstone::DType::U64 => Wide::Float(signed as u64 as f64),
+        Wide::Integer(signed) if T::DTYPE == flagstone::DType::U64 => {
+            Wide::Float(signed as u64 as f64)
+        }
         Wide::Integer(signed) => Wide::Float(signed as f64),
         other => other,
     }
@@ -60,7 +63,11 @@ impl<T: Value> Fold for Sum<'_, T> {
     type State = Sums;
 
     fn identity(&self) -> Sums {
-        Sums { integer: 0, parts: [-0.0; 2], count: 0 }
+        Sums {
+            integer: 0,
+            parts: [-0.0; 2],
+            count: 0,
+        }
     }
 
     fn piece(&self, lanes: bool, items: &[Item]) -> Sums {
@@ -72,15 +79,27 @@ impl<T: Value> Fold for Sum<'_, T> {
                 Wide::Integer(value) => value,
                 _ => 0,
             };
-            self.merge(state, Sums { integer, parts: self.0.parts(item), count: 1 })
+            self.merge(
+                state,
+                Sums {
+                    integer,
+                    parts: self.0.parts(item),
+                    count: 1,
+                },
+            )
         };
-        in_lanes(lanes, items, self.identity(), step, |left, right| self.merge(left, right))
+        in_lanes(lanes, items, self.identity(), step, |left, right| {
+            self.merge(left, right)
+        })
     }
 
     fn merge(&self, left: Sums, right: Sums) -> Sums {
         Sums {
             integer: left.integer.wrapping_add(right.integer),
-            parts: [left.parts[0] + right.parts[0], left.parts[1] + right.parts[1]],
+            parts: [
+                left.parts[0] + right.parts[0],
+                left.parts[1] + right.parts[1],
+            ],
             count: left.count + right.count,
         }
     }
@@ -102,9 +121,15 @@ impl<T: Value> Fold for Product<'_, T> {
 
     fn piece(&self, lanes: bool, items: &[Item]) -> Wide {
         let step = |state: Wide, item: Item| {
-            if self.0.takes_part(item) { self.merge(state, self.0.values[item.at].wide()) } else { state }
+            if self.0.takes_part(item) {
+                self.merge(state, self.0.values[item.at].wide())
+            } else {
+                state
+            }
         };
-        in_lanes(lanes, items, self.identity(), step, |left, right| self.merge(left, right))
+        in_lanes(lanes, items, self.identity(), step, |left, right| {
+            self.merge(left, right)
+        })
     }
 
     fn merge(&self, left: Wide, right: Wide) -> Wide {
@@ -131,7 +156,11 @@ impl<T: Value> Fold for Variance<'_, T> {
     type State = Moments;
 
     fn identity(&self) -> Moments {
-        Moments { n: 0.0, mean: [0.0; 2], m2: 0.0 }
+        Moments {
+            n: 0.0,
+            mean: [0.0; 2],
+            m2: 0.0,
+        }
     }
 
     fn piece(&self, lanes: bool, items: &[Item]) -> Moments {
@@ -164,12 +193,19 @@ impl<T: Value> Fold for Variance<'_, T> {
         let n = left.n + right.n;
         let delta = [right.mean[0] - left.mean[0], right.mean[1] - left.mean[1]];
         let part = right.n / n;
-        let mean = [left.mean[0] + delta[0] * part, left.mean[1] + delta[1] * part];
+        let mean = [
+            left.mean[0] + delta[0] * part,
+            left.mean[1] + delta[1] * part,
+        ];
         let square = match T::default().wide() {
             Wide::Complex(_) => delta[0] * delta[0] + delta[1] * delta[1],
             _ => delta[0] * delta[0],
         };
-        Moments { n, mean, m2: left.m2 + right.m2 + square * (left.n * right.n / n) }
+        Moments {
+            n,
+            mean,
+            m2: left.m2 + right.m2 + square * (left.n * right.n / n),
+        }
     }
 }
 
@@ -229,10 +265,18 @@ impl Fold for All {
 }
 
 /// The first of the best elements; NaN is better than anything.
-pub fn best<T: Value>(elements: &Elements<'_, T>, items: &[Item], wanted: std::cmp::Ordering) -> Option<Item> {
+pub fn best<T: Value>(
+    elements: &Elements<'_, T>,
+    items: &[Item],
+    wanted: std::cmp::Ordering,
+) -> Option<Item> {
     let mut best: Option<Item> = None;
     // Numbers, not pieces, decide which one is the first.
-    let mut items: Vec<Item> = items.iter().copied().filter(|item| elements.takes_part(*item)).collect();
+    let mut items: Vec<Item> = items
+        .iter()
+        .copied()
+        .filter(|item| elements.takes_part(*item))
+        .collect();
     items.sort_by_key(|item| item.number);
     for item in items {
         let value = elements.values[item.at];
@@ -260,7 +304,9 @@ impl Trace {
     }
 
     pub fn merged(left: u64, right: u64) -> u64 {
-        left.wrapping_mul(0xD134_2543_DE82_EF95).wrapping_add(right.rotate_left(31)) ^ 0x5555
+        left.wrapping_mul(0xD134_2543_DE82_EF95)
+            .wrapping_add(right.rotate_left(31))
+            ^ 0x5555
     }
 }
 
@@ -293,7 +339,9 @@ impl Fold for TraceOf<'_> {
     }
 
     fn piece(&self, _: bool, items: &[Item]) -> u64 {
-        items.iter().fold(1, |state, item| Trace::stepped(state, self.0[item.at]))
+        items
+            .iter()
+            .fold(1, |state, item| Trace::stepped(state, self.0[item.at]))
     }
 
     fn merge(&self, left: u64, right: u64) -> u64 {

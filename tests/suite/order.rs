@@ -78,7 +78,12 @@ impl Order {
                 line_axes += 1;
             }
         }
-        Order { shape, axes: axes.to_vec(), cells, line_axes }
+        Order {
+            shape,
+            axes: axes.to_vec(),
+            cells,
+            line_axes,
+        }
     }
 
     /// The state of the output whose reduced indices are 0 in the array at `base`.
@@ -151,9 +156,15 @@ impl Order {
         let mut start = leaf.start;
         while start < leaf.end {
             // A run ends with its line.
-            let line_end = if self.line_axes > 0 { (start / line + 1) * line } else { usize::MAX };
+            let line_end = if self.line_axes > 0 {
+                (start / line + 1) * line
+            } else {
+                usize::MAX
+            };
             let end = (start + most).min(line_end).min(leaf.end);
-            let items: Vec<Item> = (start..end).map(|place| self.item(base, cell, place)).collect();
+            let items: Vec<Item> = (start..end)
+                .map(|place| self.item(base, cell, place))
+                .collect();
             states.push(fold.piece(self.line_axes > 0, &items));
             start = end;
         }
@@ -162,7 +173,10 @@ impl Order {
 
     /// The element at a C-order place of a cell.
     fn item(&self, base: usize, cell: &[Range<usize>], mut place: usize) -> Item {
-        let mut item = Item { at: base, number: 0 };
+        let mut item = Item {
+            at: base,
+            number: 0,
+        };
         let mut below = 1;
         for (rank, &axis) in self.axes.iter().enumerate().rev() {
             let index = cell[rank].start + place % cell[rank].len();
@@ -202,7 +216,9 @@ pub fn in_lanes<S: Copy>(
     merge: impl Fn(S, S) -> S,
 ) -> S {
     if !lanes {
-        return items.iter().fold(identity, |state, &item| step(state, item));
+        return items
+            .iter()
+            .fold(identity, |state, &item| step(state, item));
     }
     let mut states = [identity; 16];
     for (i, &item) in items.iter().enumerate() {

@@ -19,7 +19,10 @@ pub struct Over {
 
 impl Over {
     pub fn axes(axes: &[usize]) -> Over {
-        Over { axes: axes.to_vec(), ..Over::default() }
+        Over {
+            axes: axes.to_vec(),
+            ..Over::default()
+        }
     }
 
     pub fn keep(self) -> Over {
@@ -27,16 +30,26 @@ impl Over {
     }
 
     pub fn skip_nan(self) -> Over {
-        Over { skip_nan: true, ..self }
+        Over {
+            skip_nan: true,
+            ..self
+        }
     }
 
     pub fn filter(self, mask: &Twin<bool>) -> Over {
-        Over { mask: Some(mask.clone()), ..self }
+        Over {
+            mask: Some(mask.clone()),
+            ..self
+        }
     }
 
     fn lazy(&self) -> Axes {
         let axes: Vec<usize> = self.axes.clone();
-        if self.keep { keep(axes) } else { axes.into_axes() }
+        if self.keep {
+            keep(axes)
+        } else {
+            axes.into_axes()
+        }
     }
 }
 
@@ -54,24 +67,46 @@ macro_rules! lazily {
 
 impl<T: Value> Twin<T> {
     /// The reference side: `each` gets the order, the elements and where an output's elements begin.
-    pub fn reduced<U: Copy>(&self, over: &Over, each: impl Fn(&Order, &Elements<'_, T>, usize) -> U) -> ArrayD<U> {
+    pub fn reduced<U: Copy>(
+        &self,
+        over: &Over,
+        each: impl Fn(&Order, &Elements<'_, T>, usize) -> U,
+    ) -> ArrayD<U> {
         let shape = self.shape();
         let order = Order::new(self.lazy.chunks(), &over.axes);
         let values: Vec<T> = self.value.iter().copied().collect();
-        let mask: Option<Vec<bool>> =
-            over.mask.as_ref().map(|mask| mask.broadcast_to(shape).value.iter().copied().collect());
-        let elements = Elements { values: &values, mask: mask.as_deref(), skip_nan: over.skip_nan };
-        let kept: Vec<usize> = (0..shape.len()).filter(|axis| !over.axes.contains(axis)).collect();
+        let mask: Option<Vec<bool>> = over
+            .mask
+            .as_ref()
+            .map(|mask| mask.broadcast_to(shape).value.iter().copied().collect());
+        let elements = Elements {
+            values: &values,
+            mask: mask.as_deref(),
+            skip_nan: over.skip_nan,
+        };
+        let kept: Vec<usize> = (0..shape.len())
+            .filter(|axis| !over.axes.contains(axis))
+            .collect();
         let kept_shape: Vec<usize> = kept.iter().map(|&axis| shape[axis]).collect();
         let result = from_index(&kept_shape, |index| {
             let stride = |axis: usize| shape[axis + 1..].iter().product::<usize>();
-            let base = kept.iter().zip(index).map(|(&axis, &i)| i * stride(axis)).sum();
+            let base = kept
+                .iter()
+                .zip(index)
+                .map(|(&axis, &i)| i * stride(axis))
+                .sum();
             each(&order, &elements, base)
         });
         if !over.keep {
             return result;
         }
-        let long = |axis: usize| if over.axes.contains(&axis) { 1 } else { shape[axis] };
+        let long = |axis: usize| {
+            if over.axes.contains(&axis) {
+                1
+            } else {
+                shape[axis]
+            }
+        };
         let shape: Vec<usize> = (0..shape.len()).map(long).collect();
         result.into_shape_with_order(IxDyn(&shape)).unwrap()
     }
@@ -83,22 +118,39 @@ impl<T: Value> Twin<T> {
         let value = self.reduced(over, |order, elements, base| {
             let sums = order.fold(&Sum(elements), base);
             // The sum of nothing is +0, and so is a sum of −0 after a selection.
-            let zero = |sum: f64| if sums.count == 0 || elements.selects() { sum + 0.0 } else { sum };
+            let zero = |sum: f64| {
+                if sums.count == 0 || elements.selects() {
+                    sum + 0.0
+                } else {
+                    sum
+                }
+            };
             SumOf::<T>::narrow(match T::default().wide() {
                 Wide::Integer(_) => Wide::Integer(sums.integer),
                 Wide::Float(_) => Wide::Float(zero(sums.parts[0])),
-                Wide::Complex(_) => Wide::Complex(flagstone::Complex::new(zero(sums.parts[0]), zero(sums.parts[1]))),
+                Wide::Complex(_) => Wide::Complex(flagstone::Complex::new(
+                    zero(sums.parts[0]),
+                    zero(sums.parts[1]),
+                )),
             })
         });
-        Twin { lazy: lazily!(self, over, sum, nansum), value }
+        Twin {
+            lazy: lazily!(self, over, sum, nansum),
+            value,
+        }
     }
 
     pub fn prod(&self, over: &Over) -> Twin<SumOf<T>>
     where
         SumOf<T>: Value,
     {
-        let value = self.reduced(over, |order, elements, base| SumOf::<T>::narrow(order.fold(&Product(elements), base)));
-        Twin { lazy: lazily!(self, over, prod, nanprod), value }
+        let value = self.reduced(over, |order, elements, base| {
+            SumOf::<T>::narrow(order.fold(&Product(elements), base))
+        });
+        Twin {
+            lazy: lazily!(self, over, prod, nanprod),
+            value,
+        }
     }
 
     pub fn mean(&self, over: &Over) -> Twin<MeanOf<T>>
@@ -113,7 +165,10 @@ impl<T: Value> Twin<T> {
                 _ => Wide::Float(re),
             })
         });
-        Twin { lazy: lazily!(self, over, mean, nanmean), value }
+        Twin {
+            lazy: lazily!(self, over, mean, nanmean),
+            value,
+        }
     }
 
     fn variances(&self, over: &Over, ddof: f64, root: bool) -> ArrayD<SpreadOf<T>>
@@ -123,7 +178,11 @@ impl<T: Value> Twin<T> {
         self.reduced(over, |order, elements, base| {
             let moments = order.fold(&Variance(elements), base);
             let left = moments.n - ddof;
-            let variance = if moments.n == 0.0 { f64::NAN } else { moments.m2 / if left > 0.0 { left } else { 0.0 } };
+            let variance = if moments.n == 0.0 {
+                f64::NAN
+            } else {
+                moments.m2 / if left > 0.0 { left } else { 0.0 }
+            };
             SpreadOf::<T>::narrow(Wide::Float(if root { variance.sqrt() } else { variance }))
         })
     }
@@ -132,14 +191,20 @@ impl<T: Value> Twin<T> {
     where
         SpreadOf<T>: Value,
     {
-        Twin { lazy: lazily!(self, over, var, nanvar), value: self.variances(over, 0.0, false) }
+        Twin {
+            lazy: lazily!(self, over, var, nanvar),
+            value: self.variances(over, 0.0, false),
+        }
     }
 
     pub fn std(&self, over: &Over) -> Twin<SpreadOf<T>>
     where
         SpreadOf<T>: Value,
     {
-        Twin { lazy: lazily!(self, over, std, nanstd), value: self.variances(over, 0.0, true) }
+        Twin {
+            lazy: lazily!(self, over, std, nanstd),
+            value: self.variances(over, 0.0, true),
+        }
     }
 
     /// The variance of a sample; no selection.
@@ -147,7 +212,10 @@ impl<T: Value> Twin<T> {
     where
         SpreadOf<T>: Value,
     {
-        Twin { lazy: self.lazy.var_ddof(over.lazy(), ddof), value: self.variances(over, ddof, false) }
+        Twin {
+            lazy: self.lazy.var_ddof(over.lazy(), ddof),
+            value: self.variances(over, ddof, false),
+        }
     }
 
     pub fn norm(&self, over: &Over) -> Twin<SpreadOf<T>>
@@ -155,10 +223,19 @@ impl<T: Value> Twin<T> {
         SpreadOf<T>: Value,
     {
         let value = self.reduced(over, |order, elements, base| {
-            let squares = order.fold(&Magnitudes { elements, squares: true }, base);
+            let squares = order.fold(
+                &Magnitudes {
+                    elements,
+                    squares: true,
+                },
+                base,
+            );
             SpreadOf::<T>::narrow(Wide::Float(squares.abs().sqrt()))
         });
-        Twin { lazy: lazily!(self, over, norm, nannorm), value }
+        Twin {
+            lazy: lazily!(self, over, norm, nannorm),
+            value,
+        }
     }
 
     pub fn norm_one(&self, over: &Over) -> Twin<SpreadOf<T>>
@@ -166,10 +243,19 @@ impl<T: Value> Twin<T> {
         SpreadOf<T>: Value,
     {
         let value = self.reduced(over, |order, elements, base| {
-            let sum = order.fold(&Magnitudes { elements, squares: false }, base);
+            let sum = order.fold(
+                &Magnitudes {
+                    elements,
+                    squares: false,
+                },
+                base,
+            );
             SpreadOf::<T>::narrow(Wide::Float(sum.abs()))
         });
-        Twin { lazy: lazily!(self, over, norm_one, nannorm_one), value }
+        Twin {
+            lazy: lazily!(self, over, norm_one, nannorm_one),
+            value,
+        }
     }
 
     fn items(order: &Order, base: usize) -> Vec<Item> {
@@ -178,24 +264,38 @@ impl<T: Value> Twin<T> {
 
     pub fn any(&self, over: &Over) -> Twin<bool> {
         let value = self.reduced(over, |order, elements, base| {
-            Self::items(order, base).iter().any(|&item| elements.takes_part(item) && elements.values[item.at].is_true())
+            Self::items(order, base)
+                .iter()
+                .any(|&item| elements.takes_part(item) && elements.values[item.at].is_true())
         });
-        Twin { lazy: lazily!(self, over, any, nanany), value }
+        Twin {
+            lazy: lazily!(self, over, any, nanany),
+            value,
+        }
     }
 
     pub fn all(&self, over: &Over) -> Twin<bool> {
         let value = self.reduced(over, |order, elements, base| {
-            Self::items(order, base).iter().all(|&item| !elements.takes_part(item) || elements.values[item.at].is_true())
+            Self::items(order, base)
+                .iter()
+                .all(|&item| !elements.takes_part(item) || elements.values[item.at].is_true())
         });
-        Twin { lazy: lazily!(self, over, all, nanall), value }
+        Twin {
+            lazy: lazily!(self, over, all, nanall),
+            value,
+        }
     }
 
     pub fn count_nonzero(&self, over: &Over) -> Twin<i64> {
         let value = self.reduced(over, |order, elements, base| {
-            let counts = |item: &&Item| elements.takes_part(**item) && elements.values[item.at].is_true();
+            let counts =
+                |item: &&Item| elements.takes_part(**item) && elements.values[item.at].is_true();
             Self::items(order, base).iter().filter(counts).count() as i64
         });
-        Twin { lazy: lazily!(self, over, count_nonzero, nancount_nonzero), value }
+        Twin {
+            lazy: lazily!(self, over, count_nonzero, nancount_nonzero),
+            value,
+        }
     }
 }
 
@@ -247,7 +347,9 @@ fn has_sign<T: Value>(value: T) -> bool {
 impl Twin<f64> {
     /// A reducer in whose result every step and merge shows.
     pub fn trace(&self, over: &Over) -> Twin<u64> {
-        let value = self.reduced(over, |order, elements, base| order.fold(&TraceOf(elements.values), base));
+        let value = self.reduced(over, |order, elements, base| {
+            order.fold(&TraceOf(elements.values), base)
+        });
         let lazy: Array<u64> = self.lazy.reduce(Trace, over.lazy());
         Twin { lazy, value }
     }

@@ -35,7 +35,10 @@ pub fn broadcast(shapes: &[&[usize]]) -> Vec<usize> {
     let mut result = vec![1; ndim];
     for shape in shapes {
         for (target, &len) in result[ndim - shape.len()..].iter_mut().zip(*shape) {
-            assert!(*target == 1 || len == 1 || *target == len, "{shapes:?} do not broadcast");
+            assert!(
+                *target == 1 || len == 1 || *target == len,
+                "{shapes:?} do not broadcast"
+            );
             if *target == 1 {
                 *target = len;
             }
@@ -47,14 +50,22 @@ pub fn broadcast(shapes: &[&[usize]]) -> Vec<usize> {
 /// The element of an array that broadcasting puts at an index.
 pub fn stretched<T: Copy>(array: &ArrayD<T>, index: &[usize]) -> T {
     let skip = index.len() - array.ndim();
-    let at: Vec<usize> = array.shape().iter().zip(&index[skip..]).map(|(&len, &i)| if len == 1 { 0 } else { i }).collect();
+    let at: Vec<usize> = array
+        .shape()
+        .iter()
+        .zip(&index[skip..])
+        .map(|(&len, &i)| if len == 1 { 0 } else { i })
+        .collect();
     array[IxDyn(&at)]
 }
 
 impl<T: Value> Twin<T> {
     /// An array in memory.
     pub fn memory(value: ArrayD<T>, chunks: impl IntoChunks) -> Twin<T> {
-        Twin { lazy: Array::from_ndarray(value.clone(), chunks), value }
+        Twin {
+            lazy: Array::from_ndarray(value.clone(), chunks),
+            value,
+        }
     }
 
     /// An array in memory whose elements are a function of their index.
@@ -67,15 +78,25 @@ impl<T: Value> Twin<T> {
     }
 
     /// A function of elements.
-    pub fn map<U: Element>(&self, lazy: impl Fn(&Array<T>) -> Array<U>, each: impl Fn(T) -> U) -> Twin<U> {
-        Twin { lazy: lazy(&self.lazy), value: self.value.mapv(each) }
+    pub fn map<U: Element>(
+        &self,
+        lazy: impl Fn(&Array<T>) -> Array<U>,
+        each: impl Fn(T) -> U,
+    ) -> Twin<U> {
+        Twin {
+            lazy: lazy(&self.lazy),
+            value: self.value.mapv(each),
+        }
     }
 
     /// A function of elements whose bits only the kernels know, such as a sine: they must be those of a
     /// single kernel over the values in memory, whatever is fused around it.
     pub fn by_kernel<U: Element>(&self, op: impl Fn(&Array<T>) -> Array<U>) -> Twin<U> {
         let alone = Array::from_ndarray(self.value.clone(), ..);
-        Twin { lazy: op(&self.lazy), value: op(&alone).compute().unwrap() }
+        Twin {
+            lazy: op(&self.lazy),
+            value: op(&alone).compute().unwrap(),
+        }
     }
 
     /// A function of pairs of elements, which broadcast.
@@ -86,8 +107,16 @@ impl<T: Value> Twin<T> {
         each: impl Fn(T, U) -> V,
     ) -> Twin<V> {
         let shape = broadcast(&[self.shape(), other.shape()]);
-        let value = from_index(&shape, |index| each(stretched(&self.value, index), stretched(&other.value, index)));
-        Twin { lazy: lazy(&self.lazy, &other.lazy), value }
+        let value = from_index(&shape, |index| {
+            each(
+                stretched(&self.value, index),
+                stretched(&other.value, index),
+            )
+        });
+        Twin {
+            lazy: lazy(&self.lazy, &other.lazy),
+            value,
+        }
     }
 
     /// A view: which element of this array is at an index of the result.
@@ -98,16 +127,25 @@ impl<T: Value> Twin<T> {
         source: impl Fn(&[usize]) -> Vec<usize>,
     ) -> Twin<T> {
         let value = from_index(shape, |index| self.value[IxDyn(&source(index))]);
-        Twin { lazy: lazy(&self.lazy), value }
+        Twin {
+            lazy: lazy(&self.lazy),
+            value,
+        }
     }
 
     /// A slice, by ndarray itself.
     pub fn slice(&self, items: &[SliceInfoElem]) -> Twin<T> {
         let mut whole = items.to_vec();
-        let named = items.iter().filter(|item| !matches!(item, SliceInfoElem::NewAxis)).count();
+        let named = items
+            .iter()
+            .filter(|item| !matches!(item, SliceInfoElem::NewAxis))
+            .count();
         whole.extend((named..self.value.ndim()).map(|_| SliceInfoElem::from(..)));
         let info: SliceInfo<Vec<SliceInfoElem>, IxDyn, IxDyn> = SliceInfo::try_from(whole).unwrap();
-        Twin { lazy: self.lazy.slice(items), value: self.value.slice(info).to_owned() }
+        Twin {
+            lazy: self.lazy.slice(items),
+            value: self.value.slice(info).to_owned(),
+        }
     }
 
     pub fn permute(&self, order: &[usize]) -> Twin<T> {
@@ -127,7 +165,10 @@ impl<T: Value> Twin<T> {
 
     pub fn t(&self) -> Twin<T> {
         let order: Vec<usize> = (0..self.value.ndim()).rev().collect();
-        Twin { lazy: self.lazy.t(), value: self.permute(&order).value }
+        Twin {
+            lazy: self.lazy.t(),
+            value: self.permute(&order).value,
+        }
     }
 
     pub fn flip(&self, axes: &[usize]) -> Twin<T> {
@@ -136,8 +177,18 @@ impl<T: Value> Twin<T> {
             |x| x.flip(axes),
             &shape,
             |index| {
-                let flipped = |axis: usize, i: usize| if axes.contains(&axis) { shape[axis] - 1 - i } else { i };
-                index.iter().enumerate().map(|(axis, &i)| flipped(axis, i)).collect()
+                let flipped = |axis: usize, i: usize| {
+                    if axes.contains(&axis) {
+                        shape[axis] - 1 - i
+                    } else {
+                        i
+                    }
+                };
+                index
+                    .iter()
+                    .enumerate()
+                    .map(|(axis, &i)| flipped(axis, i))
+                    .collect()
             },
         )
     }
@@ -149,7 +200,8 @@ impl<T: Value> Twin<T> {
             &shape,
             |index| {
                 let mut source = index.to_vec();
-                source[axis] = (index[axis] as isize - shift).rem_euclid(shape[axis] as isize) as usize;
+                source[axis] =
+                    (index[axis] as isize - shift).rem_euclid(shape[axis] as isize) as usize;
                 source
             },
         )
@@ -157,7 +209,10 @@ impl<T: Value> Twin<T> {
 
     pub fn broadcast_to(&self, shape: &[usize]) -> Twin<T> {
         let value = from_index(shape, |index| stretched(&self.value, index));
-        Twin { lazy: self.lazy.broadcast_to(shape), value }
+        Twin {
+            lazy: self.lazy.broadcast_to(shape),
+            value,
+        }
     }
 
     pub fn expand_dims(&self, axis: usize) -> Twin<T> {
@@ -167,7 +222,12 @@ impl<T: Value> Twin<T> {
     }
 
     pub fn squeeze(&self) -> Twin<T> {
-        let shape: Vec<usize> = self.shape().iter().copied().filter(|&len| len != 1).collect();
+        let shape: Vec<usize> = self
+            .shape()
+            .iter()
+            .copied()
+            .filter(|&len| len != 1)
+            .collect();
         self.same_elements(self.lazy.squeeze(..), &shape)
     }
 
@@ -180,12 +240,18 @@ impl<T: Value> Twin<T> {
     }
 
     pub fn rechunk(&self, chunks: impl IntoChunks) -> Twin<T> {
-        Twin { lazy: self.lazy.rechunk(chunks), value: self.value.clone() }
+        Twin {
+            lazy: self.lazy.rechunk(chunks),
+            value: self.value.clone(),
+        }
     }
 
     fn same_elements(&self, lazy: Array<T>, shape: &[usize]) -> Twin<T> {
         let elements = self.value.iter().copied().collect();
-        Twin { lazy, value: ArrayD::from_shape_vec(IxDyn(shape), elements).unwrap() }
+        Twin {
+            lazy,
+            value: ArrayD::from_shape_vec(IxDyn(shape), elements).unwrap(),
+        }
     }
 
     pub fn take(&self, places: &[isize], axis: usize) -> Twin<T> {
@@ -207,14 +273,10 @@ impl<T: Value> Twin<T> {
     pub fn diagonal(&self) -> Twin<T> {
         let mut shape = self.shape()[2..].to_vec();
         shape.push(self.shape()[0].min(self.shape()[1]));
-        self.view(
-            Array::diagonal,
-            &shape,
-            |index| {
-                let (&last, rest) = index.split_last().unwrap();
-                [&[last, last], rest].concat()
-            },
-        )
+        self.view(Array::diagonal, &shape, |index| {
+            let (&last, rest) = index.split_last().unwrap();
+            [&[last, last], rest].concat()
+        })
     }
 
     pub fn concatenate(twins: &[Twin<T>], axis: usize) -> Twin<T> {
@@ -230,7 +292,10 @@ impl<T: Value> Twin<T> {
             }
             unreachable!("the lengths add up")
         });
-        Twin { lazy: flagstone::concatenate(twins.iter().map(|twin| &twin.lazy), axis), value }
+        Twin {
+            lazy: flagstone::concatenate(twins.iter().map(|twin| &twin.lazy), axis),
+            value,
+        }
     }
 
     pub fn stack(twins: &[Twin<T>], axis: usize) -> Twin<T> {
@@ -241,13 +306,20 @@ impl<T: Value> Twin<T> {
             let which = source.remove(axis);
             twins[which].value[IxDyn(&source)]
         });
-        Twin { lazy: flagstone::stack(twins.iter().map(|twin| &twin.lazy), axis), value }
+        Twin {
+            lazy: flagstone::stack(twins.iter().map(|twin| &twin.lazy), axis),
+            value,
+        }
     }
 
     pub fn pad(&self, widths: &[(usize, usize)], with: flagstone::Pad<T>) -> Twin<T> {
         use flagstone::Pad;
         let inner = self.shape();
-        let shape: Vec<usize> = inner.iter().zip(widths).map(|(&len, &(a, b))| a + len + b).collect();
+        let shape: Vec<usize> = inner
+            .iter()
+            .zip(widths)
+            .map(|(&len, &(a, b))| a + len + b)
+            .collect();
         let value = from_index(&shape, |index| {
             let mut source = Vec::new();
             for (axis, &i) in index.iter().enumerate() {
@@ -262,7 +334,11 @@ impl<T: Value> Twin<T> {
                     Pad::Reflect => {
                         let mut place = place;
                         while place < 0 || place >= len {
-                            place = if place < 0 { -place } else { 2 * (len - 1) - place };
+                            place = if place < 0 {
+                                -place
+                            } else {
+                                2 * (len - 1) - place
+                            };
                         }
                         place
                     }
@@ -271,7 +347,10 @@ impl<T: Value> Twin<T> {
             }
             self.value[IxDyn(&source)]
         });
-        Twin { lazy: self.lazy.pad(widths.iter().copied(), with), value }
+        Twin {
+            lazy: self.lazy.pad(widths.iter().copied(), with),
+            value,
+        }
     }
 
     /// An operation on each block of the chunk grid; `block` gets and returns whole ndarrays.
@@ -286,9 +365,14 @@ impl<T: Value> Twin<T> {
             let region = chunks.region(index);
             let part = |axis: usize| ndarray::Slice::from(region.range(axis));
             let view = self.value.slice_each_axis(|axis| part(axis.axis.index()));
-            value.slice_each_axis_mut(|axis| part(axis.axis.index())).assign(&block(view));
+            value
+                .slice_each_axis_mut(|axis| part(axis.axis.index()))
+                .assign(&block(view));
         });
-        Twin { lazy: lazy(&self.lazy), value }
+        Twin {
+            lazy: lazy(&self.lazy),
+            value,
+        }
     }
 }
 
