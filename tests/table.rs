@@ -309,7 +309,7 @@ fn clips() {
         for (&low, &high) in values.iter().zip(values.iter().skip(3)).take(20) {
             let wanted = x.maximum(low).minimum(high).compute().unwrap();
             same(&x.clip(low, high).compute().unwrap(), &wanted, &name);
-            let (lows, highs) = (Array::full([N], low, 10), array(&vec![high; N]));
+            let (lows, highs) = (Array::full([N], low, 10), array(&[high; N]));
             same(&x.clip(&lows, &highs).compute().unwrap(), &wanted, &name);
             same(&x.clip(low, &highs).compute().unwrap(), &wanted, &name);
             same(&plain().compute(&x.clip(&lows, high)).unwrap(), &wanted, &name);
