@@ -142,6 +142,7 @@ unsafe fn run(
             let on = (i % columns) as isize - (i / columns) as isize == *offset;
             cast(Scalar::Bool(on), dtype)
         }),
+        // SAFETY: as above; `level` is one that the machine has.
         Generate::Random { distribution, key } => unsafe {
             crate::kernel::random::fill(
                 distribution,
@@ -154,6 +155,7 @@ unsafe fn run(
                 level(),
             );
         },
+        // SAFETY: as above.
         Generate::Closure { function, .. } => unsafe { function.fill(start, step, n, out) },
     }
 }
