@@ -48,7 +48,8 @@ pub struct Report {
     pub held_peak_bytes: u64,
     /// Bytes read from memory and from sources.
     pub bytes_read: u64,
-    /// It ran inside a task of another computation, and was not counted.
+    /// It ran inside a task of another computation, for which the budget had no bytes left, and was not
+    /// counted.
     pub outside_promise: bool,
     /// Wall time, planning included.
     pub seconds: f64,

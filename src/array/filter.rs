@@ -92,6 +92,23 @@ macro_rules! methods {
             {
                 reduce(&self.array, Some(&self.mask), ReduceOp::new($kind), axes, Location::caller())
             }
+
+            #[doc = concat!("[`Array::", stringify!($nan), "`] of the selected elements.")]
+            ///
+            /// ```
+            #[doc = concat!("let x = flagstone::Array::<f64>::ones([3, 4], [2, 2]);")]
+            #[doc = concat!("let selected = x.filter(x.gt(0.0)).", stringify!($nan), "(0);")]
+            #[doc = concat!("assert_eq!(selected.compute()?, x.", stringify!($nan), "(0).compute()?);")]
+            /// # Ok::<(), flagstone::Error>(())
+            /// ```
+            #[track_caller]
+            pub fn $nan(&self, axes: impl IntoAxes) -> Array<$out>
+            where
+                T: $bound,
+            {
+                let op = ReduceOp { skip_nan: true, ..ReduceOp::new($kind) };
+                reduce(&self.array, Some(&self.mask), op, axes, Location::caller())
+            }
         )*}
     };
 }
