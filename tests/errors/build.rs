@@ -326,10 +326,8 @@ fn the_line_is_found_through_operators_and_closures() {
     assert_at(&through(&x).check().unwrap_err(), line!() - 1);
     let scalar = 1.0 / x.slice(s![9, 9]);
     assert_at(&scalar.check().unwrap_err(), line!() - 1);
-    let copied = Array::<f64>::zeros([2, 2], ..)
-        .rechunk(0)
-        .zeros_like()
-        .full_like(2.0);
+    let whole = Array::<f64>::zeros([2, 2], ..);
+    let copied = whole.rechunk(0).zeros_like().full_like(2.0);
     assert_at(&copied.check().unwrap_err(), line!() - 1);
     let power = x.slice(s![9, 9]).powi(3);
     assert_at(&power.check().unwrap_err(), line!() - 1);
