@@ -5,7 +5,7 @@ use crate::base::chunks::{AxisChunks, Chunks};
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::graph::stage::{Graph, Leaf, LeafSource, Output};
-use crate::op::tree::{LEAF, Mode, Split, Tree};
+use crate::op::tree::{LEAF, Mode, Split, Tree, WIDTH};
 use crate::plan::chunking;
 
 /// A task shorter than this (in elements of average cost) is not worth its bookkeeping.
@@ -23,6 +23,8 @@ const MAX_TASKS: usize = 1 << 20;
 const MERGE_BYTES: usize = 2 << 20;
 /// Columns of a partial reduction across rows: narrower ones read memory in short runs.
 const MIN_COLUMNS: usize = 1024;
+/// The columns of a tile of a reduction across rows.
+const TILE_COLUMNS: usize = WIDTH / 2;
 
 /// Cells that are consecutive in C order, of about `target` elements.
 pub fn bands(shape: &[usize], target: usize) -> Chunks {
@@ -158,7 +160,14 @@ pub fn reduce_grid(
         width = width.min(MIN_COLUMNS.max(target / rows.max(1) / 4).max(1));
         rows = rows.max(count / (MERGE_BYTES / (width * state_bytes).max(1)).max(1));
     }
-    (bands(kept.shape(), width), split(tree, rows))
+    // Whole tiles: the narrow remainder of a cell would be computed in short runs.
+    if width < columns && width > TILE_COLUMNS {
+        width -= width % TILE_COLUMNS;
+    }
+    (
+        chunking::consecutive(kept.shape(), width),
+        split(tree, rows),
+    )
 }
 
 /// The blocks of a leaf that another stage makes, seen from the reduction's input space.
