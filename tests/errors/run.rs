@@ -380,9 +380,14 @@ fn cancelled_during() {
         let (trigger, seen) = (cancel.clone(), calls.clone());
         let y = Array::<f64>::from_blocks([10_000_000], 5_000, move |region| {
             // Another thread cancels while this one is in the middle of its work.
-            if seen.fetch_add(1, Ordering::SeqCst) == 20 {
+            let number = seen.fetch_add(1, Ordering::SeqCst);
+            if number == 20 {
                 let trigger = trigger.clone();
                 std::thread::spawn(move || trigger.cancel()).join().unwrap();
+            }
+            // Calls that began meanwhile wait for it, however long the other thread takes to start.
+            while number > 20 && !trigger.is_cancelled() {
+                std::thread::yield_now();
             }
             ArrayD::ones(region.shape())
         });
