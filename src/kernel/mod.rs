@@ -5,6 +5,5 @@
 pub mod copy;
 pub mod elementwise;
 pub mod level;
-pub mod prefetch;
 pub mod random;
 pub mod reduce;

@@ -114,15 +114,11 @@ pub fn reduce_grid(
     if let Some(grid) = input_blocks(graph, tree, kept, leaves) {
         let kept_axes = tree.kept();
         let kept_grid = Chunks(kept_axes.iter().map(|&axis| grid.0[axis].clone()).collect());
-        let reduced: usize = tree
-            .axes()
-            .iter()
-            .map(|&axis| grid.0[axis].largest().max(1))
-            .product();
         let cells = kept_grid.largest_block().max(1);
-        let states = cells.saturating_mul(state_bytes).max(1);
-        let least = count / (MERGE_BYTES * 4 / states).max(2);
-        return (kept_grid, split(tree, reduced.max(least)));
+        return (
+            kept_grid,
+            split_by_blocks(tree, &grid, cells.saturating_mul(state_bytes)),
+        );
     }
     let total = columns.saturating_mul(count);
     let least = if opaque {
@@ -138,7 +134,10 @@ pub fn reduce_grid(
         return if count <= target {
             (bands(kept.shape(), target / count), Split::none())
         } else {
-            (bands(kept.shape(), 1), split(tree, target))
+            (
+                bands(kept.shape(), 1),
+                split(tree, target, state_bytes.max(1)),
+            )
         };
     }
     let cells = tree.cell_counts();
@@ -166,8 +165,30 @@ pub fn reduce_grid(
     }
     (
         chunking::consecutive(kept.shape(), width),
-        split(tree, rows),
+        split(tree, rows, 0),
     )
+}
+
+/// Parts that need about one block of an operand that is read in the blocks of `grid`, or more where
+/// the states, `state_bytes` for all outputs of a task, would be too many.
+fn split_by_blocks(tree: &Tree, grid: &Chunks, state_bytes: usize) -> Split {
+    let block = |axes: &[usize]| -> usize {
+        let sizes = axes.iter().map(|&axis| grid.0[axis].largest().max(1));
+        sizes.product()
+    };
+    let outer = tree.outer_axes();
+    let least = (MERGE_BYTES * 4 / state_bytes.max(1)).max(2);
+    let runs = tree.runs();
+    let line = block(&tree.axes()[outer.len()..]).max(1);
+    let rows = (tree.count() / runs.len().max(1)).max(1);
+    // Parts along the line, and across rows.
+    let across = rows.div_ceil(block(outer)).clamp(1, least);
+    let along = runs.len().div_ceil(line).clamp(1, least.div_ceil(across));
+    let mut split = split_rows(tree, rows.div_ceil(across));
+    if along > 1 {
+        split.runs = floor_power(runs.count() / along);
+    }
+    split
 }
 
 /// The blocks of a leaf that another stage makes, seen from the reduction's input space.
@@ -179,34 +200,62 @@ fn input_blocks(graph: &Graph, tree: &Tree, kept: &Region, leaves: &[&Leaf]) -> 
     leaves.iter().find_map(|leaf| adopted(graph, leaf, &domain))
 }
 
-/// Parts of at most about `most` reduced elements: ranges of the first digit whose positions are
-/// small enough.
-fn split(tree: &Tree, most: usize) -> Split {
-    if tree.count() <= most || tree.axes().is_empty() {
+/// Parts of at most about `most` reduced elements, of whole lines as long as there are rows enough; fewer
+/// where the states of all parts, `state_bytes` for each run, would be too many.
+fn split(tree: &Tree, most: usize, state_bytes: usize) -> Split {
+    let runs = tree.runs();
+    let (line, count) = (runs.len().max(1), tree.count());
+    if count <= most || tree.axes().is_empty() {
+        return Split::none();
+    }
+    let rows = (count / line).max(1);
+    let wanted = count.div_ceil(most);
+    let states = runs.count().saturating_mul(state_bytes);
+    let across = wanted.min((MERGE_BYTES / states.max(1)).max(1)).min(rows);
+    let mut split = split_rows(tree, rows.div_ceil(across));
+    let parts = split.parts_of_rows(tree).max(1);
+    if parts * 2 <= wanted && runs.count() > 1 {
+        split.runs = floor_power((runs.count() * parts / wanted).max(1));
+    }
+    split
+}
+
+/// Parts of at most about `most` rows: ranges of the first digit whose positions are small enough.
+fn split_rows(tree: &Tree, most: usize) -> Split {
+    let rows: usize = tree
+        .outer_axes()
+        .iter()
+        .map(|&axis| tree.shape()[axis])
+        .product();
+    if rows <= most || tree.outer_axes().is_empty() {
         return Split::none();
     }
     let cells = tree.cell_counts();
-    let mut unit = tree.count();
+    let mut unit = rows;
     for (digit, &count) in cells.iter().enumerate() {
         unit = unit.div_ceil(count.max(1));
         if unit <= most {
             return Split {
                 digit,
                 span: floor_power(most / unit.max(1)),
+                ..Split::none()
             };
         }
     }
-    let leaf = unit.clamp(1, LEAF);
+    let first = tree.cell(&vec![0; cells.len()]);
+    let leaf = first.size().div_ceil(first.leaves()).max(1);
     if unit <= leaf {
         // A cell is a single leaf: nothing smaller can be a part.
         return Split {
             digit: cells.len() - 1,
             span: 1,
+            ..Split::none()
         };
     }
     Split {
         digit: cells.len(),
         span: floor_power((most / leaf).max(1)),
+        ..Split::none()
     }
 }
 

@@ -11,7 +11,7 @@ use crate::base::dtype::DType;
 use crate::base::region::Region;
 use crate::graph::stage::{FoldUse, Job, Leaf, Output, Place, ReduceJob, Stage};
 use crate::op::fold::Fold;
-use crate::op::tree::{LEAF, PIECE_BYTES, ROWS, RUN, Tree, WIDTH};
+use crate::op::tree::{BATCH, BATCH_STATES, LEAF, Mode, ROWS, Tree, WIDTH};
 use crate::plan::node::{NodeKind, Reduce, Reduction};
 
 impl Build<'_> {
@@ -66,18 +66,13 @@ impl Build<'_> {
         let outputs = self.reduce_outputs(tree, group, &kept, &grid);
         let cell = grid.largest_block();
         let levels = levels(tree);
-        // A piece that is folded twice is put together first; else a tile may have to be.
-        let two_pass = folds
-            .iter()
-            .any(|usage| self.env.folds[usage.fold].two_pass());
-        let buffer = if two_pass {
-            PIECE_BYTES
-        } else {
-            fused.program.tile() * fused.program.widest()
-        };
+        // Scalars are spread over a tile, and uneven runs are put together.
+        let buffer = fused.program.tile() * fused.program.widest();
         let scratch = fused.program.scratch()
             + buffer * fused.program.outputs.len()
-            + levels * cell.min(WIDTH) * state_bytes;
+            + levels * side_by_side(tree, cell) * state_bytes;
+        let most_states = parts.iter().map(|part| part.states(tree)).max();
+        let most_states = cell * most_states.unwrap_or(1);
         let elements = cell as f64 * (tree.count() as f64 / parts.len() as f64);
         let cost = TASK_COST + fused_cost(&fused, self) * elements;
         let name = self.names(group);
@@ -112,7 +107,7 @@ impl Build<'_> {
             name: format!("{name}: parts"),
             job,
             outputs: held.collect(),
-            output_bytes: (cell * state_bytes) as u64,
+            output_bytes: (most_states * state_bytes) as u64,
             scratch_bytes: scratch as u64,
             cost,
         });
@@ -121,7 +116,7 @@ impl Build<'_> {
             job: Job::Merge { of: parts },
             outputs,
             output_bytes,
-            scratch_bytes: (levels * cell * state_bytes) as u64,
+            scratch_bytes: (levels * most_states * state_bytes) as u64,
             cost: TASK_COST + cell as f64,
         };
         self.push_for(group, merge);
@@ -180,10 +175,22 @@ impl Build<'_> {
     }
 }
 
+/// The states that a task has side by side.
+fn side_by_side(tree: &Tree, cell: usize) -> usize {
+    match tree.mode() {
+        Mode::Rows => cell.min(WIDTH) * tree.lanes(),
+        Mode::Lines { .. } => {
+            let states = cell.saturating_mul(tree.runs().count()).min(WIDTH);
+            states.max(BATCH_STATES * BATCH)
+        }
+    }
+}
+
 /// The states that wait at once for their neighbours: on each level of the tree as many as its count has
 /// bits, and one that is being folded.
 fn levels(tree: &Tree) -> usize {
-    let pieces = tree.count().min(LEAF).div_ceil(ROWS.min(RUN)).max(1);
-    let digits = tree.cell_counts().into_iter().chain([pieces, pieces]);
+    let pieces = LEAF / ROWS;
+    let counts = tree.cell_counts().into_iter();
+    let digits = counts.chain([pieces, pieces, tree.runs().count()]);
     digits.map(|count| count.max(1).ilog2() as usize + 2).sum()
 }

@@ -5,19 +5,57 @@ use std::any::Any;
 use crate::base::dtype::DType;
 use crate::error::Result;
 
-/// States of a reduction, one per output element: a `Vec` of the reducer's own type.
+/// States of a reduction, one per output element and run: a `Vec` of the reducer's own type.
 pub type States = Box<dyn Any + Send>;
+
+/// Rows of values, and perhaps a mask of the same form. Strides are in elements.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    pub values: *const u8,
+    pub stride: isize,
+    /// One `bool` per value; null if all take part.
+    pub mask: *const u8,
+    pub mask_stride: isize,
+    pub rows: usize,
+    /// The values of a row, which lie side by side.
+    pub width: usize,
+}
+
+impl Rows {
+    /// Rows without values.
+    pub fn none(rows: usize) -> Rows {
+        Rows {
+            values: std::ptr::without_provenance(64),
+            stride: 0,
+            mask: std::ptr::null(),
+            mask_stride: 0,
+            rows,
+            width: 0,
+        }
+    }
+}
+
+/// The numbers of values among the reduced elements: value `c` of row `r` has the number
+/// `first + r · step + c / lane`.
+#[derive(Clone, Copy, Debug)]
+pub struct Numbers {
+    pub first: i64,
+    pub step: i64,
+    pub lane: usize,
+}
 
 /// One reducer over one dtype.
 ///
-/// A piece is folded from the identity: in *lines* as one run of values side by side, across *rows*
+/// A piece is folded from the identity: in *lines* as runs of values side by side, across *rows*
 /// column by column. Whoever drives it merges the pieces in the order of the tree.
 pub trait Fold: Send + Sync {
     /// Bytes of one state.
     fn state_bytes(&self) -> usize;
 
-    /// Whether `rows` must be given a whole piece at once, because it passes over it twice.
-    fn two_pass(&self) -> bool;
+    /// Whether the rows of a piece have to come one after the other, and must not be dealt out to lanes.
+    fn is_sequential(&self) -> bool {
+        false
+    }
 
     /// `n` identities.
     fn states(&self, n: usize) -> States;
@@ -25,43 +63,40 @@ pub trait Fold: Send + Sync {
     /// The first `n` states back to the identity.
     fn reset(&self, states: &mut States, n: usize);
 
-    /// Folds one run of `n` values into `states[at]`, which it overwrites. `first` is the number of
-    /// the first value among the reduced elements.
+    /// Folds runs: of every row the values up to the first of `ends`, from there to the second, and so
+    /// on. Run `i` of row `r` overwrites the state `at + r · stride + i`. The first value of a row has
+    /// the number `first` among the reduced elements.
     ///
     /// # Safety
-    /// `values` must hold `n` elements of the reducer's type; `mask`, if not null, `n` bools.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn run(
+    /// The rows must hold elements of the reducer's type, as many as the last end.
+    unsafe fn runs(
         &self,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
+        rows: &Rows,
+        ends: &[usize],
         first: i64,
         states: &mut States,
         at: usize,
+        stride: usize,
     );
 
-    /// Folds `rows` rows of `width` values each into the first `width` states, going on from what is
-    /// there. Strides are in elements; row `r` has the number `first + r·step`.
+    /// Folds rows into the states from `at` on, one per column, going on from what is there.
     ///
     /// # Safety
-    /// All rows must hold `width` elements of the reducer's type; of the mask, if not null, bools.
-    #[allow(clippy::too_many_arguments)]
-    unsafe fn rows(
-        &self,
-        values: *const u8,
-        row_stride: isize,
-        mask: *const u8,
-        mask_stride: isize,
-        rows: usize,
-        width: usize,
-        first: i64,
-        step: i64,
-        states: &mut States,
-    );
+    /// The rows must hold elements of the reducer's type.
+    unsafe fn rows(&self, rows: &Rows, numbers: Numbers, states: &mut States, at: usize);
 
-    /// `left[left_at + i] = left[left_at + i] ⊕ right[right_at + i]` for `n` states.
-    fn merge(&self, left: &mut States, left_at: usize, right: &States, right_at: usize, n: usize);
+    /// Ends a piece of rows: the first `n` states can be merged from now on.
+    fn seal(&self, _states: &mut States, _n: usize) {}
+
+    /// `left[i] = left[i] ⊕ right[i]` for the first `n` states; `right` is used up.
+    fn merge(&self, left: &mut States, right: &mut States, n: usize);
+
+    /// `states[i] = states[i] ⊕ states[n + i]` for the first `n` states.
+    fn merge_halves(&self, states: &mut States, n: usize);
+
+    /// Merges each of `groups` groups of `n` neighbouring states in a binary tree aligned at powers of
+    /// two. The results are the first states.
+    fn merge_groups(&self, states: &mut States, groups: usize, n: usize);
 
     /// Copies `n` states.
     fn copy(&self, from: &States, from_at: usize, to: &mut States, to_at: usize, n: usize);

@@ -1,35 +1,51 @@
 //! The order in which a reduction adds up: a pure function of shape, chunk grid and reduced axes.
 //!
-//! A reduction's *cells* are the chunks along the reduced axes, neighbours grouped while they are
-//! small. A cell is cut into *leaves* of at most [`LEAF`] elements, and a leaf is folded in *pieces*.
-//! Pieces merge within the leaf, leaves within the cell, cells axis by axis, last axis first; every
-//! time in a binary tree aligned at powers of two. Whoever computes any part of it (a thread, a
-//! task, a tile) computes complete subtrees, so that nothing but shape and chunks can change a bit.
+//! Where the last axis is reduced, the trailing reduced axes make a *line*, which is cut into *runs*
+//! of at most [`RUN`] elements, from the start of every chunk. A run is folded by itself, in 16 lanes.
+//! Each column of runs is then reduced across the *rows*, that is along the other reduced axes, and in
+//! the end the columns are merged along the line. Where the last axis stays, every output is such a
+//! column, of single elements.
+//!
+//! Along the other reduced axes the *cells* are the chunks, neighbours grouped while they are small. A
+//! cell is cut into *leaves* of some rows, and a leaf into *pieces*: single rows of runs, or
+//! [`ROWS`] rows of elements. Pieces merge within the leaf, leaves within the cell, cells axis by axis,
+//! last axis first; every time in a binary tree aligned at powers of two. Whoever computes any part of
+//! it (a thread, a task, a tile) computes complete subtrees, so that nothing but shape and chunks can
+//! change a bit.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::chunks::{AxisChunks, Chunks, unravel};
+use crate::op::reducer::LANES;
 
 /// Neighbouring chunks are grouped into a cell until it has so many elements.
 const CELL: usize = 1 << 14;
-/// A leaf has at most so many reduced elements.
+/// A run: elements that lie side by side along the last axis.
+pub const RUN: usize = 256;
+/// A leaf across rows of runs has at most so many elements of each column of runs.
+const RUN_LEAF: usize = 1 << 15;
+/// A leaf across rows of elements has at most so many rows.
 pub const LEAF: usize = 1 << 16;
-/// A piece of a line: elements that lie side by side along the last axis.
-pub const RUN: usize = 2048;
-/// A piece across rows: so many rows, each column folded in turn.
+/// A piece across rows of elements: so many rows, each column folded in turn.
 pub const ROWS: usize = 128;
+/// Rows of fewer kept elements side by side are narrow: they are dealt out to [`LANES`] lanes.
+const NARROW: usize = 16;
+/// So many runs of a line, a power of two, are reduced across rows side by side.
+pub const STRIP: usize = 1024;
+/// So many rows of runs are folded and merged before the others hear of them, a power of two, ...
+pub const BATCH: usize = 8;
+/// ... as long as a row has no more states than this: others make enough work by themselves.
+pub const BATCH_STATES: usize = 128;
 /// Outputs that a task folds side by side.
 pub const WIDTH: usize = 2048;
-/// The buffer of a piece that must be whole before it is folded.
-pub const PIECE_BYTES: usize = 128 << 10;
 
-/// How the elements of a leaf are folded.
+/// What lies side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mode {
-    /// The last axis is reduced: pieces are runs of at most [`RUN`] elements. `from` is the first of
-    /// the trailing reduced axes that form one line.
+    /// The last axis is reduced: runs of a line. `from` is the first of the axes of the line.
     Lines { from: usize },
-    /// The last axis is kept: pieces are blocks of at most [`ROWS`] rows.
+    /// The last axis is kept: one column for each output.
     Rows,
 }
 
@@ -39,32 +55,41 @@ pub struct Tree {
     shape: Vec<usize>,
     /// Ascending.
     axes: Vec<usize>,
-    /// For each reduced axis, its partition into cells.
+    /// For each reduced axis that is no part of the line, its partition into cells.
     cells: Vec<AxisChunks>,
+    runs: Runs,
     mode: Mode,
+    lanes: usize,
 }
 
 impl Tree {
     pub fn new(chunks: &Chunks, axes: &[usize]) -> Tree {
         let shape = chunks.shape();
-        let cells = group(chunks, axes);
         let ndim = shape.len();
-        let mode = if ndim > 0 && axes.last() == Some(&(ndim - 1)) {
+        let lines = ndim > 0 && axes.last() == Some(&(ndim - 1));
+        let mut cells = group(chunks, axes, lines);
+        let mut runs = Runs::one();
+        let mut mode = Mode::Rows;
+        if lines {
             // Trailing reduced axes form one line as long as a cell spans the inner ones whole.
-            let mut from = ndim - 1;
-            let mut rank = axes.len() - 1;
+            let (mut from, mut rank) = (ndim - 1, axes.len() - 1);
             while rank > 0 && axes[rank - 1] + 1 == from && cells[rank].count() == 1 {
                 from -= 1;
                 rank -= 1;
             }
-            Mode::Lines { from }
-        } else {
-            Mode::Rows
-        };
+            let inner = shape[from + 1..].iter().product();
+            runs = Runs::new(&cells[rank], inner);
+            cells.truncate(rank);
+            mode = Mode::Lines { from };
+        }
+        let last_reduced = axes.last().map_or(0, |&axis| axis + 1);
+        let kept: usize = shape[last_reduced..].iter().product();
         Tree {
+            lanes: if lines || kept >= NARROW { 1 } else { LANES },
             shape,
             axes: axes.to_vec(),
             cells,
+            runs,
             mode,
         }
     }
@@ -77,8 +102,32 @@ impl Tree {
         &self.axes
     }
 
+    /// The reduced axes that are no part of the line.
+    pub fn outer_axes(&self) -> &[usize] {
+        &self.axes[..self.cells.len()]
+    }
+
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The runs of a line; in rows a single one, of one element.
+    pub fn runs(&self) -> &Runs {
+        &self.runs
+    }
+
+    /// Across rows: row `r` of a piece goes to lane `r % lanes`, and the lanes are merged as those of a
+    /// run. One unless rows are narrow.
+    pub fn lanes(&self) -> usize {
+        self.lanes
+    }
+
+    /// The most rows of a piece.
+    pub fn piece(&self) -> usize {
+        match self.mode {
+            Mode::Lines { .. } => 1,
+            Mode::Rows => ROWS * self.lanes,
+        }
     }
 
     /// The axes that stay.
@@ -93,12 +142,12 @@ impl Tree {
         self.axes.iter().map(|&axis| self.shape[axis]).product()
     }
 
-    /// The number of cells along each reduced axis.
+    /// The number of cells along each outer axis.
     pub fn cell_counts(&self) -> Vec<usize> {
         self.cells.iter().map(AxisChunks::count).collect()
     }
 
-    /// The ranges along the reduced axes of the cell at `index`.
+    /// The rows of the cell at `index`.
     pub fn cell(&self, index: &[usize]) -> Cell {
         let ranges: Vec<_> = self
             .cells
@@ -106,26 +155,21 @@ impl Tree {
             .zip(index)
             .map(|(axis, &i)| axis.range(i))
             .collect();
-        // The lengths that leaves are cut from: a line counts as one axis.
-        let line_axes = match self.mode {
-            Mode::Lines { from } => self.shape.len() - from,
-            Mode::Rows => 1,
+        let most = match self.mode {
+            Mode::Lines { .. } => (RUN_LEAF / self.runs.largest().max(1)).max(1),
+            Mode::Rows => LEAF,
         };
-        let line_axes = line_axes.min(ranges.len());
-        let outer = ranges.len() - line_axes;
-        let mut lens: Vec<usize> = ranges[..outer].iter().map(Range::len).collect();
-        lens.push(ranges[outer..].iter().map(Range::len).product());
-        let line = match self.mode {
-            Mode::Lines { .. } => lens[lens.len() - 1],
-            Mode::Rows => 1,
-        };
+        let lens: Vec<usize> = ranges.iter().map(Range::len).collect();
         let mut inner = 1;
-        let mut cut = lens.len() - 1;
-        while cut > 0 && inner * lens[cut] <= LEAF {
-            inner *= lens[cut];
+        let mut cut = lens.len();
+        while cut > 1 && inner * lens[cut - 1] <= most {
+            inner *= lens[cut - 1];
             cut -= 1;
         }
-        let step = (LEAF / inner.max(1)).clamp(1, lens[cut].max(1));
+        let (cut, outer) = match cut.checked_sub(1) {
+            Some(axis) => (lens[axis], lens[..axis].iter().product()),
+            None => (1, 1),
+        };
         let mut strides = vec![1; ranges.len()];
         for rank in (1..ranges.len()).rev() {
             strides[rank - 1] = strides[rank] * ranges[rank].len().max(1);
@@ -133,21 +177,24 @@ impl Tree {
         Cell {
             ranges,
             strides,
-            line,
             inner,
-            step,
-            cut: lens[cut],
-            outer: lens[..cut].iter().product(),
+            step: (most / inner.max(1)).clamp(1, cut.max(1)),
+            cut,
+            outer,
         }
     }
 }
 
-/// Chunks of the reduced axes grouped until a block has [`CELL`] elements, last axis first.
-fn group(chunks: &Chunks, axes: &[usize]) -> Vec<AxisChunks> {
+/// Chunks of the reduced axes grouped until a block has [`CELL`] elements, last axis first. A line is
+/// not grouped beyond a run.
+fn group(chunks: &Chunks, axes: &[usize], lines: bool) -> Vec<AxisChunks> {
     let mut elements = chunks.largest_block().max(1);
     let mut cells: Vec<AxisChunks> = axes.iter().map(|&axis| chunks.0[axis].clone()).collect();
-    for cell in cells.iter_mut().rev() {
-        let factor = CELL.div_ceil(elements).min(cell.count());
+    for (rank, cell) in cells.iter_mut().enumerate().rev() {
+        let mut factor = CELL.div_ceil(elements).min(cell.count());
+        if lines && rank == axes.len() - 1 {
+            factor = factor.min(RUN / cell.largest().max(1));
+        }
         if factor > 1 {
             let sizes: Vec<usize> = (0..cell.count())
                 .step_by(factor)
@@ -162,17 +209,103 @@ fn group(chunks: &Chunks, axes: &[usize]) -> Vec<AxisChunks> {
     cells
 }
 
-/// One cell: its extent, and how it is cut into leaves and pieces. Positions in it are *flat*: the
-/// C-order number of an element among the cell's reduced elements.
+/// The partition of a line into runs: every chunk is cut at multiples of [`RUN`] from its start.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Runs {
+    chunks: AxisChunks,
+    /// Elements per step of the line's first axis.
+    inner: usize,
+    /// Runs of the chunks before each one, where chunks are of many sizes.
+    before: Option<Arc<[usize]>>,
+}
+
+impl Runs {
+    fn new(chunks: &AxisChunks, inner: usize) -> Runs {
+        let before = match chunks {
+            AxisChunks::Regular { .. } => None,
+            AxisChunks::Ends(_) => {
+                let runs =
+                    (0..chunks.count()).map(|i| (chunks.range(i).len() * inner).div_ceil(RUN));
+                let sums = runs.scan(0, |sum, runs| Some(std::mem::replace(sum, *sum + runs)));
+                Some(sums.collect())
+            }
+        };
+        Runs {
+            chunks: chunks.clone(),
+            inner,
+            before,
+        }
+    }
+
+    /// One run of one element.
+    fn one() -> Runs {
+        Runs::new(&AxisChunks::whole(1), 1)
+    }
+
+    /// The elements of the line.
+    pub fn len(&self) -> usize {
+        self.chunks.len() * self.inner
+    }
+
+    /// The elements per step of the line's first axis.
+    pub fn inner(&self) -> usize {
+        self.inner
+    }
+
+    /// The runs of the chunk number `chunk` and of those before it.
+    fn through(&self, chunk: usize) -> usize {
+        self.first(chunk) + (self.chunks.range(chunk).len() * self.inner).div_ceil(RUN)
+    }
+
+    /// The first run of a chunk.
+    fn first(&self, chunk: usize) -> usize {
+        match &self.before {
+            Some(before) => before[chunk],
+            None => chunk * self.per_chunk(),
+        }
+    }
+
+    /// The runs of a chunk of the usual size.
+    pub fn per_chunk(&self) -> usize {
+        (self.chunks.largest() * self.inner).div_ceil(RUN).max(1)
+    }
+
+    /// The number of runs; a line without elements has one, which is empty.
+    pub fn count(&self) -> usize {
+        self.through(self.chunks.count() - 1).max(1)
+    }
+
+    /// The elements of the longest run.
+    pub fn largest(&self) -> usize {
+        (self.chunks.largest() * self.inner).min(RUN)
+    }
+
+    /// The elements of a run.
+    pub fn range(&self, run: usize) -> Range<usize> {
+        let chunk = match &self.before {
+            Some(before) => before.partition_point(|&first| first <= run) - 1,
+            None => run / self.per_chunk(),
+        };
+        let chunk_range = self.chunks.range(chunk);
+        let start = chunk_range.start * self.inner + (run - self.first(chunk)) * RUN;
+        start..(start + RUN).min(chunk_range.end * self.inner)
+    }
+
+    /// The elements of neighbouring runs.
+    pub fn span(&self, runs: &Range<usize>) -> Range<usize> {
+        self.range(runs.start).start..self.range(runs.end - 1).end
+    }
+}
+
+/// One cell: its extent along the outer axes, and how it is cut into leaves and pieces. Rows are
+/// *flat*: the C-order number of a row in the cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// Along each reduced axis.
+    /// Along each outer axis.
     pub ranges: Vec<Range<usize>>,
-    /// The flat distance between neighbours along each reduced axis.
+    /// The flat distance between neighbours along each outer axis.
     pub strides: Vec<usize>,
-    /// The elements of a line; 1 across rows.
-    line: usize,
-    /// Elements per step of the axis that is cut.
+    /// Rows per step of the axis that is cut.
     inner: usize,
     /// Steps of that axis in a leaf.
     step: usize,
@@ -183,11 +316,12 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// The number of rows.
     pub fn size(&self) -> usize {
         self.outer * self.cut * self.inner
     }
 
-    /// The number of leaves; a cell without elements has one, which is empty.
+    /// The number of leaves; a cell without rows has one, which is empty.
     pub fn leaves(&self) -> usize {
         if self.size() == 0 {
             1
@@ -196,7 +330,7 @@ impl Cell {
         }
     }
 
-    /// The flat range of a leaf.
+    /// The rows of a leaf.
     pub fn leaf(&self, index: usize) -> Range<usize> {
         if self.size() == 0 {
             return 0..0;
@@ -207,33 +341,6 @@ impl Cell {
         let end = (start + self.step).min(self.cut);
         let base = outer * self.cut * self.inner;
         base + start * self.inner..base + end * self.inner
-    }
-
-    /// The flat ranges of the pieces of a leaf, in order.
-    pub fn pieces(
-        &self,
-        leaf: Range<usize>,
-        mode: Mode,
-    ) -> impl Iterator<Item = Range<usize>> + use<> {
-        let (line, size) = match mode {
-            Mode::Lines { .. } => (self.line.max(1), RUN),
-            Mode::Rows => (usize::MAX, ROWS),
-        };
-        let mut at = leaf.start;
-        // Runs start at the line's or the leaf's start, whichever is later.
-        std::iter::from_fn(move || {
-            if at >= leaf.end {
-                return None;
-            }
-            let line_start = (at / line) * line;
-            let origin = line_start.max(leaf.start);
-            let end = (at + size - (at - origin) % size)
-                .min(line_start.saturating_add(line))
-                .min(leaf.end);
-            let piece = at..end;
-            at = end;
-            Some(piece)
-        })
     }
 }
 
@@ -258,16 +365,32 @@ impl<S> Default for Counter<S> {
 
 impl<S> Counter<S> {
     /// Adds the next item. States that a merge has emptied go to `spare`.
-    pub fn push(&mut self, state: S, spare: &mut Vec<S>, mut merge: impl FnMut(&mut S, &S)) {
+    pub fn push(&mut self, state: S, spare: &mut Vec<S>, merge: impl FnMut(&mut S, &mut S)) {
+        self.push_many(state, 1, spare, merge);
+    }
+
+    /// Adds what the next `items` items make, which are a power of two, after a multiple of it.
+    pub fn push_many(
+        &mut self,
+        state: S,
+        items: usize,
+        spare: &mut Vec<S>,
+        mut merge: impl FnMut(&mut S, &mut S),
+    ) {
+        debug_assert!(items.is_power_of_two() && self.count.is_multiple_of(items));
         self.stack.push(state);
-        self.count += 1;
-        for _ in 0..self.count.trailing_zeros() {
+        self.count += items;
+        for _ in items.trailing_zeros()..self.count.trailing_zeros() {
             self.merge_top(spare, &mut merge);
         }
     }
 
     /// The result, if there was an item; the counter is empty again.
-    pub fn finish(&mut self, spare: &mut Vec<S>, mut merge: impl FnMut(&mut S, &S)) -> Option<S> {
+    pub fn finish(
+        &mut self,
+        spare: &mut Vec<S>,
+        mut merge: impl FnMut(&mut S, &mut S),
+    ) -> Option<S> {
         while self.stack.len() > 1 {
             self.merge_top(spare, &mut merge);
         }
@@ -275,20 +398,22 @@ impl<S> Counter<S> {
         self.stack.pop()
     }
 
-    fn merge_top(&mut self, spare: &mut Vec<S>, merge: &mut impl FnMut(&mut S, &S)) {
-        if let (Some(right), Some(left)) = (self.stack.pop(), self.stack.last_mut()) {
-            merge(left, &right);
+    fn merge_top(&mut self, spare: &mut Vec<S>, merge: &mut impl FnMut(&mut S, &mut S)) {
+        if let (Some(mut right), Some(left)) = (self.stack.pop(), self.stack.last_mut()) {
+            merge(left, &mut right);
             spare.push(right);
         }
     }
 }
 
-/// How a reduction's tree is divided among tasks: each takes the complete subtree over an aligned
-/// range of one *digit* for each position of the digits before it.
+/// How a reduction's tree is divided among tasks: by ranges of runs, and, for each of these, by ranges
+/// of one *digit* for each position of the digits before it.
 ///
-/// Digits are the cell number along each reduced axis, first axis first, then the leaf number.
+/// Digits are the cell number along each outer axis, first axis first, then the leaf number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
+    /// The number of runs in a range: a power of two.
+    pub runs: usize,
     /// The digit that is divided.
     pub digit: usize,
     /// The length of a range: a power of two.
@@ -299,35 +424,40 @@ impl Split {
     /// Everything in one task.
     pub fn none() -> Split {
         Split {
+            runs: usize::MAX,
             digit: 0,
             span: usize::MAX,
         }
     }
 
-    pub fn is_none(&self) -> bool {
-        self.digit == 0 && self.span == usize::MAX
+    /// How many parts each range of runs falls into.
+    pub fn parts_of_rows(&self, tree: &Tree) -> usize {
+        let one = Split {
+            runs: usize::MAX,
+            ..self.clone()
+        };
+        one.parts(tree).len()
     }
 
     /// The parts that the tree falls into, in order.
     pub fn parts(&self, tree: &Tree) -> Vec<Part> {
         let counts = tree.cell_counts();
-        if self.is_none() {
-            return vec![Part {
-                prefix: Vec::new(),
-                range: 0..digit_count(tree, &counts, &[]),
-            }];
-        }
-        let prefixes: usize = counts[..self.digit.min(counts.len())].iter().product();
+        let digit = self.digit.min(counts.len());
+        let prefixes: usize = counts[..digit].iter().product();
+        let runs = tree.runs().count();
         let mut parts = Vec::new();
-        for number in 0..prefixes {
-            let prefix =
-                crate::base::chunks::unravel(number, &counts[..self.digit.min(counts.len())]);
-            let count = digit_count(tree, &counts, &prefix);
-            for start in (0..count).step_by(self.span) {
-                parts.push(Part {
-                    prefix: prefix.clone(),
-                    range: start..(start + self.span).min(count),
-                });
+        for first in (0..runs).step_by(self.runs) {
+            let runs = first..first.saturating_add(self.runs).min(runs);
+            for number in 0..prefixes {
+                let prefix = unravel(number, &counts[..digit]);
+                let count = digit_count(tree, &counts, &prefix);
+                for start in (0..count).step_by(self.span) {
+                    parts.push(Part {
+                        runs: runs.clone(),
+                        prefix: prefix.clone(),
+                        range: start..start.saturating_add(self.span).min(count),
+                    });
+                }
             }
         }
         parts
@@ -343,14 +473,30 @@ fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
     }
 }
 
-/// One subtree: fixed leading digits, and a range of the next.
+/// A range of runs, and for these one subtree across rows: fixed leading digits, and a range of the
+/// next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    pub runs: Range<usize>,
     pub prefix: Vec<usize>,
     pub range: Range<usize>,
 }
 
 impl Part {
+    /// Whether the part has all rows: then its runs can be merged.
+    pub fn has_all_rows(&self, tree: &Tree) -> bool {
+        self.prefix.is_empty() && self.range == (0..digit_count(tree, &tree.cell_counts(), &[]))
+    }
+
+    /// How many states the part has for each output: one per run, unless they are merged.
+    pub fn states(&self, tree: &Tree) -> usize {
+        if self.has_all_rows(tree) {
+            1
+        } else {
+            self.runs.len()
+        }
+    }
+
     /// Calls `leaf(cell, leaf number)` for every leaf in order, and `close(digit)` after the last
     /// position of each digit inside the part: the innermost digits close first, the divided one last.
     pub fn walk<E>(
@@ -402,18 +548,24 @@ impl Part {
 
     /// The ranges along the reduced axes that hold all elements of the part.
     pub fn hull(&self, tree: &Tree) -> Vec<Range<usize>> {
-        let digits = tree.cells.len();
-        (0..digits)
-            .map(|rank| {
-                let axis = &tree.cells[rank];
-                match rank.cmp(&self.prefix.len()) {
-                    std::cmp::Ordering::Less => axis.range(self.prefix[rank]),
-                    std::cmp::Ordering::Equal => {
-                        axis.range(self.range.start).start..axis.range(self.range.end - 1).end
-                    }
-                    std::cmp::Ordering::Greater => 0..axis.len(),
+        let mut ranges: Vec<Range<usize>> = tree
+            .cells
+            .iter()
+            .enumerate()
+            .map(|(rank, axis)| match rank.cmp(&self.prefix.len()) {
+                std::cmp::Ordering::Less => axis.range(self.prefix[rank]),
+                std::cmp::Ordering::Equal => {
+                    axis.range(self.range.start).start..axis.range(self.range.end - 1).end
                 }
+                std::cmp::Ordering::Greater => 0..axis.len(),
             })
-            .collect()
+            .collect();
+        if let Mode::Lines { from } = tree.mode {
+            let span = tree.runs.span(&self.runs);
+            let inner = tree.runs.inner.max(1);
+            ranges.push(span.start / inner..span.end.div_ceil(inner));
+            ranges.extend(tree.shape[from + 1..].iter().map(|&len| 0..len));
+        }
+        ranges
     }
 }

@@ -245,10 +245,11 @@ impl GraphWork {
             }
             Job::Reduce(job) => {
                 let kept = stage.outputs[0].region(&index);
+                let states_of_part = kept.size() * job.parts[part].states(&job.tree);
                 let mut states: Vec<States> = job
                     .folds
                     .iter()
-                    .map(|usage| self.env.folds[usage.fold].states(kept.size()))
+                    .map(|usage| self.env.folds[usage.fold].states(states_of_part))
                     .collect();
                 reduce::part(
                     &self.inputs(),

@@ -7,7 +7,6 @@ use crate::base::dtype::DType;
 use crate::graph::env::Env;
 use crate::graph::stage::Fused;
 use crate::kernel::copy::{copy_2d, fill};
-use crate::kernel::prefetch::prefetch;
 use crate::op::program::Arg;
 
 /// Where the elements of an operand lie for the tile at hand.
@@ -228,35 +227,6 @@ impl<'a> Evaluator<'a> {
                     Call::Kernel(kernel) => kernel(n, &args, out),
                     Call::Map(map) => map.apply(n, &args, steps, out),
                     Call::Splat => fill(step.out_size, n, args[0], out),
-                }
-            }
-        }
-    }
-
-    /// Asks for the memory that a tile will read where it lies.
-    pub fn prefetch(&self, index: &[usize], tile: TileShape) {
-        for (leaf, bound) in self.binding.leaves.iter().enumerate() {
-            let Bound::Place { first, linear, .. } = bound else {
-                continue;
-            };
-            let Some(column) = tile.column_dim else {
-                continue;
-            };
-            let row_stride = tile
-                .row_dim
-                .map_or(Some(0), |dim| linear.terms[dim].stride());
-            if let (Some(1), Some(row_stride)) = (linear.terms[column].stride(), row_stride) {
-                let size = self.sizes[leaf];
-                let base = linear.base
-                    + linear
-                        .terms
-                        .iter()
-                        .zip(index)
-                        .map(|(term, &i)| term.at(i))
-                        .sum::<isize>();
-                for row in 0..tile.rows as isize {
-                    let start = first.wrapping_offset((base + row * row_stride) * size as isize);
-                    prefetch(start, tile.columns * size);
                 }
             }
         }

@@ -12,7 +12,7 @@ const SHAPES: [(&[usize], usize); 6] = [
     (&[300, 4000], 1),
     (&[70_000, 3], 4),
     (&[1, 200_000], 1),
-    (&[200_000], 7),
+    (&[600_000], 7),
     (&[40, 50, 300], 2),
 ];
 
@@ -208,7 +208,7 @@ fn sums_of_every_shape() {
             ("sums 300×4000 in one chunk", sums::<1>),
             ("sums 70000×3", sums::<2>),
             ("sums 1×200000", sums::<3>),
-            ("sums 200000", sums::<4>),
+            ("sums 600000", sums::<4>),
             ("sums 40×50×300", sums::<5>),
         ],
     );
@@ -223,7 +223,7 @@ fn spreads_of_every_shape() {
             ("spreads 300×4000 in one chunk", spreads::<1>),
             ("spreads 70000×3", spreads::<2>),
             ("spreads 1×200000", spreads::<3>),
-            ("spreads 200000", spreads::<4>),
+            ("spreads 600000", spreads::<4>),
             ("spreads 40×50×300", spreads::<5>),
         ],
     );
@@ -238,7 +238,7 @@ fn traces_of_every_shape() {
             ("alone 300×4000 in one chunk", alone::<1>),
             ("alone 70000×3", alone::<2>),
             ("alone 1×200000", alone::<3>),
-            ("alone 200000", alone::<4>),
+            ("alone 600000", alone::<4>),
             ("alone 40×50×300", alone::<5>),
         ],
     );

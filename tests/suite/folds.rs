@@ -142,7 +142,8 @@ impl<T: Value> Fold for Product<'_, T> {
     }
 }
 
-/// Mean and sum of squared deviations: two passes over a piece, pieces merged by Chan's formula.
+/// Mean and sum of squared deviations: of a run in two passes, of rows by the deviations from the first
+/// element that takes part; pieces merged by Chan's formula.
 pub struct Variance<'a, T>(pub &'a Elements<'a, T>);
 
 #[derive(Clone, Copy)]
@@ -150,6 +151,20 @@ pub struct Moments {
     pub n: f64,
     pub mean: [f64; 2],
     pub m2: f64,
+}
+
+impl<T: Value> Variance<'_, T> {
+    fn square([re, im]: [f64; 2]) -> f64 {
+        match T::default().wide() {
+            Wide::Complex(_) => re * re + im * im,
+            _ => re * re,
+        }
+    }
+
+    fn deviation(&self, item: Item, center: [f64; 2]) -> [f64; 2] {
+        let [re, im] = self.0.parts(item);
+        [re - center[0], im - center[1]]
+    }
 }
 
 impl<T: Value> Fold for Variance<'_, T> {
@@ -163,23 +178,37 @@ impl<T: Value> Fold for Variance<'_, T> {
         }
     }
 
-    fn piece(&self, lanes: bool, items: &[Item]) -> Moments {
+    fn piece(&self, run: bool, items: &[Item]) -> Moments {
         let n = self.0.count(items) as f64;
         if n == 0.0 {
             return self.identity();
         }
-        let sum = Sum(self.0).piece(lanes, items).parts;
+        if !run {
+            let taking_part = || items.iter().filter(|item| self.0.takes_part(**item));
+            let center = self.0.parts(*taking_part().next().unwrap());
+            let (mut sum, mut m2) = ([0.0; 2], 0.0);
+            for &item in taking_part() {
+                let deviation = self.deviation(item, center);
+                sum = [sum[0] + deviation[0], sum[1] + deviation[1]];
+                m2 += Self::square(deviation);
+            }
+            let shift = [sum[0] / n, sum[1] / n];
+            let m2 = m2 - Self::square(shift) * n;
+            return Moments {
+                n,
+                mean: [center[0] + shift[0], center[1] + shift[1]],
+                m2: if m2 < 0.0 { 0.0 } else { m2 },
+            };
+        }
+        let sum = Sum(self.0).piece(run, items).parts;
         let mean = [sum[0] / n, sum[1] / n];
-        let complex = matches!(T::default().wide(), Wide::Complex(_));
         let step = |m2: f64, item: Item| {
             if !self.0.takes_part(item) {
                 return m2;
             }
-            let [re, im] = self.0.parts(item);
-            let (re, im) = (re - mean[0], im - mean[1]);
-            m2 + if complex { re * re + im * im } else { re * re }
+            m2 + Self::square(self.deviation(item, mean))
         };
-        let m2 = in_lanes(lanes, items, 0.0, step, |left, right| left + right);
+        let m2 = in_lanes(run, items, 0.0, step, |left, right| left + right);
         Moments { n, mean, m2 }
     }
 
@@ -197,14 +226,10 @@ impl<T: Value> Fold for Variance<'_, T> {
             left.mean[0] + delta[0] * part,
             left.mean[1] + delta[1] * part,
         ];
-        let square = match T::default().wide() {
-            Wide::Complex(_) => delta[0] * delta[0] + delta[1] * delta[1],
-            _ => delta[0] * delta[0],
-        };
         Moments {
             n,
             mean,
-            m2: left.m2 + right.m2 + square * (left.n * right.n / n),
+            m2: left.m2 + right.m2 + Self::square(delta) * (left.n * part),
         }
     }
 }
@@ -333,6 +358,10 @@ pub struct TraceOf<'a>(pub &'a [f64]);
 
 impl Fold for TraceOf<'_> {
     type State = u64;
+
+    fn is_sequential(&self) -> bool {
+        true
+    }
 
     fn identity(&self) -> u64 {
         1

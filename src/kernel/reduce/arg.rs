@@ -4,9 +4,9 @@ use std::marker::PhantomData;
 use std::slice::from_raw_parts;
 
 use super::monoid::{Extremes, MaxOf, MinOf, NanMaxOf, NanMinOf};
-use super::prepare::{Prepare, Rows};
+use super::prepare::{Prepare, each_run};
 use super::simple::{nothing, state_methods, typed, typed_mut};
-use super::{Fold, States};
+use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::error::Result;
 use crate::kernel::level::{Level, level_functions};
@@ -75,7 +75,7 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
     /// Where the best value of a run is.
     ///
     /// # Safety
-    /// As for [`Fold::run`].
+    /// `values` must be `n` values, `mask` null or `n` bytes.
     unsafe fn find(&self, values: *const u8, mask: *const u8, n: usize) -> Option<(usize, T)> {
         // First the best value, then the first place that has it: both loops become vectors, which a
         // loop that carries an index does not.
@@ -148,61 +148,48 @@ impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
 impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Fold for Arg<T, LARGEST, SKIP> {
     state_methods!(Place<T>, _this => Self::NONE, |left, right| Self::merge_places(left, right));
 
-    fn two_pass(&self) -> bool {
-        false
-    }
-
-    unsafe fn run(
+    unsafe fn runs(
         &self,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
+        rows: &Rows,
+        ends: &[usize],
         first: i64,
         states: &mut States,
         at: usize,
+        stride: usize,
     ) {
-        // SAFETY: the contract of `Fold::run`.
-        let found = unsafe { self.find(values, mask, n) };
-        typed_mut::<Place<T>>(states)[at] = match found {
-            Some((i, value)) => Place {
-                value,
-                index: first + i as i64,
-            },
-            None => Self::NONE,
-        };
+        let states = typed_mut::<Place<T>>(states);
+        // SAFETY: the contract of `Fold::runs`.
+        unsafe {
+            each_run(rows, ends, T::DTYPE, |r, i, run| {
+                let start = ends[i] - run.width;
+                states[at + r * stride + i] = match self.find(run.values, run.mask, run.width) {
+                    Some((i, value)) => Place {
+                        value,
+                        index: first + (start + i) as i64,
+                    },
+                    None => Self::NONE,
+                };
+            });
+        }
     }
 
-    unsafe fn rows(
-        &self,
-        values: *const u8,
-        row_stride: isize,
-        mask: *const u8,
-        mask_stride: isize,
-        rows: usize,
-        width: usize,
-        first: i64,
-        step: i64,
-        states: &mut States,
-    ) {
-        let places = &mut typed_mut::<Place<T>>(states)[..width];
-        let all = Rows {
-            values,
-            stride: row_stride,
-            mask,
-            mask_stride,
-            rows,
-        };
-        for r in 0..rows {
-            let index = first + r as i64 * step;
-            let mask = all.mask(r, 0);
-            // SAFETY: the contract of `Fold::rows`.
-            unsafe {
-                let row = from_raw_parts(all.values(r, 0, T::DTYPE).cast::<T>(), width);
-                let mask = (!mask.is_null()).then(|| from_raw_parts(mask, width));
-                match self.level {
-                    Level::Portable => Self::row_portable(row, mask, index, places),
-                    Level::Avx2 => Self::row_avx2(row, mask, index, places),
-                    Level::Avx512 => Self::row_avx512(row, mask, index, places),
+    unsafe fn rows(&self, rows: &Rows, numbers: Numbers, states: &mut States, at: usize) {
+        let places = &mut typed_mut::<Place<T>>(states)[at..at + rows.width];
+        for r in 0..rows.rows {
+            for (lane, places) in places.chunks_mut(numbers.lane).enumerate() {
+                let index = numbers.first + r as i64 * numbers.step + lane as i64;
+                let column = lane * numbers.lane;
+                let mask = rows.mask(r, column);
+                // SAFETY: the contract of `Fold::rows`.
+                unsafe {
+                    let row = rows.values(r, column, T::DTYPE).cast::<T>();
+                    let row = from_raw_parts(row, places.len());
+                    let mask = (!mask.is_null()).then(|| from_raw_parts(mask, places.len()));
+                    match self.level {
+                        Level::Portable => Self::row_portable(row, mask, index, places),
+                        Level::Avx2 => Self::row_avx2(row, mask, index, places),
+                        Level::Avx512 => Self::row_avx512(row, mask, index, places),
+                    }
                 }
             }
         }

@@ -1,9 +1,9 @@
 //! Folds that count which elements took part.
 
 use super::monoid::{CountOf, Monoid};
-use super::prepare::{Buffer, CHUNK, Prepare, Rows};
+use super::prepare::{Buffer, CHUNK, Prepare, each_run};
 use super::simple::{Simple, state_methods, typed, typed_mut};
-use super::{Fold, States};
+use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::Result;
@@ -83,61 +83,44 @@ impl<M: Monoid<State: Element>> Fold for Counted<M> {
     state_methods!((M::State, i64), this => (this.simple.monoid.identity(), 0i64),
         |left, right| (this.simple.monoid.merge(left.0, right.0), left.1 + right.1));
 
-    fn two_pass(&self) -> bool {
-        false
-    }
-
-    unsafe fn run(
+    unsafe fn runs(
         &self,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
+        rows: &Rows,
+        ends: &[usize],
         _first: i64,
         states: &mut States,
         at: usize,
+        stride: usize,
     ) {
         let Simple {
             monoid, prepare, ..
         } = &self.simple;
-        // SAFETY: the contract of `Fold::run`.
-        typed_mut::<(M::State, i64)>(states)[at] = unsafe {
-            let count = self.keep.count_run(values, mask, n);
-            (prepare.fold_run(*monoid, values, mask, n), count)
-        };
+        let states = typed_mut::<(M::State, i64)>(states);
+        // SAFETY: the contract of `Fold::runs`.
+        unsafe {
+            each_run(rows, ends, prepare.dtype(), |r, i, run| {
+                let count = self.keep.count_run(run.values, run.mask, run.width);
+                let state = prepare.fold_run(*monoid, run.values, run.mask, run.width);
+                states[at + r * stride + i] = (state, count);
+            });
+        }
     }
 
-    unsafe fn rows(
-        &self,
-        values: *const u8,
-        row_stride: isize,
-        mask: *const u8,
-        mask_stride: isize,
-        rows: usize,
-        width: usize,
-        _first: i64,
-        _step: i64,
-        states: &mut States,
-    ) {
+    unsafe fn rows(&self, rows: &Rows, _numbers: Numbers, states: &mut States, at: usize) {
         let Simple {
             monoid, prepare, ..
         } = &self.simple;
-        let all = Rows {
-            values,
-            stride: row_stride,
-            mask,
-            mask_stride,
-            rows,
-        };
         // States and counts in arrays of their own, where both are vectors.
         let mut sums = [monoid.identity(); CHUNK];
         let mut counts = [0; CHUNK];
-        let states = &mut typed_mut::<(M::State, i64)>(states)[..width];
+        let states = &mut typed_mut::<(M::State, i64)>(states)[at..at + rows.width];
         for (block, states) in states.chunks_mut(CHUNK).enumerate() {
             let (sums, counts) = (&mut sums[..states.len()], &mut counts[..states.len()]);
             for (i, state) in states.iter().enumerate() {
                 (sums[i], counts[i]) = *state;
             }
-            let rows = all.columns_from(block * CHUNK, prepare.dtype());
+            let first = block * CHUNK;
+            let rows = rows.columns(first..first + states.len(), prepare.dtype());
             // SAFETY: the contract of `Fold::rows`, for a part of the columns.
             unsafe {
                 prepare.fold_rows(*monoid, &rows, sums);

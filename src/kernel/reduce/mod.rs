@@ -6,7 +6,8 @@
 //!   16 starts from the identity and takes elements `j`, `j + 16`, … in order; then lane `j` merges
 //!   with lane `j + 8`, then `+ 4`, `+ 2`, `+ 1`.
 //! * A *row piece* (rows mode) is up to [`ROWS`](crate::op::tree::ROWS) rows; each column starts
-//!   from the identity and takes its rows in order.
+//!   from the identity and takes its rows in order. Narrow rows are dealt out to 16 lanes, whose
+//!   columns lie side by side: whoever drives the fold shows it 16 rows as one.
 //!
 //! Pieces are merged by the caller. Nothing is fused into multiply-adds, so every level gives the
 //! same bits.
@@ -26,4 +27,4 @@ mod variance;
 pub use custom::custom;
 pub use select::fold;
 
-pub use crate::op::fold::{Fold, States};
+pub use crate::op::fold::{Fold, Numbers, Rows, States};

@@ -1,10 +1,12 @@
 //! Makes the terms of a reduction of its values, with the elementwise kernels.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::slice::from_raw_parts;
 
 use num_complex::Complex;
 
+use super::Rows;
 use super::lanes::{Loops, PASS};
 use super::monoid::{Moment, Monoid};
 use crate::base::dtype::DType;
@@ -278,51 +280,64 @@ impl Prepare {
     /// The rows must be as wide as there are states; the terms must be of the monoid; the machine must
     /// have the level.
     pub unsafe fn fold_rows<M: Monoid>(&self, monoid: M, rows: &Rows, states: &mut [M::State]) {
-        let width = states.len();
-        let (mut column, mut r) = (0, 0);
+        debug_assert_eq!(rows.width, states.len());
+        let level = self.level;
+        // SAFETY: the caller's promise.
+        unsafe {
+            self.each_pass(rows, |columns, rows| {
+                monoid.step_rows(rows, &mut states[columns], level);
+            });
+        }
+    }
+
+    /// Hands on the terms of the rows, a few rows at a time, in order for every column: some columns,
+    /// and the first term of each row there.
+    ///
+    /// # Safety
+    /// The rows must be of the values' type; the terms must be of type `T`; the machine must have the
+    /// level.
+    pub unsafe fn each_pass<T>(
+        &self,
+        rows: &Rows,
+        mut pass: impl FnMut(Range<usize>, &[*const T]),
+    ) {
+        let width = rows.width;
+        let mut pointers: [*const T; PASS] = [std::ptr::null(); PASS];
+        let passes = (0..rows.rows)
+            .step_by(PASS)
+            .map(|r| (r, PASS.min(rows.rows - r)));
         if self.is_direct(rows.mask) {
-            while r < rows.rows {
-                let n = PASS.min(rows.rows - r);
-                let pointers: [*const M::Term; PASS] =
-                    std::array::from_fn(|i| rows.values(r + i, 0, self.from).cast());
-                // SAFETY: rows that the caller promised.
-                unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
-                r += n;
+            for (r, n) in passes {
+                for (i, pointer) in pointers[..n].iter_mut().enumerate() {
+                    *pointer = rows.values(r + i, 0, self.from).cast();
+                }
+                pass(0..width, &pointers[..n]);
             }
             return;
         }
         let mut buffers: [Buffer; PASS] = std::array::from_fn(|_| Buffer::new());
-        if rows.are_contiguous(width) && width * PASS <= CHUNK {
-            // Narrow rows without gaps are prepared many at a time.
-            while r < rows.rows {
-                let n = PASS.min(rows.rows - r);
+        if rows.are_contiguous() && width * PASS <= CHUNK {
+            // Short rows without gaps are prepared many at a time.
+            for (r, n) in passes {
                 // SAFETY: `n` whole rows, which the caller promised, make one run.
                 let terms = unsafe { self.run_row(rows, r, 0, n * width, &mut buffers[0]) };
-                let pointers: [*const M::Term; PASS] =
-                    std::array::from_fn(|i| terms.cast::<M::Term>().wrapping_add(i * width));
-                // SAFETY: rows of as many terms as there are states.
-                unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
-                r += n;
+                for (i, pointer) in pointers[..n].iter_mut().enumerate() {
+                    *pointer = terms.cast::<T>().wrapping_add(i * width);
+                }
+                pass(0..width, &pointers[..n]);
             }
             return;
         }
-        for states in states.chunks_mut(CHUNK) {
-            r = 0;
-            while r < rows.rows {
-                let n = PASS.min(rows.rows - r);
-                let mut pointers = [std::ptr::null(); PASS];
+        for (r, n) in passes {
+            for column in (0..width).step_by(CHUNK) {
+                let columns = column..(column + CHUNK).min(width);
                 for (i, buffer) in buffers[..n].iter_mut().enumerate() {
                     // SAFETY: a part of a row that the caller promised.
-                    pointers[i] = unsafe {
-                        self.run_row(rows, r + i, column, states.len(), buffer)
-                            .cast()
-                    };
+                    let terms = unsafe { self.run_row(rows, r + i, column, columns.len(), buffer) };
+                    pointers[i] = terms.cast();
                 }
-                // SAFETY: rows of as many terms as there are states.
-                unsafe { monoid.step_rows(&pointers[..n], states, self.level) };
-                r += n;
+                pass(columns, &pointers[..n]);
             }
-            column += states.len();
         }
     }
 
@@ -360,29 +375,46 @@ impl Step {
     }
 }
 
-/// Rows a stride of elements apart, and perhaps a mask of the same form.
-#[derive(Clone, Copy)]
-pub struct Rows {
-    pub values: *const u8,
-    pub stride: isize,
-    pub mask: *const u8,
-    pub mask_stride: isize,
-    pub rows: usize,
+/// Calls `run(row, number of the run, the run)` for all runs of all rows; a run is a single row.
+///
+/// # Safety
+/// The rows must be of the dtype, and as wide as the last end.
+pub unsafe fn each_run(
+    rows: &Rows,
+    ends: &[usize],
+    dtype: DType,
+    mut run: impl FnMut(usize, usize, &Rows),
+) {
+    for r in 0..rows.rows {
+        let mut start = 0;
+        for (i, &end) in ends.iter().enumerate() {
+            let one = Rows {
+                values: rows.values(r, start, dtype),
+                mask: rows.mask(r, start),
+                rows: 1,
+                width: end - start,
+                ..*rows
+            };
+            run(r, i, &one);
+            start = end;
+        }
+    }
 }
 
 impl Rows {
-    /// The same rows from a column on.
-    pub fn columns_from(&self, column: usize, dtype: DType) -> Rows {
+    /// Some columns of the rows.
+    pub fn columns(&self, columns: Range<usize>, dtype: DType) -> Rows {
         Rows {
-            values: self.values(0, column, dtype),
-            mask: self.mask(0, column),
+            values: self.values(0, columns.start, dtype),
+            mask: self.mask(0, columns.start),
+            width: columns.len(),
             ..*self
         }
     }
 
-    /// Whether rows of this width follow one another without gaps.
-    fn are_contiguous(&self, width: usize) -> bool {
-        let width = width as isize;
+    /// Whether rows follow one another without gaps.
+    fn are_contiguous(&self) -> bool {
+        let width = self.width as isize;
         self.stride == width && (self.mask.is_null() || self.mask_stride == width)
     }
 

@@ -3,8 +3,8 @@
 use std::any::Any as StdAny;
 
 use super::monoid::Monoid;
-use super::prepare::{Prepare, Rows};
-use super::{Fold, States};
+use super::prepare::{Prepare, each_run};
+use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::{Error, Kind, Result};
@@ -54,20 +54,39 @@ macro_rules! state_methods {
             typed_mut::<$state>(states)[..n].fill($identity);
         }
 
-        fn merge(
-            &self,
-            left: &mut States,
-            left_at: usize,
-            right: &States,
-            right_at: usize,
-            n: usize,
-        ) {
+        fn merge(&self, left: &mut States, right: &mut States, n: usize) {
             let $self = self;
-            let left = &mut typed_mut::<$state>(left)[left_at..left_at + n];
-            let right = &typed::<$state>(right)[right_at..right_at + n];
+            let left = &mut typed_mut::<$state>(left)[..n];
+            let right = &typed::<$state>(right)[..n];
             for (left, right) in left.iter_mut().zip(right) {
                 let ($left, $right) = (*left, *right);
                 *left = $merge;
+            }
+        }
+
+        fn merge_halves(&self, states: &mut States, n: usize) {
+            let $self = self;
+            let (left, right) = typed_mut::<$state>(states).split_at_mut(n);
+            for (left, right) in left.iter_mut().zip(&right[..n]) {
+                let ($left, $right) = (*left, *right);
+                *left = $merge;
+            }
+        }
+
+        fn merge_groups(&self, states: &mut States, groups: usize, n: usize) {
+            let $self = self;
+            let states = &mut typed_mut::<$state>(states)[..groups * n];
+            for group in 0..groups {
+                let members = &mut states[group * n..][..n];
+                let mut apart = 1;
+                while apart < n {
+                    for i in (0..n - apart).step_by(2 * apart) {
+                        let ($left, $right) = (members[i], members[i + apart]);
+                        members[i] = $merge;
+                    }
+                    apart *= 2;
+                }
+                states[group] = states[group * n];
             }
         }
 
@@ -137,46 +156,30 @@ impl<M: Monoid<State: Element>> Simple<M> {
 impl<M: Monoid<State: Element>> Fold for Simple<M> {
     state_methods!(M::State, this => this.monoid.identity(), |left, right| this.monoid.merge(left, right));
 
-    fn two_pass(&self) -> bool {
-        false
-    }
-
-    unsafe fn run(
+    unsafe fn runs(
         &self,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
+        rows: &Rows,
+        ends: &[usize],
         _first: i64,
         states: &mut States,
         at: usize,
+        stride: usize,
     ) {
-        // SAFETY: the contract of `Fold::run`.
-        typed_mut::<M::State>(states)[at] =
-            unsafe { self.prepare.fold_run(self.monoid, values, mask, n) };
+        let states = typed_mut::<M::State>(states);
+        // SAFETY: the contract of `Fold::runs`.
+        unsafe {
+            each_run(rows, ends, self.prepare.dtype(), |r, i, run| {
+                states[at + r * stride + i] =
+                    self.prepare
+                        .fold_run(self.monoid, run.values, run.mask, run.width);
+            });
+        }
     }
 
-    unsafe fn rows(
-        &self,
-        values: *const u8,
-        row_stride: isize,
-        mask: *const u8,
-        mask_stride: isize,
-        rows: usize,
-        width: usize,
-        _first: i64,
-        _step: i64,
-        states: &mut States,
-    ) {
-        let rows = Rows {
-            values,
-            stride: row_stride,
-            mask,
-            mask_stride,
-            rows,
-        };
-        let states = &mut typed_mut::<M::State>(states)[..width];
+    unsafe fn rows(&self, rows: &Rows, _numbers: Numbers, states: &mut States, at: usize) {
+        let states = &mut typed_mut::<M::State>(states)[at..at + rows.width];
         // SAFETY: the contract of `Fold::rows`.
-        unsafe { self.prepare.fold_rows(self.monoid, &rows, states) };
+        unsafe { self.prepare.fold_rows(self.monoid, rows, states) };
     }
 
     unsafe fn finish(

@@ -50,18 +50,17 @@ fn piece<T: Element>(
     let mask_pointer = mask.map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
     let mut states = fold.states(400);
     let at = match how {
-        // SAFETY: slices of the given lengths.
-        Piece::Run => unsafe {
-            fold.run(
-                data.as_ptr().cast(),
-                mask_pointer,
-                data.len(),
-                0,
-                &mut states,
-                1,
-            );
+        Piece::Run => {
+            let run = Rows {
+                values: data.as_ptr().cast(),
+                mask: mask_pointer,
+                width: data.len(),
+                ..Rows::none(1)
+            };
+            // SAFETY: slices of the given lengths.
+            unsafe { fold.runs(&run, &[data.len()], 0, &mut states, 1, 1) };
             1
-        },
+        }
         &Piece::Rows(stride, width) => {
             let wide: Vec<T> = data.iter().flat_map(|&x| vec![x; stride]).collect();
             let wide_mask: Option<Vec<bool>> =
@@ -69,21 +68,36 @@ fn piece<T: Element>(
             let mask_pointer = wide_mask
                 .as_ref()
                 .map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
+            let numbers = Numbers {
+                first: 0,
+                step: 1,
+                lane: width,
+            };
+            // In two parts, and not into the first states.
+            let first = data.len() / 3;
+            let rows = |from: usize, rows: usize| Rows {
+                values: wide[from * stride..].as_ptr().cast(),
+                stride: stride as isize,
+                mask: if mask_pointer.is_null() {
+                    mask_pointer
+                } else {
+                    mask_pointer.wrapping_add(from * stride)
+                },
+                mask_stride: stride as isize,
+                rows,
+                width,
+            };
+            let later = Numbers {
+                first: first as i64,
+                ..numbers
+            };
             // SAFETY: rows of `stride` values and bytes, of which `width` are read.
             unsafe {
-                fold.rows(
-                    wide.as_ptr().cast(),
-                    stride as isize,
-                    mask_pointer,
-                    stride as isize,
-                    data.len(),
-                    width,
-                    0,
-                    1,
-                    &mut states,
-                );
+                fold.rows(&rows(0, first), numbers, &mut states, 5);
+                fold.rows(&rows(first, data.len() - first), later, &mut states, 5);
             }
-            width - 1
+            fold.seal(&mut states, width + 5);
+            width + 4
         }
     };
     result(fold, &states, at, data.len() as u64)
@@ -165,11 +179,23 @@ fn check_moments<T: Element + CastToAll>(with_nan: bool) {
             let count = terms.iter().flatten().count() as f64;
             let sum = ordered_sum(&how, &terms, -0.0);
             let mean = sum / count;
-            let squares: Vec<Option<f64>> = terms
-                .iter()
-                .map(|x| x.map(|x| (x - mean) * (x - mean)))
-                .collect();
-            let variance = ordered_sum(&how, &squares, 0.0) / (count - 1.0).max(0.0);
+            let from = |center: f64, power: i32| -> f64 {
+                let powers: Vec<Option<f64>> = terms
+                    .iter()
+                    .map(|x| x.map(|x| (x - center).powi(power)))
+                    .collect();
+                ordered_sum(&how, &powers, 0.0)
+            };
+            let m2 = match how {
+                Piece::Run => from(mean, 2),
+                Piece::Rows(..) => {
+                    let center = terms.iter().flatten().next().copied().unwrap_or(0.0);
+                    let shift = from(center, 1) / count;
+                    let m2 = from(center, 2) - shift * shift * count;
+                    if m2 < 0.0 { 0.0 } else { m2 }
+                }
+            };
+            let variance = m2 / (count - 1.0).max(0.0);
             let variance = if count == 0.0 { f64::NAN } else { variance };
             let ddof = Ddof::new(1.0);
             for (kind, expected) in [
@@ -360,16 +386,35 @@ fn merged_pieces_are_close_to_the_whole() {
         for i in 0..4 {
             // SAFETY: the data has four runs.
             unsafe {
-                let run = data.as_ptr().add(i * RUN).cast();
-                fold.run(run, std::ptr::null(), RUN, (i * RUN) as i64, &mut states, i);
+                let run = Rows {
+                    values: data.as_ptr().add(i * RUN).cast(),
+                    width: RUN,
+                    ..Rows::none(1)
+                };
+                fold.runs(&run, &[RUN], (i * RUN) as i64, &mut states, i, 1);
             }
         }
+        // In halves, in a group, and with states of their own.
+        let mut halves = fold.states(4);
+        fold.copy(&states, 0, &mut halves, 0, 4);
+        fold.merge_halves(&mut halves, 2);
+        fold.merge_halves(&mut halves, 1);
+        let mut group = fold.states(4);
+        fold.copy(&states, 0, &mut group, 0, 4);
+        fold.merge_groups(&mut group, 1, 4);
         let mut right = fold.states(2);
         fold.copy(&states, 2, &mut right, 0, 2);
-        fold.merge(&mut states, 0, &right, 0, 2);
+        fold.merge(&mut states, &mut right, 2);
         fold.copy(&states, 1, &mut right, 0, 1);
-        fold.merge(&mut states, 0, &right, 0, 1);
-        let got = as_f64(result(&*fold, &states, 0, data.len() as u64).unwrap());
+        fold.merge(&mut states, &mut right, 1);
+        let value = |states: &States| as_f64(result(&*fold, states, 0, data.len() as u64).unwrap());
+        let got = value(&states);
+        for other in [value(&halves), value(&group)] {
+            assert!(
+                (got - other).abs() <= 1e-12 * got.abs(),
+                "{kind:?}: {got}, {other}"
+            );
+        }
         let mean = data.iter().sum::<f64>() / data.len() as f64;
         let expected = match kind {
             ReduceKind::Mean => mean,
@@ -400,20 +445,19 @@ fn reset_gives_identities_again() {
     assert_eq!(fold.state_bytes(), 8);
     let mut states = fold.states(2);
     let data = [5.0f64; 4];
-    // SAFETY: two rows of two values.
-    unsafe {
-        fold.rows(
-            data.as_ptr().cast(),
-            2,
-            std::ptr::null(),
-            0,
-            2,
-            2,
-            0,
-            1,
-            &mut states,
-        )
+    let rows = Rows {
+        values: data.as_ptr().cast(),
+        stride: 2,
+        width: 2,
+        ..Rows::none(2)
     };
+    let numbers = Numbers {
+        first: 0,
+        step: 1,
+        lane: 2,
+    };
+    // SAFETY: two rows of two values.
+    unsafe { fold.rows(&rows, numbers, &mut states, 0) };
     assert_eq!(result(&*fold, &states, 1, 2).unwrap(), Scalar::F64(10.0));
     fold.reset(&mut states, 2);
     assert_eq!(result(&*fold, &states, 1, 0).unwrap(), Scalar::F64(0.0));

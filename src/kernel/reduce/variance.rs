@@ -1,45 +1,138 @@
-//! Variance and standard deviation: two passes over each piece, pieces merged by Chan's formula.
+//! Variance and standard deviation: two passes over a run, one over rows; pieces merged by Chan's
+//! formula.
+
+use std::ops::Range;
 
 use super::counted::Keep;
 use super::monoid::{DeviationOf, Moment, SumOf};
-use super::prepare::{Buffer, CHUNK, Prepare, Rows, Value};
-use super::simple::{state_methods, typed, typed_mut};
-use super::{Fold, States};
+use super::prepare::{Buffer, CHUNK, Prepare, Value, each_run};
+use super::simple::{typed, typed_mut};
+use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::Result;
 use crate::kernel::elementwise::{TileFn, cast};
 use crate::kernel::level::{Level, level_functions};
 
-/// How many values there were, their mean, and the sum of the squares of their deviations from it.
-#[derive(Clone, Copy)]
+/// For each state how many values there were, their mean, and the sum of the squares of their
+/// deviations from it.
+///
+/// While rows are folded, the deviations are those from the *center*, the first value of the column:
+/// `mean` is the center, and the mean is known by the sum of the deviations. As the center is one of
+/// the values, `n` times the square of its distance from the mean is at most `n` times the sum of the
+/// squares in question: of a piece's bits, rounding takes at most the factor `n + 1`, however far from
+/// the others the center lies.
 struct Moments<M> {
+    n: Vec<f64>,
+    mean: Vec<M>,
+    m2: Vec<f64>,
+    /// The sums of the deviations from the centers.
+    sum: Vec<M>,
+}
+
+/// One of them.
+#[derive(Clone, Copy)]
+struct One<M> {
     n: f64,
     mean: M,
     m2: f64,
 }
 
 impl<M: Moment> Moments<M> {
-    const NONE: Moments<M> = Moments {
+    fn none(n: usize) -> Moments<M> {
+        Moments {
+            n: vec![0.0; n],
+            mean: vec![M::ZERO; n],
+            m2: vec![0.0; n],
+            sum: vec![M::ZERO; n],
+        }
+    }
+
+    fn get(&self, at: usize) -> One<M> {
+        One {
+            n: self.n[at],
+            mean: self.mean[at],
+            m2: self.m2[at],
+        }
+    }
+
+    fn part(&mut self, range: Range<usize>) -> Part<'_, M> {
+        Part {
+            n: &mut self.n[range.clone()],
+            mean: &mut self.mean[range.clone()],
+            m2: &mut self.m2[range],
+        }
+    }
+
+    fn set(&mut self, at: usize, one: One<M>) {
+        (self.n[at], self.mean[at], self.m2[at]) = (one.n, one.mean, one.m2);
+    }
+
+    /// Merges `right` into `left`, each a range of the states.
+    fn merge(left: Part<'_, M>, right: Part<'_, M>, level: Level) {
+        // SAFETY: whoever made the fold vouches for the level; the body is safe code.
+        unsafe {
+            match level {
+                Level::Portable => Self::merge_portable(left, right),
+                Level::Avx2 => Self::merge_avx2(left, right),
+                Level::Avx512 => Self::merge_avx512(left, right),
+            }
+        }
+    }
+
+    level_functions!(unsafe fn merge_portable, merge_avx2, merge_avx512(
+        left: Part<'_, M>, right: Part<'_, M>) = Self::merge_body);
+
+    #[inline(always)]
+    unsafe fn merge_body(left: Part<'_, M>, right: Part<'_, M>) {
+        let len = left.n.len();
+        let (left_mean, left_m2) = (&mut left.mean[..len], &mut left.m2[..len]);
+        let (right_n, right_mean, right_m2) =
+            (&right.n[..len], &right.mean[..len], &right.m2[..len]);
+        for i in 0..len {
+            let one = One {
+                n: left.n[i],
+                mean: left_mean[i],
+                m2: left_m2[i],
+            };
+            let merged = one.merge(One {
+                n: right_n[i],
+                mean: right_mean[i],
+                m2: right_m2[i],
+            });
+            (left.n[i], left_mean[i], left_m2[i]) = (merged.n, merged.mean, merged.m2);
+        }
+    }
+}
+
+/// Some states to be merged.
+struct Part<'a, M> {
+    n: &'a mut [f64],
+    mean: &'a mut [M],
+    m2: &'a mut [f64],
+}
+
+impl<M: Moment> One<M> {
+    const NONE: One<M> = One {
         n: 0.0,
         mean: M::ZERO,
         m2: 0.0,
     };
 
     /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
-    /// variances" (1979).
-    fn merge(left: Moments<M>, right: Moments<M>) -> Moments<M> {
-        if right.n == 0.0 {
-            return left;
-        }
-        if left.n == 0.0 {
-            return right;
-        }
-        let n = left.n + right.n;
-        let delta = right.mean.subtract(left.mean);
-        let mean = left.mean.add(delta.times(right.n / n));
-        let m2 = left.m2 + right.m2 + delta.norm_square() * (left.n * right.n / n);
-        Moments { n, mean, m2 }
+    /// variances" (1979). The states of no values change nothing.
+    #[inline(always)]
+    fn merge(self, right: One<M>) -> One<M> {
+        let n = self.n + right.n;
+        let share = right.n / n;
+        let delta = right.mean.subtract(self.mean);
+        let merged = One {
+            n,
+            mean: self.mean.add(delta.times(share)),
+            m2: self.m2 + right.m2 + delta.norm_square() * (self.n * share),
+        };
+        let kept = if right.n == 0.0 { self } else { merged };
+        if self.n == 0.0 { right } else { kept }
     }
 }
 
@@ -85,13 +178,13 @@ impl<M: Moment + Element> Variance<M> {
     }
 
     /// # Safety
-    /// As for [`Fold::run`].
-    unsafe fn fold_run(&self, values: *const u8, mask: *const u8, n: usize) -> Moments<M> {
-        // SAFETY: the contract of `Fold::run`.
+    /// As for [`Fold::runs`].
+    unsafe fn fold_run(&self, values: *const u8, mask: *const u8, n: usize) -> One<M> {
+        // SAFETY: the contract of `Fold::runs`.
         unsafe {
             let count = self.keep.count_run(values, mask, n) as f64;
             if count == 0.0 {
-                return Moments::NONE;
+                return One::NONE;
             }
             let mean = self
                 .terms
@@ -102,79 +195,132 @@ impl<M: Moment + Element> Variance<M> {
             let m2 = self
                 .terms
                 .fold_run_filled(DeviationOf(mean), values, mask, n, &fill);
-            Moments { n: count, mean, m2 }
-        }
-    }
-
-    /// Folds the rows of at most `CHUNK` columns.
-    ///
-    /// # Safety
-    /// As for [`Fold::rows`].
-    unsafe fn fold_columns(&self, rows: &Rows, states: &mut [Moments<M>]) {
-        let width = states.len();
-        let (mut counts, mut means) = ([0; CHUNK], [M::NOTHING; CHUNK]);
-        let (counts, means) = (&mut counts[..width], &mut means[..width]);
-        // SAFETY: the contract of `Fold::rows`.
-        unsafe {
-            self.keep.count_rows(rows, counts);
-            self.terms.fold_rows(SumOf::<M>::new(), rows, means);
-        }
-        for (mean, &n) in means.iter_mut().zip(counts.iter()) {
-            *mean = if n == 0 { M::ZERO } else { mean.over(n as f64) };
-        }
-        let mut m2 = [0.0; CHUNK];
-        let m2 = &mut m2[..width];
-        let (mut buffer, mut keep_buffer) = (Buffer::new(), Buffer::new());
-        for r in 0..rows.rows {
-            // SAFETY: the contract of `Fold::rows`; terms are of type `M`, as many as columns.
-            unsafe {
-                let terms = self.plain.run_row(rows, r, 0, width, &mut buffer);
-                let terms = std::slice::from_raw_parts(terms.cast::<M>(), width);
-                let keep = (!self.keep.is_all(rows.mask)).then(|| {
-                    let keep = self.keep.row(rows, r, 0, width, &mut keep_buffer);
-                    std::slice::from_raw_parts(keep, width)
-                });
-                match self.level {
-                    Level::Portable => Self::deviate_portable(terms, keep, means, m2),
-                    Level::Avx2 => Self::deviate_avx2(terms, keep, means, m2),
-                    Level::Avx512 => Self::deviate_avx512(terms, keep, means, m2),
-                }
-            }
-        }
-        for (i, state) in states.iter_mut().enumerate() {
-            *state = Moments {
-                n: counts[i] as f64,
-                mean: means[i],
-                m2: m2[i],
-            };
+            One { n: count, mean, m2 }
         }
     }
 
     level_functions!(unsafe fn deviate_portable, deviate_avx2, deviate_avx512(
-        terms: &[M], keep: Option<&[u8]>, means: &[M], m2: &mut [f64]) = Self::deviate);
+        rows: &[*const M], centers: &[M], sums: &mut [M], m2: &mut [f64]) = Self::deviate);
 
-    /// Adds the squares of one row's deviations.
+    /// Adds some rows' deviations from the centers and their squares.
+    ///
+    /// # Safety
+    /// Every row must have as many terms as there are centers.
     #[inline(always)]
-    unsafe fn deviate(terms: &[M], keep: Option<&[u8]>, means: &[M], m2: &mut [f64]) {
-        let n = m2.len();
-        let (terms, means) = (&terms[..n], &means[..n]);
-        match keep {
-            None => {
-                for i in 0..n {
-                    m2[i] += terms[i].subtract(means[i]).norm_square();
+    unsafe fn deviate(rows: &[*const M], centers: &[M], sums: &mut [M], m2: &mut [f64]) {
+        let n = centers.len();
+        let (sums, m2) = (&mut sums[..n], &mut m2[..n]);
+        // Eight rows at a time, so that the states are loaded and stored once for all of them.
+        let (eights, rest) = rows.as_chunks::<8>();
+        for rows in eights {
+            // SAFETY: the caller's promise.
+            let rows = rows.map(|row| unsafe { std::slice::from_raw_parts(row, n) });
+            for i in 0..n {
+                let (mut sum, mut square) = (sums[i], m2[i]);
+                for row in rows {
+                    let deviation = row[i].subtract(centers[i]);
+                    sum = sum.add(deviation);
+                    square += deviation.norm_square();
                 }
+                (sums[i], m2[i]) = (sum, square);
             }
-            Some(keep) => {
-                let keep = &keep[..n];
-                for i in 0..n {
-                    let stepped = m2[i] + terms[i].subtract(means[i]).norm_square();
-                    m2[i] = if keep[i] != 0 { stepped } else { m2[i] };
+        }
+        for &row in rest {
+            // SAFETY: the caller's promise.
+            let row = unsafe { std::slice::from_raw_parts(row, n) };
+            for i in 0..n {
+                let deviation = row[i].subtract(centers[i]);
+                sums[i] = sums[i].add(deviation);
+                m2[i] += deviation.norm_square();
+            }
+        }
+    }
+
+    /// Folds rows that take part as a whole.
+    ///
+    /// # Safety
+    /// As for [`Fold::rows`].
+    unsafe fn fold_all(&self, rows: &Rows, states: &mut Moments<M>, at: usize) {
+        // SAFETY: the contract of `Fold::rows`; terms are of type `M`.
+        unsafe {
+            self.plain.each_pass::<M>(rows, |columns, pointers| {
+                let columns = at + columns.start..at + columns.end;
+                let centers = &mut states.mean[columns.clone()];
+                if states.n[columns.start] == 0.0 {
+                    let first = std::slice::from_raw_parts(pointers[0], centers.len());
+                    centers.copy_from_slice(first);
+                }
+                for n in &mut states.n[columns.clone()] {
+                    *n += pointers.len() as f64;
+                }
+                let (sums, m2) = (&mut states.sum[columns.clone()], &mut states.m2[columns]);
+                match self.level {
+                    Level::Portable => Self::deviate_portable(pointers, centers, sums, m2),
+                    Level::Avx2 => Self::deviate_avx2(pointers, centers, sums, m2),
+                    Level::Avx512 => Self::deviate_avx512(pointers, centers, sums, m2),
+                }
+            });
+        }
+    }
+
+    level_functions!(unsafe fn select_portable, select_avx2, select_avx512(
+        terms: &[M], keep: &[u8], states: Part<'_, M>, sums: &mut [M]) = Self::select);
+
+    /// Adds the deviations of those elements of a row that take part.
+    #[inline(always)]
+    unsafe fn select(terms: &[M], keep: &[u8], states: Part<'_, M>, sums: &mut [M]) {
+        let n = terms.len();
+        let (keep, sums) = (&keep[..n], &mut sums[..n]);
+        let (counts, centers, m2) = (
+            &mut states.n[..n],
+            &mut states.mean[..n],
+            &mut states.m2[..n],
+        );
+        for i in 0..n {
+            let keep = keep[i] != 0;
+            let first = keep & (counts[i] == 0.0);
+            let center = if first { terms[i] } else { centers[i] };
+            let deviation = terms[i].subtract(center);
+            let deviation = if keep { deviation } else { M::ZERO };
+            centers[i] = center;
+            counts[i] += if keep { 1.0 } else { 0.0 };
+            sums[i] = sums[i].add(deviation);
+            m2[i] += deviation.norm_square();
+        }
+    }
+
+    /// Folds rows of which some elements do not take part.
+    ///
+    /// # Safety
+    /// As for [`Fold::rows`].
+    unsafe fn fold_some(&self, rows: &Rows, states: &mut Moments<M>, at: usize) {
+        let (mut buffer, mut keep_buffer) = (Buffer::new(), Buffer::new());
+        for r in 0..rows.rows {
+            for column in (0..rows.width).step_by(CHUNK) {
+                let n = CHUNK.min(rows.width - column);
+                let sums = &mut states.sum[at + column..][..n];
+                let states = Part {
+                    n: &mut states.n[at + column..][..n],
+                    mean: &mut states.mean[at + column..][..n],
+                    m2: &mut states.m2[at + column..][..n],
+                };
+                // SAFETY: the contract of `Fold::rows`; terms are of type `M`, one per column.
+                unsafe {
+                    let terms = self.plain.run_row(rows, r, column, n, &mut buffer);
+                    let terms = std::slice::from_raw_parts(terms.cast::<M>(), n);
+                    let keep = self.keep.row(rows, r, column, n, &mut keep_buffer);
+                    let keep = std::slice::from_raw_parts(keep, n);
+                    match self.level {
+                        Level::Portable => Self::select_portable(terms, keep, states, sums),
+                        Level::Avx2 => Self::select_avx2(terms, keep, states, sums),
+                        Level::Avx512 => Self::select_avx512(terms, keep, states, sums),
+                    }
                 }
             }
         }
     }
 
-    fn result(&self, moments: Moments<M>) -> f64 {
+    fn result(&self, moments: One<M>) -> f64 {
         let variance = if moments.n == 0.0 {
             f64::NAN
         } else {
@@ -185,52 +331,124 @@ impl<M: Moment + Element> Variance<M> {
     }
 }
 
-impl<M: Moment + Element> Fold for Variance<M> {
-    state_methods!(Moments<M>, _this => Moments::<M>::NONE, |left, right| Moments::merge(left, right));
+/// The states as what they are.
+fn moments<M: Moment>(states: &States) -> &Moments<M> {
+    &typed::<Moments<M>>(states)[0]
+}
 
-    fn two_pass(&self) -> bool {
-        true
+fn moments_mut<M: Moment>(states: &mut States) -> &mut Moments<M> {
+    &mut typed_mut::<Moments<M>>(states)[0]
+}
+
+impl<M: Moment + Element> Fold for Variance<M> {
+    fn state_bytes(&self) -> usize {
+        2 * size_of::<f64>() + 2 * size_of::<M>()
     }
 
-    unsafe fn run(
+    fn states(&self, n: usize) -> States {
+        Box::new(vec![Moments::<M>::none(n)])
+    }
+
+    fn reset(&self, states: &mut States, n: usize) {
+        let states = moments_mut::<M>(states);
+        states.n[..n].fill(0.0);
+        states.mean[..n].fill(M::ZERO);
+        states.m2[..n].fill(0.0);
+        states.sum[..n].fill(M::ZERO);
+    }
+
+    unsafe fn runs(
         &self,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
+        rows: &Rows,
+        ends: &[usize],
         _first: i64,
         states: &mut States,
         at: usize,
+        stride: usize,
     ) {
-        // SAFETY: the contract of `Fold::run`.
-        typed_mut::<Moments<M>>(states)[at] = unsafe { self.fold_run(values, mask, n) };
+        let states = moments_mut::<M>(states);
+        // SAFETY: the contract of `Fold::runs`.
+        unsafe {
+            each_run(rows, ends, self.plain.dtype(), |r, i, run| {
+                let one = self.fold_run(run.values, run.mask, run.width);
+                states.set(at + r * stride + i, one);
+            });
+        }
     }
 
-    unsafe fn rows(
-        &self,
-        values: *const u8,
-        row_stride: isize,
-        mask: *const u8,
-        mask_stride: isize,
-        rows: usize,
-        width: usize,
-        _first: i64,
-        _step: i64,
-        states: &mut States,
-    ) {
-        let all = Rows {
-            values,
-            stride: row_stride,
-            mask,
-            mask_stride,
-            rows,
-        };
-        let states = &mut typed_mut::<Moments<M>>(states)[..width];
-        // Blocks of columns stay in the second-level cache between the two passes.
-        for (block, states) in states.chunks_mut(CHUNK).enumerate() {
-            let rows = all.columns_from(block * CHUNK, self.plain.dtype());
-            // SAFETY: the contract of `Fold::rows`, for a part of the columns.
-            unsafe { self.fold_columns(&rows, states) };
+    unsafe fn rows(&self, rows: &Rows, _numbers: Numbers, states: &mut States, at: usize) {
+        let states = moments_mut::<M>(states);
+        // SAFETY: the contract of `Fold::rows`.
+        unsafe {
+            if self.keep.is_all(rows.mask) {
+                self.fold_all(rows, states, at);
+            } else {
+                self.fold_some(rows, states, at);
+            }
         }
+    }
+
+    fn seal(&self, states: &mut States, n: usize) {
+        let Moments {
+            n: counts,
+            mean,
+            m2,
+            sum,
+        } = moments_mut::<M>(states);
+        for i in 0..n {
+            if counts[i] > 0.0 {
+                let shift = sum[i].over(counts[i]);
+                let square = m2[i] - shift.norm_square() * counts[i];
+                mean[i] = mean[i].add(shift);
+                // Rounding may leave a little less than nothing; NaN stays.
+                m2[i] = if square < 0.0 { 0.0 } else { square };
+            }
+        }
+    }
+
+    fn merge(&self, left: &mut States, right: &mut States, n: usize) {
+        let (left, right) = (moments_mut::<M>(left), moments_mut::<M>(right));
+        Moments::merge(left.part(0..n), right.part(0..n), self.level);
+    }
+
+    fn merge_halves(&self, states: &mut States, n: usize) {
+        let states = moments_mut::<M>(states);
+        let (left_n, right_n) = states.n[..2 * n].split_at_mut(n);
+        let (left_mean, right_mean) = states.mean[..2 * n].split_at_mut(n);
+        let (left_m2, right_m2) = states.m2[..2 * n].split_at_mut(n);
+        let left = Part {
+            n: left_n,
+            mean: left_mean,
+            m2: left_m2,
+        };
+        let right = Part {
+            n: right_n,
+            mean: right_mean,
+            m2: right_m2,
+        };
+        Moments::merge(left, right, self.level);
+    }
+
+    fn merge_groups(&self, states: &mut States, groups: usize, n: usize) {
+        let states = moments_mut::<M>(states);
+        for group in 0..groups {
+            let first = group * n;
+            let mut apart = 1;
+            while apart < n {
+                for i in (first..first + n - apart).step_by(2 * apart) {
+                    states.set(i, states.get(i).merge(states.get(i + apart)));
+                }
+                apart *= 2;
+            }
+            states.set(group, states.get(first));
+        }
+    }
+
+    fn copy(&self, from: &States, from_at: usize, to: &mut States, to_at: usize, n: usize) {
+        let (from, to) = (moments::<M>(from), moments_mut::<M>(to));
+        to.n[to_at..to_at + n].copy_from_slice(&from.n[from_at..from_at + n]);
+        to.mean[to_at..to_at + n].copy_from_slice(&from.mean[from_at..from_at + n]);
+        to.m2[to_at..to_at + n].copy_from_slice(&from.m2[from_at..from_at + n]);
     }
 
     unsafe fn finish(
@@ -241,9 +459,9 @@ impl<M: Moment + Element> Fold for Variance<M> {
         _count: u64,
         out: *mut u8,
     ) -> Result<()> {
-        let states = &typed::<Moments<M>>(states)[at..at + n];
-        for (i, &moments) in states.iter().enumerate() {
-            let result = [self.result(moments)];
+        let states = moments::<M>(states);
+        for i in 0..n {
+            let result = [self.result(states.get(at + i))];
             let out = out.wrapping_add(i * self.output.size());
             // SAFETY: one value in, one value out; the caller promises room for `n` results.
             unsafe { (self.to_output)(1, &[result.as_ptr().cast(); 3], out) };

@@ -1,0 +1,240 @@
+//! Rows of runs: each run is folded by itself.
+
+use std::ops::Range;
+
+use super::super::tile::TileShape;
+use super::driver::Driver;
+use super::levels::Levels;
+use crate::op::fold::{Rows, States};
+use crate::op::tree::{BATCH, BATCH_STATES, Cell, Mode};
+
+impl Driver<'_> {
+    /// How many states are side by side at most, if a row has `n`.
+    pub fn room(&self, n: usize) -> usize {
+        match self.tree.mode() {
+            Mode::Lines { .. } if n <= BATCH_STATES => n * BATCH,
+            Mode::Lines { .. } => n,
+            Mode::Rows => n * self.tree.lanes(),
+        }
+    }
+
+    /// Folds the rows of a leaf for `n` outputs from the current position on, for the runs at hand.
+    pub fn fold_lines(&mut self, cell: &Cell, leaf: Range<usize>, n: usize, levels: &mut [Levels]) {
+        let most = if n * self.runs() <= BATCH_STATES {
+            BATCH
+        } else {
+            1
+        };
+        let mut row = leaf.start;
+        while row < leaf.end {
+            let (number, follow) = self.seek(cell, row);
+            let mut rows = 1;
+            while rows < most
+                && (row - leaf.start).is_multiple_of(2 * rows)
+                && 2 * rows <= follow.min(leaf.end - row)
+            {
+                rows *= 2;
+            }
+            self.batch(number, rows, n, levels);
+            row += rows;
+        }
+    }
+
+    /// Folds `rows` rows from the current position on, a complete subtree.
+    fn batch(&mut self, number: usize, rows: usize, n: usize, levels: &mut [Levels]) {
+        let states_of_row = n * self.runs();
+        let mut states: Vec<States> = levels.iter_mut().map(Levels::unset).collect();
+        let row_dim = self.dim_of_rank.last().copied();
+        let start = row_dim.map_or(0, |dim| self.index[dim]);
+        for row in 0..rows {
+            if let Some(dim) = row_dim {
+                self.index[dim] = start + row;
+            }
+            // Neighbours have to meet first when halves are merged: the bits in reverse.
+            let unused = usize::BITS - rows.trailing_zeros();
+            let slot = row.reverse_bits().checked_shr(unused).unwrap_or(0);
+            self.line(number + row, n, levels, &mut states, slot * states_of_row);
+        }
+        for (level, mut states) in levels.iter_mut().zip(states) {
+            let mut half = rows / 2;
+            while half > 0 {
+                level.fold.merge_halves(&mut states, half * states_of_row);
+                half /= 2;
+            }
+            level.push_pieces(states, rows, states_of_row);
+        }
+    }
+
+    /// Folds the runs at hand of the lines of `n` outputs into the states from `at` on.
+    fn line(
+        &mut self,
+        number: usize,
+        n: usize,
+        levels: &[Levels],
+        states: &mut [States],
+        at: usize,
+    ) {
+        let Mode::Lines { from } = self.tree.mode() else {
+            unreachable!("only lines have runs")
+        };
+        let first = (number * self.tree.runs().len() + self.line.start) as i64;
+        let stride = self.runs();
+        let column_dim = self.lens.len().checked_sub(1);
+        let row_dim = self.last_kept;
+        let first_row = row_dim.map_or(0, |dim| self.index[dim]);
+        // A line of several axes is one dimension if all leaves walk it evenly.
+        let dims = &self.evaluator.binding.dims;
+        if !dims.last().is_some_and(|dim| dim.axis <= from) {
+            self.uneven(first, n, levels, states, at);
+            return;
+        }
+        let all_ends = std::mem::take(&mut self.ends);
+        let mut some_ends = Vec::new();
+        let tile = self.evaluator.prepared.tile;
+        let origin = self.origin(from) * self.tree.runs().inner();
+        let (mut run, mut done) = (0, 0);
+        while run < stride {
+            // As many runs as fit into a tile, and as many lines.
+            let mut end_run = run + 1;
+            if self.in_place {
+                end_run = stride;
+            } else {
+                while end_run < stride && all_ends[end_run] - done <= tile {
+                    end_run += 1;
+                }
+            }
+            let columns = all_ends[end_run - 1] - done;
+            if columns > 0
+                && let Some(dim) = column_dim
+            {
+                self.index[dim] = self.line.start + done - origin;
+            }
+            let most_rows = if self.in_place {
+                n
+            } else {
+                (tile / columns.max(1)).max(1)
+            };
+            let ends = if done == 0 {
+                &all_ends[..end_run]
+            } else {
+                some_ends.clear();
+                some_ends.extend(all_ends[run..end_run].iter().map(|end| end - done));
+                &some_ends
+            };
+            for row in (0..n).step_by(most_rows) {
+                if let Some(dim) = row_dim {
+                    self.index[dim] = first_row + row;
+                }
+                let tile = TileShape {
+                    row_dim,
+                    column_dim,
+                    rows: most_rows.min(n - row),
+                    columns,
+                };
+                if columns > 0 {
+                    // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
+                    unsafe { self.evaluator.run(&self.index, tile, &[]) };
+                }
+                for (level, states) in levels.iter().zip(&mut *states) {
+                    let rows = if columns > 0 {
+                        self.tile_rows(level, tile)
+                    } else {
+                        Rows::none(tile.rows)
+                    };
+                    let (first, at) = (first + done as i64, at + row * stride + run);
+                    // SAFETY: the tile's rows hold values of the fold's type, up to the last end.
+                    unsafe { level.fold.runs(&rows, ends, first, states, at, stride) };
+                }
+            }
+            done = all_ends[end_run - 1];
+            run = end_run;
+        }
+        self.ends = all_ends;
+        if let Some(dim) = row_dim {
+            self.index[dim] = first_row;
+        }
+    }
+
+    /// Runs whose elements lie in several stretches of the last axis: they are put together.
+    fn uneven(
+        &mut self,
+        first: i64,
+        n: usize,
+        levels: &[Levels],
+        states: &mut [States],
+        at: usize,
+    ) {
+        let Mode::Lines { from } = self.tree.mode() else {
+            unreachable!("only lines have runs")
+        };
+        let row_dim = self.last_kept;
+        let first_row = row_dim.map_or(0, |dim| self.index[dim]);
+        for row in 0..n {
+            if let Some(dim) = row_dim {
+                self.index[dim] = first_row + row;
+            }
+            let mut start = 0;
+            for run in 0..self.runs() {
+                let len = self.ends[run] - start;
+                let mut done = 0;
+                while done < len {
+                    let follow = self.seek_line(from, self.line.start + start + done);
+                    let columns = follow.min(len - done);
+                    let tile = TileShape {
+                        row_dim: None,
+                        column_dim: self.lens.len().checked_sub(1),
+                        rows: 1,
+                        columns,
+                    };
+                    // SAFETY: the tile lies within the bound region; it is no longer than a run.
+                    unsafe { self.evaluator.run(&self.index, tile, &[]) };
+                    for output in 0..self.outputs() {
+                        self.append(output, tile, done, len);
+                    }
+                    done += columns;
+                }
+                for (level, states) in levels.iter().zip(&mut *states) {
+                    let mut rows = Rows::none(1);
+                    if len > 0 {
+                        rows.values = self.buffered(level.value);
+                        rows.width = len;
+                        if let Some(mask) = level.mask {
+                            rows.mask = self.buffered(mask);
+                        }
+                    }
+                    let (first, at) = (first + start as i64, at + row * self.runs() + run);
+                    // SAFETY: the buffers hold the whole run.
+                    unsafe { level.fold.runs(&rows, &[len], first, states, at, 1) };
+                }
+                start = self.ends[run];
+            }
+        }
+        if let Some(dim) = row_dim {
+            self.index[dim] = first_row;
+        }
+    }
+
+    /// Moves to an element of the line, whose axes begin at `from`; gives how many elements follow along
+    /// the last dimension.
+    fn seek_line(&mut self, from: usize, element: usize) -> usize {
+        let mut left = element;
+        let mut follow = 1;
+        let shape = self.tree.shape();
+        for dim in (0..self.lens.len()).rev() {
+            let dims = self.evaluator.binding.dims[dim].clone();
+            if dims.axis < from {
+                break;
+            }
+            // Merged axes count in C order; the region spans all but the first axis of a line whole.
+            let len: usize = shape[dims.axis..dims.axis + dims.axes].iter().product();
+            let inner: usize = shape[dims.axis + 1..dims.axis + dims.axes].iter().product();
+            let place = if dims.axis == from { left } else { left % len };
+            left /= len.max(1);
+            self.index[dim] = place - self.origin(dims.axis) * inner;
+            if dim == self.lens.len() - 1 {
+                follow = len - place % len.max(1);
+            }
+        }
+        follow
+    }
+}

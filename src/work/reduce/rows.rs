@@ -1,0 +1,191 @@
+//! Pieces across rows: each column is folded in turn.
+
+use std::ops::Range;
+
+use super::super::tile::TileShape;
+use super::driver::Driver;
+use super::levels::Levels;
+use crate::op::fold::{Numbers, Rows, States};
+use crate::op::tree::Cell;
+
+/// Several folds of values in place take turns on so many rows and columns: they stay in the first-level
+/// cache until all have seen them.
+const SHARED_ROWS: usize = 8;
+const SHARED_COLUMNS: usize = 512;
+
+impl Driver<'_> {
+    /// Folds the rows of a leaf for `n` outputs from the current position on.
+    pub fn fold_rows(&mut self, cell: &Cell, leaf: Range<usize>, n: usize, levels: &mut [Levels]) {
+        let most = self.tree.piece();
+        for start in leaf.clone().step_by(most) {
+            self.piece(cell, start..(start + most).min(leaf.end), n, levels);
+        }
+    }
+
+    fn piece(&mut self, cell: &Cell, piece: Range<usize>, n: usize, levels: &mut [Levels]) {
+        let lanes = self.tree.lanes();
+        let mut states: Vec<States> = levels
+            .iter_mut()
+            .map(|level| level.fresh(n * lanes))
+            .collect();
+        let column_dim = self.lens.len().checked_sub(1);
+        let row_dim = self.dim_of_rank.last().copied();
+        let (most_rows, most_columns) = if !self.in_place {
+            let rows = (self.evaluator.prepared.tile / n).max(1);
+            // Whole groups of lanes.
+            (
+                if rows > lanes {
+                    rows / lanes * lanes
+                } else {
+                    rows
+                },
+                n,
+            )
+        } else if levels.len() > 1 && lanes == 1 {
+            (SHARED_ROWS, SHARED_COLUMNS)
+        } else {
+            (usize::MAX, n)
+        };
+        let first_column = self.last_kept.map_or(0, |dim| self.index[dim]);
+        let mut at = piece.start;
+        while at < piece.end {
+            let (number, follow) = self.seek(cell, at);
+            let rows = follow.min(piece.end - at).min(most_rows);
+            for column in (0..n).step_by(most_columns) {
+                if let Some(dim) = self.last_kept {
+                    self.index[dim] = first_column + column;
+                }
+                let tile = TileShape {
+                    row_dim,
+                    column_dim,
+                    rows,
+                    columns: most_columns.min(n - column),
+                };
+                // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
+                unsafe { self.evaluator.run(&self.index, tile, &[]) };
+                for (level, states) in levels.iter().zip(&mut states) {
+                    let all = self.tile_rows(level, tile);
+                    if lanes > 1 && !level.fold.is_sequential() {
+                        let size = self.evaluator.prepared.outputs[level.value].size;
+                        let dealt = Dealt {
+                            lanes,
+                            size,
+                            number,
+                            offset: at - piece.start,
+                        };
+                        // SAFETY: the tile's rows hold values of the fold's type.
+                        unsafe { dealt.fold(level, &all, states) };
+                    } else {
+                        let numbers = Numbers {
+                            first: number as i64,
+                            step: 1,
+                            lane: n,
+                        };
+                        // SAFETY: as above.
+                        unsafe { level.fold.rows(&all, numbers, states, column) };
+                    }
+                }
+            }
+            at += rows;
+        }
+        if let Some(dim) = self.last_kept {
+            self.index[dim] = first_column;
+        }
+        for (level, mut states) in levels.iter_mut().zip(states) {
+            level.fold.seal(&mut states, n * lanes);
+            let mut half = if level.fold.is_sequential() {
+                0
+            } else {
+                lanes / 2
+            };
+            while half > 0 {
+                level.fold.merge_halves(&mut states, half * n);
+                half /= 2;
+            }
+            level.push_pieces(states, 1, n);
+        }
+    }
+}
+
+/// How rows are dealt out to lanes, whose columns lie one lane after the other: row `r` of a tile is row
+/// `offset + r` of its piece, and goes to lane `(offset + r) % lanes`.
+struct Dealt {
+    lanes: usize,
+    /// The bytes of a value.
+    size: usize,
+    /// The number of the tile's first row among all rows.
+    number: usize,
+    offset: usize,
+}
+
+impl Dealt {
+    /// # Safety
+    /// The rows must hold values of the fold's type.
+    unsafe fn fold(&self, level: &Levels, rows: &Rows, states: &mut States) {
+        let &Dealt {
+            lanes,
+            size,
+            number,
+            offset,
+        } = self;
+        let n = rows.width;
+        let from = |row: usize| Rows {
+            values: rows
+                .values
+                .wrapping_offset(row as isize * rows.stride * size as isize),
+            mask: if rows.mask.is_null() {
+                rows.mask
+            } else {
+                rows.mask.wrapping_offset(row as isize * rows.mask_stride)
+            },
+            stride: rows.stride * lanes as isize,
+            mask_stride: rows.mask_stride * lanes as isize,
+            ..*rows
+        };
+        let numbers = |row: usize| Numbers {
+            first: (number + row) as i64,
+            step: lanes as i64,
+            lane: n,
+        };
+        let contiguous = |stride: isize| stride == n as isize;
+        if offset.is_multiple_of(lanes)
+            && contiguous(rows.stride)
+            && (rows.mask.is_null() || contiguous(rows.mask_stride))
+        {
+            // Rows that follow one another are as many lanes side by side.
+            let whole = rows.rows / lanes;
+            let rest = rows.rows % lanes;
+            let wide = Rows {
+                rows: whole,
+                width: n * lanes,
+                ..from(0)
+            };
+            let last = Rows {
+                rows: 1,
+                width: n * rest,
+                ..from(whole * lanes)
+            };
+            // SAFETY: the same values.
+            unsafe {
+                if whole > 0 {
+                    level.fold.rows(&wide, numbers(0), states, 0);
+                }
+                if rest > 0 {
+                    level.fold.rows(&last, numbers(whole * lanes), states, 0);
+                }
+            }
+            return;
+        }
+        for lane in 0..lanes {
+            let first = (lanes + lane - offset % lanes) % lanes;
+            if first < rows.rows {
+                let of_lane = Rows {
+                    rows: (rows.rows - first).div_ceil(lanes),
+                    ..from(first)
+                };
+                // SAFETY: some of the rows.
+                unsafe { level.fold.rows(&of_lane, numbers(first), states, lane * n) };
+            }
+        }
+    }
+}
