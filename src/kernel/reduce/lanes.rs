@@ -55,13 +55,24 @@ pub trait Loops: Monoid {
 
     /// Merges the lanes pairwise.
     #[inline(always)]
-    fn merge_lanes(self, mut lanes: [Self::State; LANES]) -> Self::State {
-        for half in [8, 4, 2, 1] {
-            for j in 0..half {
-                lanes[j] = self.merge(lanes[j], lanes[j + half]);
-            }
+    fn merge_lanes(self, lanes: [Self::State; LANES]) -> Self::State {
+        // Steps of known lengths, which become vector code.
+        let eight = self.halve::<16, 8>(&lanes);
+        let four = self.halve::<8, 4>(&eight);
+        let two = self.halve::<4, 2>(&four);
+        self.merge(two[0], two[1])
+    }
+
+    #[inline(always)]
+    fn halve<const N: usize, const HALF: usize>(
+        self,
+        lanes: &[Self::State; N],
+    ) -> [Self::State; HALF] {
+        let mut merged = [self.identity(); HALF];
+        for j in 0..HALF {
+            merged[j] = self.merge(lanes[j], lanes[j + HALF]);
         }
-        lanes[0]
+        merged
     }
 
     /// Takes one row after the other into the states, one per column.

@@ -375,29 +375,30 @@ impl Step {
     }
 }
 
-/// Calls `run(row, number of the run, the run)` for all runs of all rows; a run is a single row.
+/// Calls `fold(row, number of the run, the run)` for all runs of all rows; a run is a single row.
 ///
-/// # Safety
-/// The rows must be of the dtype, and as wide as the last end.
-pub unsafe fn each_run(
+pub fn each_run(
     rows: &Rows,
     ends: &[usize],
     dtype: DType,
-    mut run: impl FnMut(usize, usize, &Rows),
+    mut fold: impl FnMut(usize, usize, &Rows),
 ) {
     for r in 0..rows.rows {
-        let mut start = 0;
-        for (i, &end) in ends.iter().enumerate() {
-            let one = Rows {
-                values: rows.values(r, start, dtype),
-                mask: rows.mask(r, start),
-                rows: 1,
-                width: end - start,
-                ..*rows
-            };
-            run(r, i, &one);
-            start = end;
+        for i in 0..ends.len() {
+            fold(r, i, &run(rows, r, ends, i, dtype));
         }
+    }
+}
+
+/// One of the runs that end at `ends`, of row `r`, as a single row.
+pub fn run(rows: &Rows, r: usize, ends: &[usize], i: usize, dtype: DType) -> Rows {
+    let start = if i == 0 { 0 } else { ends[i - 1] };
+    Rows {
+        values: rows.values(r, start, dtype),
+        mask: rows.mask(r, start),
+        rows: 1,
+        width: ends[i] - start,
+        ..*rows
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::counted::Keep;
 use super::monoid::{DeviationOf, Moment, SumOf};
-use super::prepare::{Buffer, CHUNK, Prepare, Value, each_run};
+use super::prepare::{Buffer, CHUNK, Prepare, Value, run};
 use super::simple::{typed, typed_mut};
 use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
@@ -177,25 +177,47 @@ impl<M: Moment + Element> Variance<M> {
         }
     }
 
+    /// The mean of a run, and how many values it is of.
+    ///
     /// # Safety
     /// As for [`Fold::runs`].
-    unsafe fn fold_run(&self, values: *const u8, mask: *const u8, n: usize) -> One<M> {
+    unsafe fn mean_of(&self, run: &Rows) -> One<M> {
         // SAFETY: the contract of `Fold::runs`.
         unsafe {
-            let count = self.keep.count_run(values, mask, n) as f64;
-            if count == 0.0 {
+            let n = self.keep.count_run(run.values, run.mask, run.width) as f64;
+            if n == 0.0 {
                 return One::NONE;
             }
-            let mean = self
+            let sum = self
                 .terms
-                .fold_run(SumOf::<M>::new(), values, mask, n)
-                .over(count);
-            // The mean does not deviate from itself: it stands for what does not take part.
-            let fill = Value::new(mean);
-            let m2 = self
-                .terms
-                .fold_run_filled(DeviationOf(mean), values, mask, n, &fill);
-            One { n: count, mean, m2 }
+                .fold_run(SumOf::<M>::new(), run.values, run.mask, run.width);
+            One {
+                n,
+                mean: sum.over(n),
+                m2: 0.0,
+            }
+        }
+    }
+
+    /// The sum of the squares of a run's deviations from its mean.
+    ///
+    /// # Safety
+    /// As for [`Fold::runs`].
+    unsafe fn m2_of(&self, run: &Rows, one: One<M>) -> f64 {
+        let (values, mask, n) = (run.values, run.mask, run.width);
+        let deviation = DeviationOf(one.mean);
+        // SAFETY: the contract of `Fold::runs`.
+        unsafe {
+            if one.n == 0.0 {
+                0.0
+            } else if self.keep.is_all(mask) {
+                self.terms.fold_run(deviation, values, mask, n)
+            } else {
+                // The mean does not deviate from itself: it stands for what does not take part.
+                let fill = Value::new(one.mean);
+                self.terms
+                    .fold_run_filled(deviation, values, mask, n, &fill)
+            }
         }
     }
 
@@ -367,12 +389,25 @@ impl<M: Moment + Element> Fold for Variance<M> {
         stride: usize,
     ) {
         let states = moments_mut::<M>(states);
-        // SAFETY: the contract of `Fold::runs`.
-        unsafe {
-            each_run(rows, ends, self.plain.dtype(), |r, i, run| {
-                let one = self.fold_run(run.values, run.mask, run.width);
-                states.set(at + r * stride + i, one);
-            });
+        // The second pass of some runs follows the first pass of all of them: they are still in the
+        // first-level cache, and the next sums need not wait for a mean.
+        const GROUP: usize = 8;
+        for r in 0..rows.rows {
+            for first in (0..ends.len()).step_by(GROUP) {
+                let group = first..(first + GROUP).min(ends.len());
+                let at = at + r * stride;
+                // SAFETY: the contract of `Fold::runs`.
+                unsafe {
+                    for i in group.clone() {
+                        let run = run(rows, r, ends, i, self.plain.dtype());
+                        states.set(at + i, self.mean_of(&run));
+                    }
+                    for i in group {
+                        let run = run(rows, r, ends, i, self.plain.dtype());
+                        states.m2[at + i] = self.m2_of(&run, states.get(at + i));
+                    }
+                }
+            }
         }
     }
 
