@@ -80,12 +80,14 @@ fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
     };
     let made: &Output = &graph.dag[stage].outputs[output];
     let axes = leaf.map.axes();
+    // A value of fewer axes, a mean say, says nothing about the others.
+    if axes.len() != domain.ndim() {
+        return None;
+    }
     let mut relative = Vec::with_capacity(axes.len());
     for (rank, axis) in axes.iter().enumerate() {
         match axis {
-            AxisMap::Affine { start, terms }
-                if *terms == [(rank, 1)] && axes.len() == domain.ndim() =>
-            {
+            AxisMap::Affine { start, terms } if *terms == [(rank, 1)] => {
                 let start =
                     start + domain.start()[rank] as isize - made.domain.start()[rank] as isize;
                 relative.push(AxisMap::Affine {

@@ -49,7 +49,7 @@ pub struct Program {
 }
 
 /// A tile's bytes per operand: what the operands of a few instructions share L1 with.
-const TILE_BYTES: usize = 16 << 10;
+const TILE_BYTES: usize = 8 << 10;
 
 impl Program {
     /// The bytes of an element of the widest operand.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::blocks::{Block, Inputs};
+use super::pieced::Pieced;
 use crate::base::index_map::AxisMap;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -56,15 +57,6 @@ pub enum Bound {
     Made { number: usize, linear: Linear },
     /// Elements that lie in several blocks.
     Pieced(Pieced),
-}
-
-/// A leaf over several blocks of another stage.
-pub struct Pieced {
-    pub blocks: Vec<Arc<Block>>,
-    /// From the region's index to the leaf's, per axis of the leaf.
-    pub axes: Vec<Linear>,
-    /// For reshaped leaves: the shape whose C-order numbers address the blocks.
-    pub flat: Option<Vec<isize>>,
 }
 
 /// One dimension of a task's iteration: neighbouring axes that every leaf walks evenly are one.
@@ -309,9 +301,9 @@ fn bind_blocks(
             _keep: Some(block.clone()),
         };
     }
-    Bound::Pieced(Pieced {
+    Bound::Pieced(Pieced::new(
         blocks,
         axes,
-        flat: flat.then(|| c_strides(&leaf.shape)),
-    })
+        flat.then(|| c_strides(&leaf.shape)),
+    ))
 }

@@ -6,6 +6,7 @@ mod block_fn;
 mod blocks;
 mod generate;
 mod map;
+mod pieced;
 mod prepare;
 mod reduce;
 mod tile;

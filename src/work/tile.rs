@@ -1,6 +1,6 @@
 //! Runs a prepared program on one tile: a few rows of a task's region.
 
-use super::bind::{Binding, Bound, Linear, Pieced, Term};
+use super::bind::{Binding, Bound, Linear, Term};
 use super::prepare::{Call, Prepared, StepArg, Target};
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
@@ -315,8 +315,12 @@ impl<'a> Evaluator<'a> {
                 };
             }
             Bound::Pieced(pieced) => {
+                if let Some(operand) = pieced.in_place(size, index, tile) {
+                    self.operands[leaf] = operand;
+                    return;
+                }
                 // SAFETY: the blocks hold all elements of the bound region, and the slot a tile.
-                unsafe { gather(size, pieced, index, tile, slot) };
+                unsafe { pieced.gather(size, index, tile, slot) };
                 self.operands[leaf] = Operand {
                     first: slot,
                     row_stride: tile.columns as isize,
@@ -406,134 +410,4 @@ unsafe fn assemble(
             }
         }
     }
-}
-
-/// Copies a tile out of several blocks: along each row, runs that stay within one.
-unsafe fn gather(size: usize, pieced: &Pieced, index: &[usize], tile: TileShape, slot: *mut u8) {
-    let ndim = pieced.axes.len();
-    let mut place = vec![0isize; ndim];
-    let mut current = 0;
-    for i in 0..tile.rows {
-        let mut done = 0;
-        while done < tile.columns {
-            for (axis, linear) in pieced.axes.iter().enumerate() {
-                place[axis] = linear.base
-                    + linear
-                        .terms
-                        .iter()
-                        .enumerate()
-                        .map(|(dim, term)| {
-                            let moved = if Some(dim) == tile.row_dim {
-                                i
-                            } else if Some(dim) == tile.column_dim {
-                                done
-                            } else {
-                                0
-                            };
-                            term.at(index[dim] + moved)
-                        })
-                        .sum::<isize>();
-            }
-            let step = |axis: usize| match tile.column_dim {
-                Some(dim) => pieced.axes[axis].terms[dim].stride(),
-                None => Some(0),
-            };
-            let target = slot.wrapping_add((i * tile.columns + done) * size);
-            // SAFETY: the run stays within the block that was found.
-            done += unsafe {
-                run(
-                    size,
-                    pieced,
-                    &place,
-                    step,
-                    tile.columns - done,
-                    &mut current,
-                    target,
-                )
-            };
-        }
-    }
-}
-
-/// Copies the longest run from `place` on that stays within one block; gives its length.
-unsafe fn run(
-    size: usize,
-    pieced: &Pieced,
-    place: &[isize],
-    step: impl Fn(usize) -> Option<isize>,
-    wanted: usize,
-    current: &mut usize,
-    target: *mut u8,
-) -> usize {
-    // How many steps of `by` from `at` stay within start..end.
-    let room = |at: isize, by: Option<isize>, start: isize, end: isize| match by {
-        None => 1,
-        Some(0) => wanted,
-        Some(by) if by > 0 => ((end - 1 - at) / by + 1) as usize,
-        Some(by) => ((at - start) / -by + 1) as usize,
-    };
-    let (offset, stride, n) = match &pieced.flat {
-        Some(strides) => {
-            let number: isize = place
-                .iter()
-                .zip(strides)
-                .map(|(i, stride)| i * stride)
-                .sum();
-            let by: Option<isize> = (0..place.len())
-                .map(|axis| step(axis).map(|by| by * strides[axis]))
-                .sum();
-            let holds = |at: usize| {
-                let block = &pieced.blocks[at];
-                let start = block.origin as isize;
-                number >= start && number < start + block.region.size() as isize
-            };
-            find(pieced.blocks.len(), current, holds);
-            let block = &pieced.blocks[*current];
-            let start = block.origin as isize;
-            let n = room(number, by, start, start + block.region.size() as isize).min(wanted);
-            (number - start, by.unwrap_or(0), n)
-        }
-        None => {
-            let holds = |at: usize| {
-                let region = &pieced.blocks[at].region;
-                (0..place.len()).all(|axis| {
-                    place[axis] >= region.start()[axis] as isize
-                        && place[axis] < region.end(axis) as isize
-                })
-            };
-            find(pieced.blocks.len(), current, holds);
-            let block = &pieced.blocks[*current];
-            let (strides, origin) = block.addressing(None);
-            let mut n = wanted;
-            let mut stride = 0;
-            let mut number = -origin;
-            for axis in 0..place.len() {
-                let by = step(axis);
-                let (start, end) = (
-                    block.region.start()[axis] as isize,
-                    block.region.end(axis) as isize,
-                );
-                n = n.min(room(place[axis], by, start, end));
-                stride += by.unwrap_or(0) * strides[axis];
-                number += place[axis] * strides[axis];
-            }
-            (number, stride, n)
-        }
-    };
-    let source = pieced.blocks[*current]
-        .first()
-        .wrapping_offset(offset * size as isize);
-    // SAFETY: `n` elements from `source` on, `stride` apart, lie in the block; the caller has room.
-    unsafe { copy_2d(size, 1, n, source, [0, stride], target, [n as isize, 1]) };
-    n
-}
-
-/// Moves `current` to the block that holds the place.
-fn find(count: usize, current: &mut usize, holds: impl Fn(usize) -> bool) {
-    if holds(*current) {
-        return;
-    }
-    *current = (0..count)
-        .find(|&at| holds(at))
-        .expect("a task depends on all blocks that it reads");
 }
