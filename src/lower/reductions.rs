@@ -11,7 +11,7 @@ use crate::base::dtype::DType;
 use crate::base::region::Region;
 use crate::graph::stage::{FoldUse, Job, Leaf, Output, Place, ReduceJob, Stage};
 use crate::op::fold::Fold;
-use crate::op::tree::{BATCH, BATCH_STATES, LEAF, Mode, ROWS, Tree, WIDTH};
+use crate::op::tree::{BATCH, BATCH_STATES, LEAF, Mode, ROWS, RUN, Tree, WIDTH};
 use crate::plan::node::{NodeKind, Reduce, Reduction};
 
 impl Build<'_> {
@@ -67,8 +67,12 @@ impl Build<'_> {
         let cell = grid.largest_block();
         let levels = levels(tree);
         // Scalars are spread over a tile, and uneven runs are put together.
-        let buffer = fused.program.tile() * fused.program.widest();
-        let scratch = fused.program.scratch()
+        let tile = match tree.mode() {
+            Mode::Lines { .. } => fused.program.tile().max(BATCH * RUN),
+            Mode::Rows => fused.program.tile(),
+        };
+        let buffer = tile * fused.program.widest();
+        let scratch = fused.program.scratch(tile)
             + buffer * fused.program.outputs.len()
             + levels * side_by_side(tree, cell) * state_bytes;
         let most_states = parts.iter().map(|part| part.states(tree)).max();

@@ -22,6 +22,19 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// One of the rows, whose values have `size` bytes.
+    pub fn row(&self, row: usize, size: usize) -> Rows {
+        let row = row as isize;
+        let mut one = Rows { rows: 1, ..*self };
+        one.values = self
+            .values
+            .wrapping_offset(row * self.stride * size as isize);
+        if !self.mask.is_null() {
+            one.mask = self.mask.wrapping_offset(row * self.mask_stride);
+        }
+        one
+    }
+
     /// Rows without values.
     pub fn none(rows: usize) -> Rows {
         Rows {

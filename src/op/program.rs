@@ -77,9 +77,9 @@ impl Program {
         (TILE_BYTES / self.widest()).max(RUN)
     }
 
-    /// The scratch bytes of one task: a tile for each slot and each leaf, and for the scalars that
+    /// The scratch bytes of one task, with tiles of so many elements: one for each slot and each leaf, and for the scalars that
     /// have to be spread out for a kernel of three operands or a sink.
-    pub fn scratch(&self) -> usize {
+    pub fn scratch(&self, tile: usize) -> usize {
         let spread: usize = self
             .instrs
             .iter()
@@ -87,7 +87,7 @@ impl Program {
             .map(|instr| instr.args.len())
             .sum();
         let tiles = self.slots as usize + self.leaves.len() + spread + self.outputs.len();
-        tiles * (self.tile() * self.widest()).next_multiple_of(64)
+        tiles * (tile * self.widest()).next_multiple_of(64)
     }
 
     /// The arithmetic of one element, in nanoseconds.

@@ -34,7 +34,7 @@ const NARROW: usize = 16;
 /// So many runs of a line, a power of two, are reduced across rows side by side.
 pub const STRIP: usize = 1024;
 /// So many rows of runs are folded and merged before the others hear of them, a power of two, ...
-pub const BATCH: usize = 8;
+pub const BATCH: usize = 32;
 /// ... as long as a row has no more states than this: others make enough work by themselves.
 pub const BATCH_STATES: usize = 128;
 /// Outputs that a task folds side by side.

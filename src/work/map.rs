@@ -46,7 +46,7 @@ pub unsafe fn write(
         std::slice::from_ref(&all),
         &outs,
     );
-    let mut evaluator = Evaluator::new(binding, prepared, fused, env);
+    let mut evaluator = Evaluator::new(binding, prepared, fused, env, prepared.tile);
     let dims = evaluator.binding.dims.clone();
     let shape = tile_shape(&evaluator, &dims, prepared.tile);
     let mut index = vec![0; dims.len()];

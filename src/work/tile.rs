@@ -43,6 +43,8 @@ pub struct Evaluator<'a> {
     env: &'a Env,
     slots: AlignedBytes,
     slot_bytes: usize,
+    /// The most elements of a tile.
+    pub tile: usize,
     sizes: Vec<usize>,
     dtypes: Vec<DType>,
     operands: Vec<Operand>,
@@ -56,12 +58,14 @@ impl<'a> Evaluator<'a> {
         prepared: &'a Prepared,
         fused: &Fused,
         env: &'a Env,
+        tile: usize,
     ) -> Evaluator<'a> {
-        let slot_bytes = (prepared.tile * prepared.widest).next_multiple_of(64);
+        let slot_bytes = (tile * prepared.widest).next_multiple_of(64);
         let leaves = fused.leaves.len();
         Evaluator {
             slots: AlignedBytes::new(slot_bytes * (prepared.slots + leaves)),
             slot_bytes,
+            tile,
             sizes: fused.leaves.iter().map(|leaf| leaf.dtype.size()).collect(),
             dtypes: fused.leaves.iter().map(|leaf| leaf.dtype).collect(),
             operands: vec![

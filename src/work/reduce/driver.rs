@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::super::Stop;
-use super::super::bind::bind;
+use super::super::bind::{Binding, Bound, bind};
 use super::super::blocks::Inputs;
 use super::super::prepare::Prepared;
 use super::super::tile::{Evaluator, TileShape};
@@ -14,7 +14,7 @@ use crate::graph::env::Env;
 use crate::graph::stage::ReduceJob;
 use crate::kernel::copy::copy_2d;
 use crate::op::fold::Rows;
-use crate::op::tree::{Cell, Mode, Tree, WIDTH};
+use crate::op::tree::{BATCH, Cell, Mode, RUN, Tree, WIDTH};
 
 /// Evaluates the input tile by tile, and knows where in it a row of the tree is.
 pub struct Driver<'a> {
@@ -27,6 +27,9 @@ pub struct Driver<'a> {
     pub index: Vec<usize>,
     /// No program: the values are folded where they lie.
     pub in_place: bool,
+    /// Elements of a leaf lie side by side across rows: several rows are evaluated at once, so that all
+    /// of a cache line is used.
+    pub crossed: bool,
     /// The last kept dimension.
     pub last_kept: Option<usize>,
     /// For each dimension, whether it is kept.
@@ -54,7 +57,13 @@ impl<'a> Driver<'a> {
     ) -> Driver<'a> {
         let tree = &*job.tree;
         let binding = bind(inputs.graph, env, inputs, &job.fused, region, groups, &[]);
-        let evaluator = Evaluator::new(binding, prepared, &job.fused, env);
+        let crossed = crossed(tree, &binding);
+        let tile = if crossed {
+            prepared.tile.max(BATCH * RUN)
+        } else {
+            prepared.tile
+        };
+        let evaluator = Evaluator::new(binding, prepared, &job.fused, env, tile);
         let dims = &evaluator.binding.dims;
         let kept: Vec<bool> = dims
             .iter()
@@ -76,6 +85,7 @@ impl<'a> Driver<'a> {
         Driver {
             index: vec![0; lens.len()],
             in_place,
+            crossed,
             last_kept: kept.iter().rposition(|&kept| kept),
             dim_of_rank,
             start: region.start().to_vec(),
@@ -97,7 +107,7 @@ impl<'a> Driver<'a> {
     /// How many outputs are folded side by side, of `last` along the last kept dimension and `runs` runs
     /// each.
     pub fn width(&self, last: usize, runs: usize) -> usize {
-        let tile = self.evaluator.prepared.tile;
+        let tile = self.evaluator.tile;
         let most = match self.tree.mode() {
             // As many lines as make the work around them small.
             Mode::Lines { .. } => (WIDTH / runs).min((1 << 16) / self.tree.runs().len().max(1)),
@@ -210,4 +220,25 @@ impl<'a> Driver<'a> {
             .as_ref()
             .map_or(std::ptr::null(), |buffer| buffer.as_ptr().cast_const())
     }
+}
+
+/// Whether a leaf's elements lie side by side along the last outer axis, and not along the line.
+fn crossed(tree: &Tree, binding: &Binding) -> bool {
+    let (Mode::Lines { .. }, Some(&axis)) = (tree.mode(), tree.outer_axes().last()) else {
+        return false;
+    };
+    let dims = &binding.dims;
+    let (Some(row), Some(column)) = (
+        dims.iter().position(|dim| dim.axis == axis),
+        dims.len().checked_sub(1),
+    ) else {
+        return false;
+    };
+    binding.leaves.iter().any(|leaf| match leaf {
+        Bound::Place { linear, .. } => {
+            let (across, along) = (linear.terms[row].stride(), linear.terms[column].stride());
+            matches!(across, Some(1 | -1)) && !matches!(along, Some(0 | 1))
+        }
+        _ => false,
+    })
 }

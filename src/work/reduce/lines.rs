@@ -46,14 +46,19 @@ impl Driver<'_> {
         let mut states: Vec<States> = levels.iter_mut().map(Levels::unset).collect();
         let row_dim = self.dim_of_rank.last().copied();
         let start = row_dim.map_or(0, |dim| self.index[dim]);
-        for row in 0..rows {
-            if let Some(dim) = row_dim {
-                self.index[dim] = start + row;
+        // Neighbours have to meet first when halves are merged: the bits in reverse.
+        let unused = usize::BITS - rows.trailing_zeros();
+        let slot = |row: usize| row.reverse_bits().checked_shr(unused).unwrap_or(0);
+        if self.crossed && rows > 1 && n == 1 && self.is_even() {
+            self.crossed_lines(number, rows, levels, &mut states, slot);
+        } else {
+            for row in 0..rows {
+                if let Some(dim) = row_dim {
+                    self.index[dim] = start + row;
+                }
+                let at = slot(row) * states_of_row;
+                self.line(number + row, n, levels, &mut states, at);
             }
-            // Neighbours have to meet first when halves are merged: the bits in reverse.
-            let unused = usize::BITS - rows.trailing_zeros();
-            let slot = row.reverse_bits().checked_shr(unused).unwrap_or(0);
-            self.line(number + row, n, levels, &mut states, slot * states_of_row);
         }
         for (level, mut states) in levels.iter_mut().zip(states) {
             let mut half = rows / 2;
@@ -62,6 +67,63 @@ impl Driver<'_> {
                 half /= 2;
             }
             level.push_pieces(states, rows, states_of_row);
+        }
+    }
+
+    /// Whether a line is one dimension: all leaves walk its axes evenly.
+    fn is_even(&self) -> bool {
+        let Mode::Lines { from } = self.tree.mode() else {
+            unreachable!("only lines have runs")
+        };
+        let dims = &self.evaluator.binding.dims;
+        dims.last().is_some_and(|dim| dim.axis <= from)
+    }
+
+    /// Folds the runs at hand of neighbouring rows; the states of row `r` go to `slot(r)`. Each column of
+    /// runs is evaluated for all rows at once.
+    fn crossed_lines(
+        &mut self,
+        number: usize,
+        rows: usize,
+        levels: &[Levels],
+        states: &mut [States],
+        slot: impl Fn(usize) -> usize,
+    ) {
+        let Mode::Lines { from } = self.tree.mode() else {
+            unreachable!("only lines have runs")
+        };
+        let row_dim = self.dim_of_rank.last().copied();
+        let column_dim = self.lens.len().checked_sub(1);
+        let origin = self.origin(from) * self.tree.runs().inner();
+        let mut start = 0;
+        for run in 0..self.runs() {
+            let columns = self.ends[run] - start;
+            let tile = TileShape {
+                row_dim,
+                column_dim,
+                rows,
+                columns,
+            };
+            if let Some(dim) = column_dim {
+                self.index[dim] = self.line.start + start - origin;
+            }
+            // SAFETY: the tile lies within the bound region, and is made for a batch of runs.
+            unsafe { self.evaluator.run(&self.index, tile, &[]) };
+            for (level, states) in levels.iter().zip(&mut *states) {
+                let all = self.tile_rows(level, tile);
+                let size = self.evaluator.prepared.outputs[level.value].size;
+                for row in 0..rows {
+                    let element = (number + row) * self.tree.runs().len() + self.line.start + start;
+                    let at = slot(row) * self.runs() + run;
+                    let one = all.row(row, size);
+                    // SAFETY: a row of the tile, of the fold's type.
+                    unsafe {
+                        let first = element as i64;
+                        level.fold.runs(&one, &[columns], first, states, at, 1);
+                    }
+                }
+            }
+            start = self.ends[run];
         }
     }
 
@@ -82,15 +144,13 @@ impl Driver<'_> {
         let column_dim = self.lens.len().checked_sub(1);
         let row_dim = self.last_kept;
         let first_row = row_dim.map_or(0, |dim| self.index[dim]);
-        // A line of several axes is one dimension if all leaves walk it evenly.
-        let dims = &self.evaluator.binding.dims;
-        if !dims.last().is_some_and(|dim| dim.axis <= from) {
+        if !self.is_even() {
             self.uneven(first, n, levels, states, at);
             return;
         }
         let all_ends = std::mem::take(&mut self.ends);
         let mut some_ends = Vec::new();
-        let tile = self.evaluator.prepared.tile;
+        let tile = self.evaluator.tile;
         let origin = self.origin(from) * self.tree.runs().inner();
         let (mut run, mut done) = (0, 0);
         while run < stride {

@@ -16,7 +16,7 @@ use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::stage::{ReduceJob, Stage};
 use crate::op::fold::States;
-use crate::op::tree::{Cell, Mode, Part, STRIP, Tree};
+use crate::op::tree::{BATCH_STATES, Cell, Mode, Part, STRIP, Tree};
 use driver::Driver;
 use levels::Levels;
 
@@ -48,7 +48,8 @@ pub fn part(
     // Tiles of outputs: ranges of the last kept dimension.
     let last = lens.last().copied().unwrap_or(1);
     let outer: usize = lens[..lens.len().saturating_sub(1)].iter().product();
-    let strip = part.runs.len().min(STRIP);
+    let most = if driver.crossed { BATCH_STATES } else { STRIP };
+    let strip = part.runs.len().min(most);
     let width = driver.width(last, strip);
     let room = driver.room(width * strip);
     let (per_output, merges) = (part.states(tree), part.has_all_rows(tree));

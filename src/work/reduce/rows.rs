@@ -31,7 +31,7 @@ impl Driver<'_> {
         let column_dim = self.lens.len().checked_sub(1);
         let row_dim = self.dim_of_rank.last().copied();
         let (most_rows, most_columns) = if !self.in_place {
-            let rows = (self.evaluator.prepared.tile / n).max(1);
+            let rows = (self.evaluator.tile / n).max(1);
             // Whole groups of lanes.
             (
                 if rows > lanes {
