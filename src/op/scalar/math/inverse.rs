@@ -10,6 +10,14 @@ const HALF_PI: [f64; 2] = [std::f64::consts::FRAC_PI_2, 6.123233995736766e-17];
 const PI: [f64; 2] = [std::f64::consts::PI, 1.2246467991473532e-16];
 const ATAN_HALF: [f64; 2] = [0.4636476090008061, 2.2698777452961687e-17];
 
+const SIGN: u64 = 1 << 63;
+
+/// All bits of a negative number, else none.
+#[inline(always)]
+fn negative_mask(x: f64) -> u64 {
+    0u64.wrapping_sub(x.to_bits() >> 63)
+}
+
 /// `(atan t - t) / t³` of `z = t²` up to 1/16: interpolated at the Chebyshev points, within 2^-59 of
 /// `atan t / t`.
 #[inline(always)]
@@ -64,17 +72,12 @@ fn atan_of_ratio(a: f64, b: f64, sign: f64, outer: [f64; 2]) -> f64 {
 #[inline(always)]
 pub fn atan(x: f64) -> f64 {
     let magnitude = x.abs();
-    let large = magnitude > 1.0;
-    let (a, b) = if large {
-        (1.0, magnitude)
-    } else {
-        (magnitude, 1.0)
-    };
-    let (sign, outer) = if large {
-        (-1.0, HALF_PI)
-    } else {
-        (1.0, [0.0, 0.0])
-    };
+    let a = if magnitude > 1.0 { 1.0 } else { magnitude };
+    let b = if magnitude > 1.0 { magnitude } else { 1.0 };
+    // By bits, not by choices: of several by the same condition the compiler would make two copies of the code.
+    let large = negative_mask(1.0 - magnitude);
+    let sign = f64::from_bits(1f64.to_bits() ^ (large & SIGN));
+    let outer = HALF_PI.map(|part| f64::from_bits(part.to_bits() & large));
     let y = atan_of_ratio(a, b, sign, outer);
     // Beyond, infinity would be divided by itself.
     let y = if magnitude > 1e20 { HALF_PI[0] } else { y };

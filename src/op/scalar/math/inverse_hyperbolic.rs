@@ -3,19 +3,12 @@
 use super::precise_log::log2_of_sum;
 use super::{LN_2, fast_two_sum, quotient, two_product, two_sum};
 
-/// From here on 1 is nothing beside the square.
-const LARGE: f64 = (1u64 << 30) as f64;
-
-/// `log(2^doublings (hi + lo))`, where the doublings are 0 or the number is large.
+/// `log(2^doublings (hi + lo))`, where the doublings are 0 or more than the logarithm of the sum.
 #[inline(always)]
 fn log(hi: f64, lo: f64, doublings: f64) -> f64 {
     let (log, rest) = log2_of_sum(hi, lo);
-    let (sum, error) = fast_two_sum(doublings, log);
-    let (log, rest) = if doublings == 0.0 {
-        (log, rest)
-    } else {
-        (sum, error + rest)
-    };
+    let (log, error) = fast_two_sum(doublings, log);
+    let rest = error + rest;
     let (product, error) = two_product(log, LN_2[0]);
     product + log.mul_add(LN_2[1], rest.mul_add(LN_2[0], error))
 }
@@ -29,18 +22,23 @@ fn square_root(hi: f64, lo: f64) -> (f64, f64) {
     (root, rest / (2.0 * root + f64::MIN_POSITIVE))
 }
 
-/// `log(x + √(x² + sign))`: of large numbers `log 2x`.
+/// `log(x + √(x² + sign))`.
 #[inline(always)]
 fn log_with_root(x: f64, sign: f64) -> f64 {
+    /// From here on the square may overflow, and 1 is nothing beside it.
+    const LARGE: f64 = 1e150;
+    /// 2^-600, whose square is 0.
+    const SCALE: f64 = f64::from_bits((1023 - 600) << 52);
+    // All that is different about large numbers is derived from one value: of several choices by the same condition
+    // the compiler would make two copies of the code.
+    let scale = if x > LARGE { SCALE } else { 1.0 };
+    let x = x * scale;
     let (square, square_error) = two_product(x, x);
-    let (sum, error) = two_sum(square, sign);
+    let (sum, error) = two_sum(square, sign * scale * scale);
     let (root, rest) = square_root(sum, error + square_error);
     let (sum, error) = two_sum(x, root);
     let (sum, error) = fast_two_sum(sum, error + rest);
-    let large = x > LARGE;
-    let sum = if large { 0.5 * x } else { sum };
-    let error = if large { 0.0 } else { error };
-    log(sum, error, if large { 2.0 } else { 0.0 })
+    log(sum, error, 600.0 * (1.0 - scale))
 }
 
 #[inline(always)]
