@@ -1,9 +1,10 @@
-//! Own transcendental functions, for machines with fused multiply-add.
+//! Own powers, roots and transcendental functions, for machines with fused multiply-add.
 //!
 //! Every function is straight-line code of `+ − × ÷ √`, `mul_add`, comparisons and integer operations
 //! on the bits, so that a loop over it becomes vector code under any instruction set, and every lane of
 //! every set gives the bits of the single element. Without an instruction for it `mul_add` is a slow
 //! library call: kernels for such machines use the functions of the system instead ([`in_use`]).
+//! Only the remainders of huge angles are computed one element at a time.
 //!
 //! The error is at most 1 ULP (`docs/accuracy.md` has measurements): results are made of a leading
 //! part and a small one, which are only added at the end. The techniques are those of the textbook (J.-M.
