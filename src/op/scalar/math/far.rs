@@ -1,7 +1,7 @@
 //! Sine, cosine and tangent of numbers whose quadrant has more than 20 bits: M. H. Payne and R. N. Hanek,
 //! "Radian reduction for trigonometric functions" (1983). One number at a time, because they are rare.
 
-use super::trig::{cos_of_remainder, sin_of_remainder, tan_of_remainder};
+use super::{fast_two_sum, quotient};
 
 /// The bits of 2/π after the point.
 const TWO_BY_PI: [u64; 20] = [
@@ -64,6 +64,62 @@ fn reduce(x: f64) -> (f64, f64, u64) {
     } else {
         (sum, lo, quadrant)
     }
+}
+
+/// The sine of `hi + lo` as a leading part and a small one, by FDLIBM's polynomial.
+#[inline(always)]
+fn sine(hi: f64, lo: f64) -> (f64, f64) {
+    const S: [f64; 6] = [
+        -1.666_666_666_666_663_2e-1,
+        8.333_333_333_322_49e-3,
+        -1.984_126_982_985_795e-4,
+        2.755_731_370_707_006_8e-6,
+        -2.505_076_025_340_686_3e-8,
+        1.589_690_995_211_55e-10,
+    ];
+    let z = hi * hi;
+    let r = (S.iter().rev()).fold(0.0, |sum: f64, &term| sum.mul_add(z, term));
+    let correction = (-0.5 * lo).mul_add(z, lo);
+    fast_two_sum(hi, (z * hi).mul_add(r, correction))
+}
+
+/// As [`sine`], of the cosine.
+#[inline(always)]
+fn cosine(hi: f64, lo: f64) -> (f64, f64) {
+    const C: [f64; 6] = [
+        4.166_666_666_666_66e-2,
+        -1.388_888_888_887_411e-3,
+        2.480_158_728_947_673e-5,
+        -2.755_731_435_139_066_3e-7,
+        2.087_572_321_298_175e-9,
+        -1.135_964_755_778_819_5e-11,
+    ];
+    let z = hi * hi;
+    let r = (C.iter().rev()).fold(0.0, |sum: f64, &term| sum.mul_add(z, term));
+    let half = 0.5 * z;
+    let w = 1.0 - half;
+    fast_two_sum(w, r.mul_add(z * z, (-hi).mul_add(lo, (1.0 - w) - half)))
+}
+
+#[inline(always)]
+fn sin_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
+    let even = quadrant & 1 == 0;
+    let (y, rest) = if even { sine(hi, lo) } else { cosine(hi, lo) };
+    f64::from_bits((y + rest).to_bits() ^ ((quadrant & 2) << 62))
+}
+
+#[inline(always)]
+fn cos_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
+    sin_of_remainder(hi, lo, quadrant.wrapping_add(1))
+}
+
+#[inline(always)]
+fn tan_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
+    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
+    let even = quadrant & 1 == 0;
+    let (above, below) = if even { (sine, cosine) } else { (cosine, sine) };
+    let (y, rest) = quotient(above, below);
+    f64::from_bits((y + rest).to_bits() ^ (quadrant << 63))
 }
 
 macro_rules! functions {

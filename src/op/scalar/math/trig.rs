@@ -193,29 +193,3 @@ pub fn sin_cos_of_turns(u: f64) -> (f64, f64) {
         with_sign(x, quadrant.wrapping_add(1)),
     )
 }
-
-/// The sine of `hi + lo` and so many quadrants; for the tiny there is [`sin`].
-#[inline(always)]
-pub(super) fn sin_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
-    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
-    let y = if quadrant & 1 == 0 { sine } else { cosine };
-    with_sign(y, quadrant)
-}
-
-/// As [`sin_of_remainder`].
-#[inline(always)]
-pub(super) fn cos_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
-    sin_of_remainder(hi, lo, quadrant.wrapping_add(1))
-}
-
-/// As [`sin_of_remainder`].
-#[inline(always)]
-pub(super) fn tan_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
-    let sine = fast_two_sum(hi, sine_rest(hi, lo));
-    let (w, rest) = cosine_parts(hi, lo);
-    let cosine = fast_two_sum(w, rest);
-    let even = quadrant & 1 == 0;
-    let (above, below) = if even { (sine, cosine) } else { (cosine, sine) };
-    let (y, rest) = quotient(above, below);
-    f64::from_bits((y + rest).to_bits() ^ (quadrant << 63))
-}
