@@ -138,6 +138,66 @@ mod kernels {
     }
 }
 
+/// The mathematical functions, of operands that fit the cache, on one thread: the costs in the table of
+/// operations.
+mod functions {
+    use super::*;
+
+    const N: usize = 50_000;
+
+    /// A function of one array, and of two.
+    type Function = fn(&Array<f64>, &Array<f64>) -> Array<f64>;
+
+    const FUNCTIONS: &[(&str, Function)] = &[
+        ("sqrt", |x, _| x.sqrt()),
+        ("cbrt", |x, _| x.cbrt()),
+        ("exp", |x, _| x.exp()),
+        ("exp2", |x, _| x.exp2()),
+        ("expm1", |x, _| x.expm1()),
+        ("log", |x, _| x.log()),
+        ("log2", |x, _| x.log2()),
+        ("log10", |x, _| x.log10()),
+        ("log1p", |x, _| x.log1p()),
+        ("sin", |x, _| x.sin()),
+        ("cos", |x, _| x.cos()),
+        ("tan", |x, _| x.tan()),
+        ("asin", |x, _| x.asin()),
+        ("acos", |x, _| x.acos()),
+        ("atan", |x, _| x.atan()),
+        ("sinh", |x, _| x.sinh()),
+        ("cosh", |x, _| x.cosh()),
+        ("tanh", |x, _| x.tanh()),
+        ("asinh", |x, _| x.asinh()),
+        ("acosh", |x, _| (1.0 + x).acosh()),
+        ("atanh", |x, _| x.atanh()),
+        ("sinc", |x, _| x.sinc()),
+        ("power", |x, y| x.power(y)),
+        ("hypot", |x, y| x.hypot(y)),
+        ("atan2", |x, y| x.atan2(y)),
+        ("logaddexp", |x, y| x.logaddexp(y)),
+        ("logaddexp2", |x, y| x.logaddexp2(y)),
+    ];
+
+    #[divan::bench(args = FUNCTIONS.iter().map(|(name, _)| *name))]
+    fn float64(bencher: Bencher, name: &str) {
+        let found = FUNCTIONS.iter().find(|(other, _)| *other == name);
+        let &(_, function) = found.expect("a name of the list");
+        let mut generator = random::Generator::new(1);
+        let mut operand = || {
+            let x = generator.uniform::<f64>(N, ..);
+            x.persist().expect("400 kB")
+        };
+        let y = function(&operand(), &operand());
+        let engine = Engine::builder().threads(1).build().expect("one thread");
+        let mut out = vec![0.0; N];
+        let bencher = bencher.counter(ItemsCount::new(N));
+        bencher.bench_local(|| {
+            let out = ndarray::aview_mut1(&mut out).into_dyn();
+            engine.compute_into(&y, out).expect("a result")
+        });
+    }
+}
+
 /// What a block of an opaque function costs beside the function, and a task beside its blocks.
 mod executor {
     use super::*;

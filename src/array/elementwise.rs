@@ -150,6 +150,9 @@ macro_rules! bounded {
     ($arity:ident, $variant:ident, $name:ident, Elementary, $result:ident, $doc:literal) => {
         method!($arity, $variant, $name, Inexact, [Inexact], $result, $doc);
     };
+    ($arity:ident, $variant:ident, $name:ident, RealElementary, $result:ident, $doc:literal) => {
+        method!($arity, $variant, $name, Float, [Float], $result, $doc);
+    };
     ($arity:ident, $variant:ident, $name:ident, $class:ident, $result:ident, $doc:literal) => {
         method!($arity, $variant, $name, $class, [$class], $result, $doc);
     };

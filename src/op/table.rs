@@ -45,7 +45,7 @@ macro_rules! for_each_op {
                 (Fmod, fmod, Binary, Real, Same, 6.0, ordered, own, "The remainder with the sign of the dividend; Rust's and C's `%`. Integers modulo 0 are 0."),
                 (Gcd, gcd, Binary, Integer, Same, 20.0, commutes, own, "The greatest common divisor, never negative; `gcd(x, 0)` is `|x|`."),
                 (Lcm, lcm, Binary, Integer, Same, 22.0, commutes, own, "The least common multiple, never negative; 0 if one is 0; wraps."),
-                (Power, power, Binary, Arith, Same, 20.0, ordered, own, "`x` to the power of `y`. Integers wrap; a negative power of an integer is 0, except of 1 and −1."),
+                (Power, power, Binary, Arith, Same, 4.7, ordered, own, "`x` to the power of `y`. Integers wrap; a negative power of an integer is 0, except of 1 and −1."),
             }
             ordering {
                 (Maximum, maximum, Binary, Ordered, Same, 0.15, commutes, own, "The larger of two; NaN if one is NaN."),
@@ -94,7 +94,7 @@ macro_rules! for_each_op {
             }
             exponential {
                 (Sqrt, sqrt, Unary, Inexact, Same, 0.7, ordered, own, "The square root; NaN of negative real numbers."),
-                (Cbrt, cbrt, Unary, Float, Same, 15.0, ordered, own, "The cube root."),
+                (Cbrt, cbrt, Unary, RealElementary, Same, 1.3, ordered, own, "The cube root."),
                 (Exp, exp, Unary, Elementary, Same, 0.8, ordered, own, "e to the power of `x`."),
                 (Exp2, exp2, Unary, Elementary, Same, 1.0, ordered, own, "2 to the power of `x`."),
                 (Expm1, expm1, Unary, Elementary, Same, 1.3, ordered, own, "`exp(x) - 1`, precise near 0."),
@@ -102,31 +102,31 @@ macro_rules! for_each_op {
                 (Log2, log2, Unary, Elementary, Same, 1.5, ordered, own, "The logarithm to base 2."),
                 (Log10, log10, Unary, Elementary, Same, 1.5, ordered, own, "The logarithm to base 10."),
                 (Log1p, log1p, Unary, Elementary, Same, 1.8, ordered, own, "`log(1 + x)`, precise near 0."),
-                (Logaddexp, logaddexp, Binary, Float, Same, 16.0, commutes, own, "`log(exp(x) + exp(y))` without overflow."),
-                (Logaddexp2, logaddexp2, Binary, Float, Same, 16.0, commutes, own, "`log2(2^x + 2^y)` without overflow."),
-                (Hypot, hypot, Binary, Float, Same, 5.0, commutes, own, "`sqrt(x² + y²)` without overflow."),
+                (Logaddexp, logaddexp, Binary, RealElementary, Same, 5.4, commutes, own, "`log(exp(x) + exp(y))` without overflow."),
+                (Logaddexp2, logaddexp2, Binary, RealElementary, Same, 5.7, commutes, own, "`log2(2^x + 2^y)` without overflow."),
+                (Hypot, hypot, Binary, RealElementary, Same, 1.7, commutes, own, "`sqrt(x² + y²)` without overflow."),
             }
             trigonometric {
                 (Sin, sin, Unary, Elementary, Same, 1.3, ordered, own, "The sine."),
                 (Cos, cos, Unary, Elementary, Same, 1.3, ordered, own, "The cosine."),
                 (Tan, tan, Unary, Elementary, Same, 2.0, ordered, own, "The tangent."),
-                (Asin, asin, Unary, Inexact, Same, 8.0, ordered, own, "The inverse sine, within ±π/2."),
-                (Acos, acos, Unary, Inexact, Same, 8.0, ordered, own, "The inverse cosine, from 0 to π."),
-                (Atan, atan, Unary, Inexact, Same, 8.0, ordered, own, "The inverse tangent, within ±π/2."),
-                (Atan2, atan2, Binary, Float, Same, 16.0, ordered, own, "The angle of the point (`y`, `x`), where `x` is the first operand, within ±π."),
+                (Asin, asin, Unary, Elementary, Same, 1.7, ordered, own, "The inverse sine, within ±π/2."),
+                (Acos, acos, Unary, Elementary, Same, 1.7, ordered, own, "The inverse cosine, from 0 to π."),
+                (Atan, atan, Unary, Elementary, Same, 1.7, ordered, own, "The inverse tangent, within ±π/2."),
+                (Atan2, atan2, Binary, RealElementary, Same, 2.4, ordered, own, "The angle of the point (`y`, `x`), where `x` is the first operand, within ±π."),
                 (Sinh, sinh, Unary, Elementary, Same, 2.2, ordered, own, "The hyperbolic sine."),
                 (Cosh, cosh, Unary, Elementary, Same, 2.2, ordered, own, "The hyperbolic cosine."),
                 (Tanh, tanh, Unary, Elementary, Same, 1.9, ordered, own, "The hyperbolic tangent."),
-                (Asinh, asinh, Unary, Inexact, Same, 16.0, ordered, own, "The inverse hyperbolic sine."),
-                (Acosh, acosh, Unary, Inexact, Same, 16.0, ordered, own, "The inverse hyperbolic cosine."),
-                (Atanh, atanh, Unary, Inexact, Same, 16.0, ordered, own, "The inverse hyperbolic tangent."),
-                (Sinc, sinc, Unary, Float, Same, 10.0, ordered, own, "`sin(πx) / (πx)`, and 1 at 0."),
+                (Asinh, asinh, Unary, Elementary, Same, 4.9, ordered, own, "The inverse hyperbolic sine."),
+                (Acosh, acosh, Unary, Elementary, Same, 4.8, ordered, own, "The inverse hyperbolic cosine."),
+                (Atanh, atanh, Unary, Elementary, Same, 3.8, ordered, own, "The inverse hyperbolic tangent."),
+                (Sinc, sinc, Unary, RealElementary, Same, 2.2, ordered, own, "`sin(πx) / (πx)`, and 1 at 0."),
             }
             parts {
                 (Real, real, Unary, Any, Real, 0.1, ordered, own, "The real part; a real number itself."),
                 (Imag, imag, Unary, Any, Real, 0.1, ordered, own, "The imaginary part; 0 of a real number."),
                 (Conj, conj, Unary, Any, Same, 0.1, ordered, own, "The complex conjugate; a real number itself."),
-                (Angle, angle, Unary, Inexact, Real, 16.0, ordered, own, "The angle in the complex plane, within ±π."),
+                (Angle, angle, Unary, Inexact, Real, 0.2, ordered, own, "The angle in the complex plane, within ±π."),
             }
         }
     };
@@ -237,6 +237,7 @@ macro_rules! admits {
     (Bits) => { "it needs bool or integers: convert first, with `x.cast::<i64>()`, or compare" };
     (Integer) => { "it needs integers: convert first, with `x.cast::<i64>()`" };
     (Elementary) => { admits!(Inexact) };
+    (RealElementary) => { admits!(Float) };
     (Inexact) => { "it needs floating-point numbers: convert first, with `x.cast::<f64>()`" };
     (Float) => { "it needs real floating-point numbers: convert first, with `x.cast::<f64>()`; of complex numbers take `x.real()` or `x.abs()`" };
 }
@@ -254,10 +255,13 @@ macro_rules! evaluate_by {
     }};
     (Binary, $marker:ty, $T:ident, $args:ident) => {{
         let &[x, y] = $args else { return None };
-        Some(
-            <$marker as Binary<$T>>::apply(<$T>::from_scalar(x)?, <$T>::from_scalar(y)?)
-                .to_scalar(),
-        )
+        let (x, y) = (<$T>::from_scalar(x)?, <$T>::from_scalar(y)?);
+        let result = if math::in_use() {
+            <$marker as Binary<$T>>::apply::<true>(x, y)
+        } else {
+            <$marker as Binary<$T>>::apply::<false>(x, y)
+        };
+        Some(result.to_scalar())
     }};
     (Ternary, $marker:ty, $T:ident, $args:ident) => {{
         let &[x, y, z] = $args else { return None };

@@ -100,54 +100,57 @@ pub trait BinaryTile<T: Copy>: Binary<T> {
     /// # Safety
     /// As for [`TileFn`].
     #[inline(always)]
-    unsafe fn vectors(n: usize, args: &[*const u8; 3], out: *mut u8) {
+    unsafe fn vectors<const FMA: bool>(n: usize, args: &[*const u8; 3], out: *mut u8) {
         // SAFETY: the contract of `TileFn`.
-        unsafe { Self::run_vectors(vector(args[0], n), vector(args[1], n), room(out, n)) }
+        unsafe { Self::run_vectors::<FMA>(vector(args[0], n), vector(args[1], n), room(out, n)) }
     }
 
     #[inline(always)]
-    fn run_vectors(x: &[T], y: &[T], out: &mut [MaybeUninit<Self::Out>]) {
+    fn run_vectors<const FMA: bool>(x: &[T], y: &[T], out: &mut [MaybeUninit<Self::Out>]) {
         let (x, y) = (&x[..out.len()], &y[..out.len()]);
         for i in 0..out.len() {
-            out[i].write(Self::apply(x[i], y[i]));
+            out[i].write(Self::apply::<FMA>(x[i], y[i]));
         }
     }
 
     /// # Safety
     /// As for [`TileFn`].
     #[inline(always)]
-    unsafe fn vector_scalar(n: usize, args: &[*const u8; 3], out: *mut u8) {
+    unsafe fn vector_scalar<const FMA: bool>(n: usize, args: &[*const u8; 3], out: *mut u8) {
         // SAFETY: the contract of `TileFn`.
-        unsafe { Self::run_vector_scalar(vector(args[0], n), single(args[1]), room(out, n)) }
+        unsafe { Self::run_vector_scalar::<FMA>(vector(args[0], n), single(args[1]), room(out, n)) }
     }
 
     #[inline(always)]
-    fn run_vector_scalar(x: &[T], y: T, out: &mut [MaybeUninit<Self::Out>]) {
+    fn run_vector_scalar<const FMA: bool>(x: &[T], y: T, out: &mut [MaybeUninit<Self::Out>]) {
         let x = &x[..out.len()];
         for i in 0..out.len() {
-            out[i].write(Self::apply(x[i], y));
+            out[i].write(Self::apply::<FMA>(x[i], y));
         }
     }
 
     /// # Safety
     /// As for [`TileFn`].
     #[inline(always)]
-    unsafe fn scalar_vector(n: usize, args: &[*const u8; 3], out: *mut u8) {
+    unsafe fn scalar_vector<const FMA: bool>(n: usize, args: &[*const u8; 3], out: *mut u8) {
         // SAFETY: the contract of `TileFn`.
-        unsafe { Self::run_scalar_vector(single(args[0]), vector(args[1], n), room(out, n)) }
+        unsafe { Self::run_scalar_vector::<FMA>(single(args[0]), vector(args[1], n), room(out, n)) }
     }
 
     #[inline(always)]
-    fn run_scalar_vector(x: T, y: &[T], out: &mut [MaybeUninit<Self::Out>]) {
+    fn run_scalar_vector<const FMA: bool>(x: T, y: &[T], out: &mut [MaybeUninit<Self::Out>]) {
         let y = &y[..out.len()];
         for i in 0..out.len() {
-            out[i].write(Self::apply(x, y[i]));
+            out[i].write(Self::apply::<FMA>(x, y[i]));
         }
     }
 
-    level_functions!(unsafe fn vv_portable, vv_avx2, vv_avx512(n: usize, args: &[*const u8; 3], out: *mut u8) = Self::vectors);
-    level_functions!(unsafe fn vs_portable, vs_avx2, vs_avx512(n: usize, args: &[*const u8; 3], out: *mut u8) = Self::vector_scalar);
-    level_functions!(unsafe fn sv_portable, sv_avx2, sv_avx512(n: usize, args: &[*const u8; 3], out: *mut u8) = Self::scalar_vector);
+    level_functions!(unsafe fn vv_portable, vv_avx2, vv_avx512(n: usize, args: &[*const u8; 3], out: *mut u8)
+        = Self::vectors::<{ math::IN_BASELINE }>, Self::vectors::<true>);
+    level_functions!(unsafe fn vs_portable, vs_avx2, vs_avx512(n: usize, args: &[*const u8; 3], out: *mut u8)
+        = Self::vector_scalar::<{ math::IN_BASELINE }>, Self::vector_scalar::<true>);
+    level_functions!(unsafe fn sv_portable, sv_avx2, sv_avx512(n: usize, args: &[*const u8; 3], out: *mut u8)
+        = Self::scalar_vector::<{ math::IN_BASELINE }>, Self::scalar_vector::<true>);
 
     fn pick_ordered(form: Form, level: Level) -> Option<TileFn> {
         Some(match (form, level) {

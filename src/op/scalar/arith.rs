@@ -2,7 +2,7 @@
 
 use num_complex::Complex;
 
-use super::{Any, complex};
+use super::{Any, complex, math};
 
 /// Operations of the integers and of real and complex floating-point numbers.
 pub trait Arith: Any {
@@ -11,7 +11,8 @@ pub trait Arith: Any {
     fn multiply(self, other: Self) -> Self;
     fn divide(self, other: Self) -> Self;
     fn true_divide(self, other: Self) -> Self::Mean;
-    fn power(self, exponent: Self) -> Self;
+    /// By own code if `FMA`, of `f32` and `f64`.
+    fn power<const FMA: bool>(self, exponent: Self) -> Self;
     fn negative(self) -> Self;
     fn sign(self) -> Self;
     fn reciprocal(self) -> Self;
@@ -50,7 +51,7 @@ macro_rules! impl_integer {
                 self as f64 / other as f64
             }
             #[inline(always)]
-            fn power(self, exponent: $ty) -> $ty {
+            fn power<const FMA: bool>(self, exponent: $ty) -> $ty {
                 let ($x, $y) = (self, exponent);
                 let _ = $x;
                 if let Some(inverse) = $inverse_power {
@@ -104,7 +105,7 @@ macro_rules! impl_unsigned {
 impl_unsigned!(u8 u16 u32 u64);
 
 macro_rules! impl_float {
-    ($($ty:ty)*) => {$(
+    ($($ty:ty, pow $pow:path;)*) => {$(
         impl Arith for $ty {
             #[inline(always)]
             fn add(self, other: $ty) -> $ty {
@@ -127,8 +128,8 @@ macro_rules! impl_float {
                 self / other
             }
             #[inline(always)]
-            fn power(self, exponent: $ty) -> $ty {
-                self.powf(exponent)
+            fn power<const FMA: bool>(self, exponent: $ty) -> $ty {
+                if FMA { $pow(self, exponent) } else { self.powf(exponent) }
             }
             #[inline(always)]
             fn negative(self) -> $ty {
@@ -167,7 +168,7 @@ macro_rules! impl_float {
                 complex::quotient(self, other)
             }
             #[inline(always)]
-            fn power(self, exponent: Self) -> Self {
+            fn power<const FMA: bool>(self, exponent: Self) -> Self {
                 complex::power(self, exponent)
             }
             #[inline(always)]
@@ -185,4 +186,7 @@ macro_rules! impl_float {
         }
     )*};
 }
-impl_float!(f32 f64);
+impl_float! {
+    f32, pow math::pow_f32;
+    f64, pow math::pow;
+}

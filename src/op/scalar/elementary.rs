@@ -3,7 +3,7 @@
 
 use num_complex::Complex;
 
-use super::{Inexact, complex, math};
+use super::{Inexact, complex, inverse, math};
 
 /// Operations of `f32`, `f64` and the complex types: by own code if `FMA`.
 pub trait Elementary: Inexact {
@@ -20,6 +20,12 @@ pub trait Elementary: Inexact {
     fn sinh<const FMA: bool>(self) -> Self;
     fn cosh<const FMA: bool>(self) -> Self;
     fn tanh<const FMA: bool>(self) -> Self;
+    fn asin<const FMA: bool>(self) -> Self;
+    fn acos<const FMA: bool>(self) -> Self;
+    fn atan<const FMA: bool>(self) -> Self;
+    fn asinh<const FMA: bool>(self) -> Self;
+    fn acosh<const FMA: bool>(self) -> Self;
+    fn atanh<const FMA: bool>(self) -> Self;
 
     /// Whether there is code for the numbers that are most frequent, which gives the same bits faster.
     const HAS_NEAR: bool;
@@ -46,20 +52,26 @@ macro_rules! real {
     (
         $ty:ident;
         all { $($name:ident => $own:path, $system:path;)* }
-        near { $($by_near:ident => $near:ident, $near_own:path, unless $is_far:ident;)* }
-        far { $($far:ident => $far_own:path;)* }
+        near { $($by_near:ident => $near:ident, $near_own:path, if $is_far:ident $far_own:path;)* }
+        far { $($far:ident => $far_test:path;)* }
     ) => {
         impl Elementary for $ty {
             $(
                 #[inline(always)]
                 fn $name<const FMA: bool>(self) -> $ty {
-                    if FMA { $own(self as f64) as $ty } else { $system(self) }
+                    if FMA { $own(self as _) as $ty } else { $system(self) }
                 }
             )*
             $(
                 #[inline(always)]
                 fn $by_near<const FMA: bool>(self) -> $ty {
-                    if FMA && !self.$is_far() { self.$near() } else { <$ty>::$by_near(self) }
+                    if !FMA {
+                        <$ty>::$by_near(self)
+                    } else if self.$is_far() {
+                        $far_own(self as f64) as $ty
+                    } else {
+                        self.$near()
+                    }
                 }
                 #[inline(always)]
                 fn $near(self) -> $ty {
@@ -69,7 +81,7 @@ macro_rules! real {
             $(
                 #[inline(always)]
                 fn $far(self) -> bool {
-                    $far_own(self as f64)
+                    $far_test(self as f64)
                 }
             )*
 
@@ -87,7 +99,7 @@ macro_rules! real {
     };
 }
 macro_rules! reals {
-    ($($ty:ident sin $sin:path, cos $cos:path;)*) => {$(
+    ($($ty:ident sin $sin:path, cos $cos:path, asinh $asinh:path, acosh $acosh:path, atanh $atanh:path;)*) => {$(
         real! { $ty;
             all {
                 exp => math::exp, $ty::exp;
@@ -98,13 +110,19 @@ macro_rules! reals {
                 log10 => math::log10, $ty::log10;
                 log1p => math::log1p, $ty::ln_1p;
                 tanh => math::tanh, $ty::tanh;
+                asin => math::asin, $ty::asin;
+                acos => math::acos, $ty::acos;
+                atan => math::atan, $ty::atan;
+                asinh => $asinh, inverse::asinh;
+                acosh => $acosh, inverse::acosh;
+                atanh => $atanh, inverse::atanh;
             }
             near {
-                sin => sin_near, $sin, unless angle_is_far;
-                cos => cos_near, $cos, unless angle_is_far;
-                tan => tan_near, math::tan, unless angle_is_far;
-                sinh => sinh_near, math::sinh, unless sinh_is_far;
-                cosh => cosh_near, math::cosh, unless sinh_is_far;
+                sin => sin_near, $sin, if angle_is_far math::sin_of_far;
+                cos => cos_near, $cos, if angle_is_far math::cos_of_far;
+                tan => tan_near, math::tan, if angle_is_far math::tan_of_far;
+                sinh => sinh_near, math::sinh, if sinh_is_far math::sinh_of_large;
+                cosh => cosh_near, math::cosh, if sinh_is_far math::cosh_of_large;
             }
             far {
                 exp_is_far => math::exp_is_special;
@@ -116,8 +134,9 @@ macro_rules! reals {
     )*};
 }
 reals! {
-    f32 sin math::sin_f32, cos math::cos_f32;
-    f64 sin math::sin, cos math::cos;
+    f32 sin math::sin_f32, cos math::cos_f32,
+        asinh math::asinh_f32, acosh math::acosh_f32, atanh math::atanh_f32;
+    f64 sin math::sin, cos math::cos, asinh math::asinh, acosh math::acosh, atanh math::atanh;
 }
 
 macro_rules! complex {
@@ -166,6 +185,12 @@ macro_rules! complexes {
                     sinh => Complex::sinh;
                     cosh => Complex::cosh;
                     tanh => complex::tanh;
+                    asin => inverse::complex_asin;
+                    acos => inverse::complex_acos;
+                    atan => inverse::complex_atan;
+                    asinh => inverse::complex_asinh;
+                    acosh => inverse::complex_acosh;
+                    atanh => inverse::complex_atanh;
                 }
                 near {
                     exp_near => Complex::exp;

@@ -12,12 +12,6 @@ pub trait Float: Inexact + Real {
     fn heaviside(self, at_zero: Self) -> Self;
     fn degrees(self) -> Self;
     fn radians(self) -> Self;
-    fn cbrt(self) -> Self;
-    fn logaddexp(self, other: Self) -> Self;
-    fn logaddexp2(self, other: Self) -> Self;
-    fn hypot(self, other: Self) -> Self;
-    fn atan2(self, x: Self) -> Self;
-    fn sinc(self) -> Self;
 }
 
 macro_rules! impl_float {
@@ -70,42 +64,6 @@ macro_rules! impl_float {
             #[inline(always)]
             fn radians(self) -> $ty {
                 self * (std::$ty::consts::PI / 180.0)
-            }
-            #[inline(always)]
-            fn cbrt(self) -> $ty {
-                self.cbrt()
-            }
-            #[inline(always)]
-            fn logaddexp(self, other: $ty) -> $ty {
-                // Equal infinities have no difference.
-                if self == other {
-                    return self + std::$ty::consts::LN_2;
-                }
-                let larger = if self > other { self } else { other };
-                let sum = larger + (-(self - other).abs()).exp().ln_1p();
-                if self.is_nan() | other.is_nan() { self + other } else { sum }
-            }
-            #[inline(always)]
-            fn logaddexp2(self, other: $ty) -> $ty {
-                if self == other {
-                    return self + 1.0;
-                }
-                let larger = if self > other { self } else { other };
-                let sum = larger + (-(self - other).abs()).exp2().ln_1p() * std::$ty::consts::LOG2_E;
-                if self.is_nan() | other.is_nan() { self + other } else { sum }
-            }
-            #[inline(always)]
-            fn hypot(self, other: $ty) -> $ty {
-                self.hypot(other)
-            }
-            #[inline(always)]
-            fn atan2(self, x: $ty) -> $ty {
-                self.atan2(x)
-            }
-            #[inline(always)]
-            fn sinc(self) -> $ty {
-                let y = std::$ty::consts::PI * self;
-                if self == 0.0 { 1.0 } else { y.sin() / y }
             }
         }
     )*};

@@ -29,7 +29,9 @@ pub trait Unary<T: Copy>: 'static {
 /// An operation of two operands of type `T`.
 pub trait Binary<T>: 'static {
     type Out: Element;
-    fn apply(x: T, y: T) -> Self::Out;
+
+    /// The result; if `FMA`, by the code for machines that have it, if the operation has such code.
+    fn apply<const FMA: bool>(x: T, y: T) -> Self::Out;
 }
 
 /// An operation of three operands of type `T`.
@@ -84,6 +86,9 @@ macro_rules! formula {
     (Unary, $variant:ident, cosh, $class:ident, $result:ident) => {
         formula!(near $variant, cosh, cosh_near, sinh_is_far, $class);
     };
+    (Unary, $variant:ident, sinc, $class:ident, $result:ident) => {
+        formula!(near $variant, sinc, sinc_near, sinc_is_far, $class);
+    };
     (near $variant:ident, $name:ident, $near:ident, $is_far:ident, $class:ident) => {
         impl<T: scalar::$class> Unary<T> for $variant {
             type Out = T;
@@ -103,29 +108,39 @@ macro_rules! formula {
         }
     };
     (Unary, $variant:ident, $name:ident, Elementary, $result:ident) => {
-        impl<T: scalar::Elementary> Unary<T> for $variant {
-            type Out = result!($result, T);
-            #[inline(always)]
-            fn apply<const FMA: bool>(x: T) -> Self::Out {
-                <T as scalar::Elementary>::$name::<FMA>(x)
-            }
-        }
+        formula!(unary $variant, $name, Elementary, $result, FMA);
+    };
+    (Unary, $variant:ident, $name:ident, RealElementary, $result:ident) => {
+        formula!(unary $variant, $name, RealElementary, $result, FMA);
     };
     (Unary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
+        formula!(unary $variant, $name, $class, $result);
+    };
+    (unary $variant:ident, $name:ident, $class:ident, $result:ident $(, $fma:ident)?) => {
         impl<T: scalar::$class> Unary<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
             fn apply<const FMA: bool>(x: T) -> Self::Out {
-                <T as scalar::$class>::$name(x)
+                <T as scalar::$class>::$name$(::<$fma>)?(x)
             }
         }
     };
+    // Of integers as of floating-point numbers, which have code of their own.
+    (Binary, $variant:ident, power, $class:ident, $result:ident) => {
+        formula!(binary $variant, power, $class, $result, FMA);
+    };
+    (Binary, $variant:ident, $name:ident, RealElementary, $result:ident) => {
+        formula!(binary $variant, $name, RealElementary, $result, FMA);
+    };
     (Binary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
+        formula!(binary $variant, $name, $class, $result);
+    };
+    (binary $variant:ident, $name:ident, $class:ident, $result:ident $(, $fma:ident)?) => {
         impl<T: scalar::$class> Binary<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
-            fn apply(x: T, y: T) -> Self::Out {
-                <T as scalar::$class>::$name(x, y)
+            fn apply<const FMA: bool>(x: T, y: T) -> Self::Out {
+                <T as scalar::$class>::$name$(::<$fma>)?(x, y)
             }
         }
     };

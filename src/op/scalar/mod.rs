@@ -16,6 +16,7 @@ pub mod inverse;
 pub mod math;
 pub mod ordered;
 pub mod real;
+pub mod real_elementary;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ pub use float::Float;
 pub use inexact::Inexact;
 pub use ordered::Ordered;
 pub use real::Real;
+pub use real_elementary::RealElementary;
 
 /// `Some($body)` with the alias `$T` bound to the type of `$dtype`, if that belongs to the class,
 /// else `None`.
@@ -60,6 +62,7 @@ macro_rules! with_class {
             Complex64 num_complex::Complex<f32>, Complex128 num_complex::Complex<f64>)
     };
     (Elementary, $($rest:tt)*) => { $crate::op::scalar::with_class!(Inexact, $($rest)*) };
+    (RealElementary, $($rest:tt)*) => { $crate::op::scalar::with_class!(Float, $($rest)*) };
     (Float, $($rest:tt)*) => {
         $crate::op::scalar::match_dtype!($($rest)*; F32 f32, F64 f64)
     };

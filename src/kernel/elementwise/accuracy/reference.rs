@@ -1,6 +1,7 @@
 //! Functions in about 100 bits, as sums of two doubles: T. J. Dekker, "A floating-point technique for
 //! extending the available precision" (1971). Plain series, slow, with nothing of the code under test.
 
+use super::huge;
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 #[derive(Clone, Copy, Debug)]
@@ -9,14 +10,14 @@ pub struct Dd {
     pub lo: f64,
 }
 
-fn sum(a: f64, b: f64) -> Dd {
+pub fn sum(a: f64, b: f64) -> Dd {
     let hi = a + b;
     let of_b = hi - a;
     let lo = (a - (hi - of_b)) + (b - of_b);
     Dd { hi, lo }
 }
 
-fn product(a: f64, b: f64) -> Dd {
+pub fn product(a: f64, b: f64) -> Dd {
     let hi = a * b;
     let lo = a.mul_add(b, -hi);
     Dd { hi, lo }
@@ -94,12 +95,12 @@ fn scale(x: Dd, exponent: i32) -> Dd {
     Dd { hi, lo }
 }
 
-const LN_2: [f64; 3] = [
+pub const LN_2: [f64; 3] = [
     std::f64::consts::LN_2,
     2.3190468138462996e-17,
     5.707708438416212e-34,
 ];
-const HALF_PI: [f64; 3] = [
+pub const HALF_PI: [f64; 3] = [
     std::f64::consts::FRAC_PI_2,
     6.123233995736766e-17,
     -1.4973849048591698e-33,
@@ -125,7 +126,7 @@ fn series(first: Dd, x: Dd, divisor: impl Fn(f64) -> f64) -> Dd {
     total
 }
 
-fn exp_of(x: Dd) -> Scaled {
+pub fn exp_of(x: Dd) -> Scaled {
     let n = (x.hi / LN_2[0]).round();
     let value = series(1.0.into(), less(x, n, LN_2), |i| i);
     let exponent = n as i32;
@@ -171,6 +172,14 @@ pub fn tanh(x: f64) -> Scaled {
 
 /// Of both `e^|x| - 1` and its inverse.
 fn hyperbolic(x: f64, sign: f64) -> Scaled {
+    if x.abs() > 300.0 {
+        // The other power is beyond all bits.
+        let Scaled { value, exponent } = exp(x.abs());
+        return Scaled {
+            value: if sign < 0.0 && x < 0.0 { -value } else { value },
+            exponent: exponent - 1,
+        };
+    }
     let Scaled { value, exponent } = expm1(x.abs());
     // In quarters, so that nothing overflows.
     let quarter = scale(value, exponent - 2);
@@ -198,7 +207,7 @@ pub fn cosh(x: f64) -> Scaled {
 }
 
 /// The logarithm of `1 + f`.
-fn log_of_one_and(f: Dd) -> Dd {
+pub fn log_of_one_and(f: Dd) -> Dd {
     if f.hi.abs() < 0.01 {
         let s = f / (f + 2.0.into());
         let z = s * s;
@@ -218,30 +227,33 @@ fn log_of_one_and(f: Dd) -> Dd {
 }
 
 /// The logarithm of `2^k (1 + f)`, as `k` and that of `1 + f`.
-fn parts(x: f64) -> (f64, Dd) {
-    let (x, offset) = if x < 1e-300 {
-        (x * 2f64.powi(100), 100.0)
+fn parts(x: Dd) -> (f64, Dd) {
+    let (x, offset) = if x.hi < 1e-300 {
+        (scale(x, 100), 100.0)
     } else {
         (x, 0.0)
     };
-    let k = x.log2().round();
-    (k - offset, log_of_one_and(sum(ldexp(x, -k as i32), -1.0)))
+    let k = x.hi.log2().round();
+    (k - offset, log_of_one_and(scale(x, -k as i32) - 1.0.into()))
+}
+
+pub fn log_of(x: Dd) -> Dd {
+    let (k, log) = parts(x);
+    product(k, LN_2[0]) + product(k, LN_2[1]) + log
 }
 
 pub fn log(x: f64) -> Scaled {
-    let (k, log) = parts(x);
-    (product(k, LN_2[0]) + product(k, LN_2[1]) + log).into()
+    log_of(x.into()).into()
 }
 
 pub fn log2(x: f64) -> Scaled {
-    let (k, log) = parts(x);
+    let (k, log) = parts(x.into());
     (log / sum(LN_2[0], LN_2[1]) + k.into()).into()
 }
 
 pub fn log10(x: f64) -> Scaled {
-    let (k, log) = parts(x);
     let ln_10 = sum(std::f64::consts::LN_10, -2.1707562233822494e-16);
-    ((product(k, LN_2[0]) + product(k, LN_2[1]) + log) / ln_10).into()
+    (log_of(x.into()) / ln_10).into()
 }
 
 pub fn log1p(x: f64) -> Scaled {
@@ -257,13 +269,21 @@ pub fn log1p(x: f64) -> Scaled {
     (product(k, LN_2[0]) + product(k, LN_2[1]) + log).into()
 }
 
-fn sin_cos(x: f64) -> (Dd, Dd) {
+pub fn sin_cos(x: f64) -> (Dd, Dd) {
+    if x.abs() > 1e6 {
+        let (quadrant, rest) = huge::reduce(x);
+        return sin_cos_of(quadrant, rest);
+    }
     let n = (x / HALF_PI[0]).round();
-    let r = less(x.into(), n, HALF_PI);
+    sin_cos_of(n.rem_euclid(4.0) as u64, less(x.into(), n, HALF_PI))
+}
+
+/// Of `r` and so many quadrants.
+fn sin_cos_of(quadrant: u64, r: Dd) -> (Dd, Dd) {
     let square = -(r * r);
     let sine = series(r, square, |i| 2.0 * i * (2.0 * i + 1.0));
     let cosine = series(1.0.into(), square, |i| (2.0 * i - 1.0) * (2.0 * i));
-    match n.rem_euclid(4.0) as i32 {
+    match quadrant {
         0 => (sine, cosine),
         1 => (cosine, -sine),
         2 => (-sine, -cosine),

@@ -86,7 +86,7 @@ fn scale(y: f64, shifted: f64) -> f64 {
 
 /// `x` within an interval; NaN stays NaN.
 #[inline(always)]
-fn within(x: f64, low: f64, high: f64) -> f64 {
+pub(super) fn within(x: f64, low: f64, high: f64) -> f64 {
     let x = if x < low { low } else { x };
     if x > high { high } else { x }
 }
@@ -146,4 +146,60 @@ pub fn expm1(x: f64) -> f64 {
     let y = 2.0 * (hi + lo);
     // Among them −0, and the subnormals that would lose bits.
     if x.abs() < 1e-17 { x } else { y }
+}
+
+/// Half of `e^x`, also where that itself would overflow.
+#[inline(always)]
+pub(super) fn half_exp(x: f64) -> f64 {
+    let reduced = reduce(within(x, -750.0, 720.0));
+    scale(reduced.fraction(), reduced.n - 1.0)
+}
+
+impl Reduced {
+    /// Of `2^(hi + lo)`, where `lo` is small beside 1.
+    #[inline(always)]
+    fn of_power_of_two(hi: f64, lo: f64) -> Reduced {
+        let hi = within(hi, -1080.0, 1025.0);
+        let shifted = hi + ROUND;
+        let r = hi - (shifted - ROUND);
+        let (product, error) = two_product(r, LN_2[0]);
+        Reduced {
+            hi: product,
+            lo: lo.mul_add(LN_2[0], r.mul_add(LN_2[1], error)),
+            n: shifted,
+        }
+    }
+
+    /// As [`Reduced::exp`], as a leading part and a small one.
+    #[inline(always)]
+    fn exp_in_parts(self) -> (f64, f64) {
+        let (r, missing) = fast_two_sum(self.hi, self.lo);
+        let (sum, error) = fast_two_sum(1.0, r);
+        let above = tail(r).mul_add(r * r, missing.mul_add(r, missing));
+        let (sum, error) = fast_two_sum(sum, error + above);
+        (scale(sum, self.n), scale(error, self.n))
+    }
+}
+
+/// `2^(hi + lo)`, where `lo` is small beside 1.
+#[inline(always)]
+pub(super) fn exp2_of_sum(hi: f64, lo: f64) -> f64 {
+    Reduced::of_power_of_two(hi, lo).exp()
+}
+
+/// As [`exp2_of_sum`], as a leading part and a small one.
+#[inline(always)]
+pub(super) fn exp2_of_sum_in_parts(hi: f64, lo: f64) -> (f64, f64) {
+    Reduced::of_power_of_two(hi, lo).exp_in_parts()
+}
+
+/// `e^(hi + lo)`, where `lo` is small beside 1, as a leading part and a small one.
+#[inline(always)]
+pub(super) fn exp_of_sum(hi: f64, lo: f64) -> (f64, f64) {
+    let reduced = reduce(within(hi, -750.0, 710.0));
+    Reduced {
+        lo: reduced.lo + lo,
+        ..reduced
+    }
+    .exp_in_parts()
 }

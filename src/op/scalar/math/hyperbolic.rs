@@ -1,6 +1,6 @@
 //! Hyperbolic functions, from `e^x - 1` in two parts.
 
-use super::exp::half_expm1;
+use super::exp::{half_exp, half_expm1};
 use super::{fast_two_sum, quotient};
 
 /// Whether [`sinh`] and [`cosh`] do not hold for `x`, because `e^x` is about to overflow.
@@ -58,4 +58,16 @@ pub fn cosh(x: f64) -> f64 {
     let (y, rest) = quotient((0.5, 0.0), (twice, twice_lo));
     let (sum, error) = fast_two_sum(0.5 * twice, y);
     sum + (error + 0.5f64.mul_add(twice_lo, rest))
+}
+
+/// Where `e^-x` is nothing beside `e^x`: wherever [`sinh_is_far`].
+#[inline(always)]
+pub fn sinh_of_large(x: f64) -> f64 {
+    half_exp(x.abs()).copysign(x)
+}
+
+/// As [`sinh_of_large`].
+#[inline(always)]
+pub fn cosh_of_large(x: f64) -> f64 {
+    half_exp(x.abs())
 }

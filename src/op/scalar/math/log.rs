@@ -1,27 +1,26 @@
 //! Logarithms: `x = 2^k m` with `m` from √½ to √2, and FDLIBM's series for `log m` in
 //! `s = (m - 1) / (m + 1)`; its leading terms are kept with their errors.
 
-use super::{fast_two_sum, two_product, two_sum};
+use super::{TWO_54, fast_two_sum, two_product, two_sum};
 
 /// The first 42 bits of ln 2, of which products with `k` are exact, and the rest.
 const LN_2_SPLIT: [f64; 2] = [0.6931471805598903, 5.497923018708371e-14];
 const LOG10_2_SPLIT: [f64; 2] = [0.30102999566395283, 2.8363394551044964e-14];
 const LOG2_E: [f64; 2] = [std::f64::consts::LOG2_E, 2.0355273740931033e-17];
 const LOG10_E: [f64; 2] = [std::f64::consts::LOG10_E, 1.098319650216765e-17];
-const TWO_54: f64 = (1u64 << 54) as f64;
 
 /// `x = 2^k (1 + f)`.
 #[derive(Clone, Copy)]
-struct Reduced {
-    k: f64,
-    f: f64,
+pub(super) struct Reduced {
+    pub k: f64,
+    pub f: f64,
     /// Bits of `2^-k`.
-    inverse_power: u64,
+    pub inverse_power: u64,
 }
 
 /// Of a positive normal number.
 #[inline(always)]
-fn reduce(x: f64) -> Reduced {
+pub(super) fn reduce(x: f64) -> Reduced {
     const ONE: u64 = 0x3ff0_0000_0000_0000;
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     const MANTISSA: u64 = (1 << 52) - 1;
@@ -94,7 +93,7 @@ fn specials(x: f64, y: f64) -> f64 {
 
 /// As [`reduce`], of any positive number.
 #[inline(always)]
-fn reduce_any(x: f64) -> Reduced {
+pub(super) fn reduce_any(x: f64) -> Reduced {
     let subnormal = x < f64::MIN_POSITIVE;
     let scaled = if subnormal { x * TWO_54 } else { x };
     let reduced = reduce(scaled);

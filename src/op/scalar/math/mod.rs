@@ -1,24 +1,38 @@
-//! Own transcendental functions, for machines with fused multiply-add.
+//! Own powers, roots and transcendental functions, for machines with fused multiply-add.
 //!
 //! Every function is straight-line code of `+ − × ÷ √`, `mul_add`, comparisons and integer operations
 //! on the bits, so that a loop over it becomes vector code under any instruction set, and every lane of
 //! every set gives the bits of the single element. Without an instruction for it `mul_add` is a slow
 //! library call: kernels for such machines use the functions of the system instead ([`in_use`]).
+//! Only the remainders of huge angles are computed one element at a time.
 //!
 //! The error is at most 1 ULP (`docs/accuracy.md` has measurements): results are made of a leading
 //! part and a small one, which are only added at the end. The techniques are those of the textbook (J.-M.
 //! Muller et al., "Handbook of Floating-Point Arithmetic") and of FDLIBM (Sun Microsystems, 1993).
 
 mod exp;
+mod far;
 mod hyperbolic;
+mod inverse;
+mod inverse_hyperbolic;
 mod log;
+mod log_of_powers;
+mod pow;
+mod precise_log;
+mod roots;
 mod trig;
 
 use std::sync::OnceLock;
 
 pub use exp::{exp, exp_is_special, exp_of_moderate, exp2, expm1};
-pub use hyperbolic::{cosh, sinh, sinh_is_far, tanh};
+pub use far::{cos_of_far, sin_of_far, tan_of_far};
+pub use hyperbolic::{cosh, cosh_of_large, sinh, sinh_is_far, sinh_of_large, tanh};
+pub use inverse::{acos, asin, atan, atan2};
+pub use inverse_hyperbolic::{acosh, acosh_f32, asinh, asinh_f32, atanh, atanh_f32};
 pub use log::{log, log_is_special, log_of_normal, log1p, log2, log10};
+pub use log_of_powers::{logaddexp, logaddexp_f32, logaddexp2, logaddexp2_f32};
+pub use pow::{pow, pow_f32};
+pub use roots::{cbrt, hypot, hypot_f32};
 pub use trig::{cos, cos_f32, is_far, sin, sin_cos_of_turns, sin_f32, tan};
 
 /// Whether every machine of the target has fused multiply-add.
@@ -49,6 +63,7 @@ fn portable_is_forced() -> bool {
 /// Adding and subtracting it rounds to the nearest whole number; in between, the lowest bits are that
 /// number in two's complement.
 const ROUND: f64 = 6755399441055744.0;
+const TWO_54: f64 = (1u64 << 54) as f64;
 const LN_2: [f64; 2] = [std::f64::consts::LN_2, 2.3190468138462996e-17];
 
 /// The exact sum of two numbers, as the rounded sum and its error (Knuth's TwoSum).
