@@ -198,7 +198,7 @@ where
         _: &[usize],
         _: &Region,
         inputs: &[RawBlock],
-        outputs: Vec<RawViewMut>,
+        outputs: &mut [RawViewMut],
     ) -> Result<()> {
         // SAFETY: as for one input.
         let views: Vec<ArrayViewD<'_, T>> =
@@ -223,7 +223,7 @@ where
         _: &[usize],
         _: &Region,
         inputs: &[RawBlock],
-        outputs: Vec<RawViewMut>,
+        outputs: &mut [RawViewMut],
     ) -> Result<()> {
         // SAFETY: the caller's inputs are initialized blocks of the dtypes that the plan checked.
         let block = (self.function)(unsafe { typed(&inputs[0]) });
@@ -248,7 +248,7 @@ where
         _: &[usize],
         _: &Region,
         inputs: &[RawBlock],
-        outputs: Vec<RawViewMut>,
+        outputs: &mut [RawViewMut],
     ) -> Result<()> {
         // SAFETY: as for one input.
         let block = (self.function)(unsafe { typed(&inputs[0]) }, unsafe { typed(&inputs[1]) });
@@ -267,20 +267,19 @@ unsafe fn typed<'a, T: Element>(block: &RawBlock) -> ArrayViewD<'a, T> {
 }
 
 /// Copies what a function returned to where it belongs.
-pub(super) fn put<T: Element>(block: ArrayD<T>, outputs: Vec<RawViewMut>) -> Result<()> {
+pub(super) fn put<T: Element>(block: ArrayD<T>, outputs: &mut [RawViewMut]) -> Result<()> {
     for output in outputs {
-        let mut place = output.typed::<T>();
-        if place.shape() != block.shape() {
+        if output.shape() != block.shape() {
             return Err(Error::new(
                 Kind::Shape,
                 format!(
                     "a block function returned the shape {:?} for a block of shape {:?}",
                     block.shape(),
-                    place.shape()
+                    output.shape()
                 ),
             ));
         }
-        place.assign(&block);
+        output.assign(&block);
     }
     Ok(())
 }

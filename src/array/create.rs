@@ -449,7 +449,7 @@ where
         _: &[usize],
         region: &Region,
         _: &[RawBlock],
-        outputs: Vec<RawViewMut>,
+        outputs: &mut [RawViewMut],
     ) -> Result<()> {
         let block = (self.function)(region)
             .map_err(|error| Error::wrap(Kind::Io, "a function that makes blocks failed", error))?;

@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
-use ndarray::{ArcArray, ArrayViewD, ArrayViewMutD, Dimension, IxDyn, ShapeBuilder};
+use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, Dimension, IxDyn, ShapeBuilder};
 
 use super::dtype::DType;
 use super::element::Element;
@@ -120,11 +120,24 @@ impl RawViewMut {
         }
     }
 
+    /// Moves the view to other elements of the same place.
+    ///
+    /// # Safety
+    /// As for [`new`](RawViewMut::new); the strides stay.
+    pub unsafe fn aim(&mut self, shape: &[usize], first: *mut u8) {
+        self.shape.copy_from_slice(shape);
+        self.first = first;
+    }
+
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
     /// The view with its type back.
     ///
     /// # Panics
     /// If `T` is not the element type, which is a mistake of the layer that calls.
-    pub fn typed<'a, T: Element>(self) -> ArrayViewMutD<'a, T> {
+    pub fn typed<T: Element>(&mut self) -> ArrayViewMutD<'_, T> {
         assert_eq!(
             T::DTYPE,
             self.dtype,
@@ -134,12 +147,36 @@ impl RawViewMut {
             positive(self.first, &self.shape, &self.strides, size_of::<T>());
         // SAFETY: the contract of `new`; flipping the negative axes back gives the same elements.
         let mut view = unsafe {
-            ArrayViewMutD::from_shape_ptr(IxDyn(&self.shape).strides(IxDyn(&strides)), first.cast())
+            ArrayViewMutD::from_shape_ptr(IxDyn(&self.shape).strides(strides), first.cast())
         };
         for axis in flipped {
             view.invert_axis(ndarray::Axis(axis));
         }
         view
+    }
+
+    /// Copies an array into the place.
+    ///
+    /// # Panics
+    /// If the shapes differ, or `T` is not the element type.
+    pub fn assign<T: Element>(&mut self, values: &ArrayD<T>) {
+        assert_eq!(self.shape, values.shape(), "the shapes are checked before");
+        assert_eq!(T::DTYPE, self.dtype, "the dtype was checked before");
+        let (Some(slice), &[rows, columns], &[row_stride, 1]) =
+            (values.as_slice(), &self.shape[..], &self.strides[..])
+        else {
+            self.typed::<T>().assign(values);
+            return;
+        };
+        // The general way costs more than the function of a small block.
+        for row in 0..rows {
+            // SAFETY: a row of the place, which is ours alone.
+            unsafe {
+                let from = slice.as_ptr().add(row * columns);
+                let to = self.first.cast::<T>().offset(row as isize * row_stride);
+                std::ptr::copy_nonoverlapping(from, to, columns);
+            }
+        }
     }
 }
 
@@ -155,10 +192,7 @@ pub unsafe fn view<'a, T: Element>(
     let (first, strides, flipped) = positive(first.cast_mut(), shape, strides, size_of::<T>());
     // SAFETY: the caller's contract; flipping the negative axes back gives the same elements.
     let mut view = unsafe {
-        ArrayViewD::from_shape_ptr(
-            IxDyn(shape).strides(IxDyn(&strides)),
-            first.cast_const().cast(),
-        )
+        ArrayViewD::from_shape_ptr(IxDyn(shape).strides(strides), first.cast_const().cast())
     };
     for axis in flipped {
         view.invert_axis(ndarray::Axis(axis));
@@ -173,17 +207,17 @@ fn positive(
     shape: &[usize],
     strides: &[isize],
     item: usize,
-) -> (*mut u8, Vec<usize>, Vec<usize>) {
+) -> (*mut u8, IxDyn, Vec<usize>) {
     let mut first = first;
     let mut flipped = Vec::new();
-    let mut result = Vec::with_capacity(shape.len());
+    let mut result = IxDyn::zeros(shape.len());
     let empty = shape.contains(&0);
     for (axis, (&stride, &len)) in strides.iter().zip(shape).enumerate() {
         if stride < 0 && len > 1 && !empty {
             first = first.wrapping_offset(stride * (len as isize - 1) * item as isize);
             flipped.push(axis);
         }
-        result.push(if empty { 0 } else { stride.unsigned_abs() });
+        result[axis] = if empty { 0 } else { stride.unsigned_abs() };
     }
     (first, result, flipped)
 }

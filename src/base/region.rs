@@ -83,6 +83,12 @@ impl Region {
         self.start[axis]..self.end(axis)
     }
 
+    /// Changes the range along one axis.
+    pub(crate) fn set_range(&mut self, axis: usize, range: std::ops::Range<usize>) {
+        self.start[axis] = range.start;
+        self.len[axis] = range.len();
+    }
+
     /// The same region with another range along one axis.
     pub(crate) fn with_range(&self, axis: usize, range: std::ops::Range<usize>) -> Region {
         let mut region = self.clone();

@@ -97,7 +97,7 @@ impl<S: Source> ErasedSource for S {
         S::Elem::DTYPE
     }
 
-    fn read(&self, region: &Region, out: RawViewMut) -> Result<()> {
+    fn read(&self, region: &Region, mut out: RawViewMut) -> Result<()> {
         Source::read(self, region, out.typed::<S::Elem>()).map_err(|error| {
             Error::wrap(
                 Kind::Io,

@@ -208,19 +208,23 @@ pub fn flat_range(region: &Region, shape: &[usize]) -> Range<usize> {
 
 /// Calls `f` with the C-order number of each cell in a box of cells.
 pub fn each_cell(ranges: &[Range<usize>], counts: &[usize], mut f: impl FnMut(usize)) {
-    if ranges.iter().zip(counts).any(|(range, _)| range.is_empty()) {
-        return;
-    }
-    let mut index: Vec<usize> = counts
-        .iter()
-        .zip(ranges)
-        .map(|(_, range)| range.start)
-        .collect();
-    loop {
-        f(index
+    each_index(ranges, |index| {
+        let number = index
             .iter()
             .zip(counts)
-            .fold(0, |number, (&i, &count)| number * count + i));
+            .fold(0, |number, (&i, &count)| number * count + i);
+        f(number);
+    });
+}
+
+/// Calls `f` with each index of a box, in C order.
+pub fn each_index(ranges: &[Range<usize>], mut f: impl FnMut(&[usize])) {
+    if ranges.iter().any(Range::is_empty) {
+        return;
+    }
+    let mut index: Vec<usize> = ranges.iter().map(|range| range.start).collect();
+    loop {
+        f(&index);
         let mut axis = index.len();
         loop {
             if axis == 0 {

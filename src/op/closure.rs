@@ -44,6 +44,6 @@ pub trait BlockFunction: Send + Sync {
         index: &[usize],
         region: &Region,
         inputs: &[RawBlock],
-        outputs: Vec<RawViewMut>,
+        outputs: &mut [RawViewMut],
     ) -> Result<()>;
 }

@@ -8,12 +8,11 @@ use super::blocks::Made;
 use super::map::{Destination, write};
 use super::prepare::Prepared;
 use crate::base::aligned::AlignedBytes;
-use crate::base::chunks::Chunks;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::error::{Error, Result};
-use crate::graph::expand::{block_input_region, each_cell};
+use crate::graph::expand::{block_input_region, each_index};
 use crate::graph::stage::{BlockFnJob, BlockInput, LeafSource, Stage};
 use crate::op::closure::RawBlock;
 use crate::op::program::Arg;
@@ -54,18 +53,14 @@ pub fn run(
             ready(work, input, prepared, region)
         })
         .collect::<Result<_>>()?;
+    let mut call = Call::new(work, stage, job, &inputs, &destinations, &regions);
     let ranges: Vec<_> = (0..regions[0].ndim())
         .map(|axis| job.blocks[0].0[axis].meeting(&regions[0].range(axis)))
         .collect();
-    let counts = job.blocks[0].num_blocks();
     let mut result = Ok(());
-    each_cell(&ranges, &counts, |number| {
+    each_index(&ranges, |block| {
         if result.is_ok() {
-            result = work.stop.check();
-        }
-        if result.is_ok() {
-            let block = crate::base::chunks::unravel(number, &counts);
-            result = call(work, stage, job, &inputs, &regions, &destinations, &block);
+            result = work.stop.check().and_then(|()| call.run(block));
         }
     });
     result?;
@@ -77,74 +72,105 @@ pub fn run(
     ))
 }
 
-fn call(
-    work: &GraphWork,
-    stage: &Stage,
-    job: &BlockFnJob,
-    inputs: &[Ready],
-    regions: &[Region],
-    destinations: &[Destination],
-    block: &[usize],
-) -> Result<()> {
-    let raw: Vec<RawBlock> = job
-        .inputs
-        .iter()
-        .zip(inputs)
-        .map(|(input, ready)| {
-            let region = input_block(&input.blocks, block);
-            let offset: isize = region
-                .start()
-                .iter()
-                .zip(ready.region.start())
-                .zip(&ready.strides)
-                .map(|((&a, &b), stride)| (a as isize - b as isize) * stride)
-                .sum();
-            let dtype = input.fused.program_dtype();
-            RawBlock {
-                dtype,
-                shape: region.shape().to_vec(),
-                strides: ready.strides.clone(),
-                first: ready.first.wrapping_offset(offset * dtype.size() as isize),
-            }
-        })
-        .collect();
-    let mut outputs = Vec::with_capacity(destinations.len());
-    for ((output, grid), (to, region)) in stage
-        .outputs
-        .iter()
-        .zip(&job.blocks)
-        .zip(destinations.iter().zip(regions))
-    {
-        let inside = grid.region(block);
-        let to = to.shifted(&inside, region);
-        // SAFETY: the block is part of this task's own region; results and blocks start as zeros.
-        outputs
-            .push(unsafe { RawViewMut::new(output.dtype, inside.shape(), &to.strides, to.first) });
-    }
-    let region = job.blocks[0].region(block);
-    // A task may hold many blocks: a panic is caught here, where it is known which one it was.
-    // SAFETY: inputs are initialized and stay so; outputs are this call's alone.
-    let called = catch_unwind(AssertUnwindSafe(|| unsafe {
-        work.env.block_fns[job.function].call(block, &region, &raw, outputs)
-    }));
-    called
-        .unwrap_or_else(|payload| Err(Error::from_panic(payload)))
-        .map_err(|error| error.context(format!("in block {block:?} of {}", stage.name)))
+/// The calls of one task: what they are given is described once, and moved from block to block, because
+/// small blocks are done in less time than it takes to describe them.
+struct Call<'a> {
+    work: &'a GraphWork,
+    stage: &'a Stage,
+    job: &'a BlockFnJob,
+    inputs: &'a [Ready],
+    destinations: &'a [Destination],
+    regions: &'a [Region],
+    raw: Vec<RawBlock>,
+    outputs: Vec<RawViewMut>,
+    /// Where the block at hand lies in the first output.
+    region: Region,
 }
 
-/// The block of an input that pairs with a block of the result.
-fn input_block(input: &Chunks, block: &[usize]) -> Region {
-    let skip = block.len() - input.ndim();
-    let index: Vec<usize> = (0..input.ndim())
-        .map(|axis| {
-            if input.0[axis].count() > 1 {
-                block[axis + skip]
-            } else {
-                0
+impl<'a> Call<'a> {
+    fn new(
+        work: &'a GraphWork,
+        stage: &'a Stage,
+        job: &'a BlockFnJob,
+        inputs: &'a [Ready],
+        destinations: &'a [Destination],
+        regions: &'a [Region],
+    ) -> Call<'a> {
+        let raw = job
+            .inputs
+            .iter()
+            .zip(inputs)
+            .map(|(input, ready)| RawBlock {
+                dtype: input.fused.program_dtype(),
+                shape: vec![0; ready.region.ndim()],
+                strides: ready.strides.clone(),
+                first: ready.first,
+            });
+        let outputs = stage.outputs.iter().zip(destinations).map(|(output, to)| {
+            let empty = vec![0; to.strides.len()];
+            // SAFETY: a view of nothing.
+            unsafe { RawViewMut::new(output.dtype, &empty, &to.strides, to.first) }
+        });
+        Call {
+            raw: raw.collect(),
+            outputs: outputs.collect(),
+            region: regions[0].clone(),
+            work,
+            stage,
+            job,
+            inputs,
+            destinations,
+            regions,
+        }
+    }
+
+    fn run(&mut self, block: &[usize]) -> Result<()> {
+        for ((raw, input), ready) in self.raw.iter_mut().zip(&self.job.inputs).zip(self.inputs) {
+            let skip = block.len() - raw.shape.len();
+            let mut offset = 0;
+            for axis in 0..raw.shape.len() {
+                // Every block gets the single one along an axis.
+                let chunks = &input.blocks.0[axis];
+                let number = if chunks.count() > 1 {
+                    block[axis + skip]
+                } else {
+                    0
+                };
+                let range = chunks.range(number);
+                raw.shape[axis] = range.len();
+                let moved = range.start as isize - ready.region.start()[axis] as isize;
+                offset += moved * ready.strides[axis];
             }
-        })
-        .collect();
-    input.region(&index)
+            raw.first = ready
+                .first
+                .wrapping_offset(offset * raw.dtype.size() as isize);
+        }
+        for (number, output) in self.outputs.iter_mut().enumerate() {
+            let (to, region) = (&self.destinations[number], &self.regions[number]);
+            let mut offset = 0;
+            for (axis, chunks) in self.job.blocks[number].0.iter().enumerate() {
+                let range = chunks.range(block[axis]);
+                offset += (range.start as isize - region.start()[axis] as isize) * to.strides[axis];
+                self.region.set_range(axis, range);
+            }
+            let first = to.first.wrapping_offset(offset * to.size as isize);
+            // SAFETY: the block is part of this task's own region; results and blocks start as zeros.
+            unsafe { output.aim(self.region.shape(), first) };
+        }
+        for (axis, chunks) in self.job.blocks[0].0.iter().enumerate() {
+            self.region.set_range(axis, chunks.range(block[axis]));
+        }
+        let function = &self.work.env.block_fns[self.job.function];
+        let (region, raw, outputs) = (&self.region, &self.raw, &mut self.outputs);
+        // A task may hold many blocks: a panic is caught here, where it is known which one it was.
+        // SAFETY: inputs are initialized and stay so; outputs are this call's alone.
+        let called = catch_unwind(AssertUnwindSafe(|| unsafe {
+            function.call(block, region, raw, outputs)
+        }));
+        called
+            .unwrap_or_else(|payload| Err(Error::from_panic(payload)))
+            .map_err(|error| error.context(format!("in block {block:?} of {}", self.stage.name)))
+    }
 }
 
 /// An input in memory: where it lies, if it lies in one place, else computed into a buffer.

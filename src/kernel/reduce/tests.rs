@@ -65,7 +65,7 @@ fn piece<T: Element>(
             let wide: Vec<T> = data.iter().flat_map(|&x| vec![x; stride]).collect();
             let wide_mask: Option<Vec<bool>> =
                 mask.map(|mask| mask.iter().flat_map(|&keep| vec![keep; stride]).collect());
-            let mask_pointer = wide_mask
+            let mask_pointer: *const u8 = wide_mask
                 .as_ref()
                 .map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
             let numbers = Numbers {

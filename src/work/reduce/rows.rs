@@ -11,7 +11,7 @@ use crate::op::tree::Cell;
 /// Several folds of values in place take turns on so many rows and columns: they stay in the first-level
 /// cache until all have seen them.
 const SHARED_ROWS: usize = 8;
-const SHARED_COLUMNS: usize = 512;
+const SHARED_COLUMNS: usize = 256;
 
 impl Driver<'_> {
     /// Folds the rows of a leaf for `n` outputs from the current position on.
