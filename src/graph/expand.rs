@@ -124,7 +124,8 @@ fn collect_inputs(
         Job::Reduce(reduce) => {
             if reads_blocks(&reduce.fused) {
                 let kept = stage.outputs[0].region(&stage.cell_index(cell));
-                let region = Stage::reduce_region(reduce, &reduce.parts[part], &kept);
+                let region =
+                    Stage::reduce_region(reduce, &reduce.parts[reduce.parts_of(part).first], &kept);
                 fused_inputs(graph, numbering, &reduce.fused, &region, inputs);
             }
         }

@@ -86,7 +86,36 @@ pub struct ReduceJob {
     pub fused: Fused,
     pub tree: Arc<Tree>,
     pub parts: Vec<Part>,
+    /// The parts of each task, where tasks have two; else a task has one.
+    pub pairs: Option<Vec<Pair>>,
+    /// A leaf may lie across the lines: there is scratch for many rows at once.
+    pub crossed: bool,
     pub folds: Vec<FoldUse>,
+}
+
+/// The numbers of the parts that a task computes side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pair {
+    pub first: usize,
+    pub second: Option<usize>,
+}
+
+impl ReduceJob {
+    /// How many tasks the parts make.
+    pub fn tasks(&self) -> usize {
+        self.pairs.as_ref().map_or(self.parts.len(), Vec::len)
+    }
+
+    /// The parts of a task.
+    pub fn parts_of(&self, task: usize) -> Pair {
+        match &self.pairs {
+            Some(pairs) => pairs[task],
+            None => Pair {
+                first: task,
+                second: None,
+            },
+        }
+    }
 }
 
 /// One reducer: its number in the environment, and which outputs of the program it reads.
@@ -157,7 +186,7 @@ impl Stage {
     /// Tasks of one cell.
     pub fn parts(&self) -> usize {
         match &self.job {
-            Job::Reduce(reduce) => reduce.parts.len(),
+            Job::Reduce(reduce) => reduce.tasks(),
             _ => 1,
         }
     }

@@ -6,6 +6,7 @@ mod compile;
 mod grid;
 mod loads;
 mod maps;
+mod pairs;
 mod reach;
 mod reductions;
 mod stages;

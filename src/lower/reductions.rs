@@ -5,13 +5,17 @@ use std::sync::Arc;
 use super::Build;
 use super::compile::compile;
 use super::grid::reduce_grid;
+use super::pairs::pairs;
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::index_map::AxisMap;
 use crate::base::region::Region;
-use crate::graph::stage::{FoldUse, Job, Leaf, Output, Place, ReduceJob, Stage};
+use crate::base::shape::c_strides;
+use crate::graph::env::Env;
+use crate::graph::stage::{FoldUse, Fused, Job, Leaf, LeafSource, Output, Place, ReduceJob, Stage};
 use crate::op::fold::Fold;
-use crate::op::tree::{BATCH, BATCH_STATES, LEAF, Mode, ROWS, RUN, Tree, WIDTH};
+use crate::op::tree::{BATCH, BATCH_STATES, Mode, RUN, STRIP, Tree, WIDTH};
 use crate::plan::node::{NodeKind, Reduce, Reduction};
 
 impl Build<'_> {
@@ -62,14 +66,21 @@ impl Build<'_> {
                     .collect(),
             );
         }
+        let mirrored = pairs(tree, &fused, self.options.threads);
+        let (split, pairs) = match mirrored {
+            Some((split, pairs)) if !opaque => (split, Some(pairs)),
+            _ => (split, None),
+        };
         let parts = split.parts(tree);
         let outputs = self.reduce_outputs(tree, group, &kept, &grid);
         let cell = grid.largest_block();
         let levels = levels(tree);
         // Scalars are spread over a tile, and uneven runs are put together.
-        let tile = match tree.mode() {
-            Mode::Lines { .. } => fused.program.tile().max(BATCH * RUN),
-            Mode::Rows => fused.program.tile(),
+        let crossed = is_crossed(tree, &fused, &self.env);
+        let tile = if crossed {
+            fused.program.tile().max(BATCH * RUN)
+        } else {
+            fused.program.tile()
         };
         let buffer = tile * fused.program.widest();
         let scratch = fused.program.scratch(tile)
@@ -77,7 +88,15 @@ impl Build<'_> {
             + levels * side_by_side(tree, cell) * state_bytes;
         let most_states = parts.iter().map(|part| part.states(tree)).max();
         let most_states = cell * most_states.unwrap_or(1);
-        let elements = cell as f64 * (tree.count() as f64 / parts.len() as f64);
+        let (most_states, columns) = match &pairs {
+            // Two parts, of which the first has partial states for each run.
+            Some(_) => (2 * most_states, most_states),
+            None => (most_states, 0),
+        };
+        let scratch =
+            scratch * (1 + usize::from(pairs.is_some())) + levels * columns * BATCH * state_bytes;
+        let tasks = pairs.as_ref().map_or(parts.len(), Vec::len);
+        let elements = cell as f64 * (tree.count() as f64 / tasks as f64);
         let cost = TASK_COST + fused_cost(&fused, self) * elements;
         let name = self.names(group);
         let output_bytes = held_bytes(&outputs);
@@ -86,6 +105,8 @@ impl Build<'_> {
             fused,
             tree: tree.clone(),
             parts,
+            pairs,
+            crossed,
             folds,
         });
         if !partial {
@@ -185,7 +206,11 @@ fn side_by_side(tree: &Tree, cell: usize) -> usize {
         Mode::Rows => cell.min(WIDTH) * tree.lanes(),
         Mode::Lines { .. } => {
             let states = cell.saturating_mul(tree.runs().count()).min(WIDTH);
-            states.max(BATCH_STATES * BATCH)
+            if states <= BATCH_STATES {
+                states * BATCH
+            } else {
+                states.max(BATCH_STATES * BATCH)
+            }
         }
     }
 }
@@ -193,8 +218,42 @@ fn side_by_side(tree: &Tree, cell: usize) -> usize {
 /// The states that wait at once for their neighbours: on each level of the tree as many as its count has
 /// bits, and one that is being folded.
 fn levels(tree: &Tree) -> usize {
-    let pieces = LEAF / ROWS;
-    let counts = tree.cell_counts().into_iter();
-    let digits = counts.chain([pieces, pieces, tree.runs().count()]);
+    let counts = tree.cell_counts();
+    let first = tree.cell(&vec![0; counts.len()]);
+    let pieces = first.leaf(0).len().div_ceil(tree.piece());
+    let strips = tree.runs().count().div_ceil(STRIP);
+    let digits = counts.into_iter().chain([first.leaves(), pieces, strips]);
     digits.map(|count| count.max(1).ilog2() as usize + 2).sum()
+}
+
+/// Whether elements of a leaf may lie side by side across rows, and not along the line: then several rows
+/// are evaluated at once.
+fn is_crossed(tree: &Tree, fused: &Fused, env: &Env) -> bool {
+    let (Mode::Lines { .. }, Some(&row)) = (tree.mode(), tree.outer_axes().last()) else {
+        return false;
+    };
+    fused.leaves.iter().any(|leaf| {
+        let strides = match leaf.source {
+            LeafSource::Memory {
+                number,
+                c_order: false,
+            } => env.memories[number].strides().to_vec(),
+            LeafSource::Memory { .. } | LeafSource::Held { .. } => c_strides(&leaf.shape),
+            LeafSource::Generate { .. } => return false,
+        };
+        let stride = |axis: usize| -> isize {
+            let terms = leaf.map.axes().iter().zip(&strides);
+            let along = terms.map(|(map, stride)| match map {
+                AxisMap::Affine { terms, .. } => terms
+                    .iter()
+                    .filter(|(of, _)| *of == axis)
+                    .map(|(_, by)| by * stride)
+                    .sum(),
+                AxisMap::Table { .. } => 0,
+            });
+            along.sum()
+        };
+        let along = stride(tree.shape().len() - 1);
+        stride(row).abs() == 1 && along != 0 && along != 1
+    })
 }

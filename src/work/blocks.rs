@@ -7,7 +7,7 @@ use crate::base::dtype::DType;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::expand::Numbering;
-use crate::graph::stage::{Graph, StageId};
+use crate::graph::stage::{Graph, Pair, ReduceJob, StageId};
 use crate::op::fold::States;
 
 /// The elements of one cell of a stage's grid, in C order.
@@ -104,12 +104,20 @@ impl Inputs<'_> {
             .expect("a task runs after the tasks that it reads")
     }
 
-    /// The states of one part of a reduction; a merge is their only reader.
-    pub fn partial(&self, stage: StageId, cell: usize, part: usize) -> Vec<States> {
-        let task = self.numbering.task(self.graph, stage, cell, part);
-        match self.store.take(task) {
-            Some(Made::Partial(states)) => states,
-            _ => panic!("a merge runs after the parts that it merges"),
+    /// The states of all parts of a reduction; a merge is their only reader.
+    pub fn partials(&self, stage: StageId, cell: usize, job: &ReduceJob) -> Vec<Vec<States>> {
+        let mut partials: Vec<Vec<States>> = job.parts.iter().map(|_| Vec::new()).collect();
+        for number in 0..job.tasks() {
+            let task = self.numbering.task(self.graph, stage, cell, number);
+            let Some(Made::Partial(mut states)) = self.store.take(task) else {
+                panic!("a merge runs after the parts that it merges")
+            };
+            let Pair { first, second } = job.parts_of(number);
+            if let Some(second) = second {
+                partials[second] = states.split_off(job.folds.len());
+            }
+            partials[first] = states;
         }
+        partials
     }
 }

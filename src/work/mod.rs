@@ -20,7 +20,7 @@ use crate::base::shape::c_strides;
 use crate::error::{Error, Kind, Result};
 use crate::graph::env::Env;
 use crate::graph::expand::Numbering;
-use crate::graph::stage::{Graph, Job, Output, Place, Stage};
+use crate::graph::stage::{Graph, Job, Output, Pair, Place, Stage};
 use crate::op::fold::States;
 pub use blocks::Block;
 use blocks::{Inputs, Made, Store};
@@ -246,30 +246,40 @@ impl GraphWork {
             }
             Job::Reduce(job) => {
                 let kept = stage.outputs[0].region(&index);
-                let states_of_part = kept.size() * job.parts[part].states(&job.tree);
-                let mut states: Vec<States> = job
-                    .folds
-                    .iter()
-                    .map(|usage| self.env.folds[usage.fold].states(states_of_part))
+                let Pair { first, second } = job.parts_of(part);
+                let mut states: Vec<States> = [Some(first), second]
+                    .into_iter()
+                    .flatten()
+                    .flat_map(|part| {
+                        let n = kept.size() * job.parts[part].states(&job.tree);
+                        let folds = job.folds.iter();
+                        folds.map(move |usage| self.env.folds[usage.fold].states(n))
+                    })
                     .collect();
-                reduce::part(
-                    &self.inputs(),
-                    &self.env,
-                    job,
-                    &prepared[0],
-                    &job.parts[part],
-                    &kept,
-                    &mut |fold, from, position, n| {
-                        self.env.folds[job.folds[fold].fold].copy(
-                            from,
-                            0,
-                            &mut states[fold],
-                            position,
-                            n,
-                        );
-                        Ok(())
-                    },
-                )?;
+                let mut deliver = |fold: usize, from: &States, position: usize, n: usize| {
+                    let kernel = &self.env.folds[job.folds[fold % job.folds.len()].fold];
+                    kernel.copy(from, 0, &mut states[fold], position, n);
+                    Ok(())
+                };
+                let (inputs, prepared) = (self.inputs(), &prepared[0]);
+                let first = &job.parts[first];
+                match second {
+                    None => {
+                        reduce::part(
+                            &inputs,
+                            &self.env,
+                            job,
+                            prepared,
+                            first,
+                            &kept,
+                            &mut deliver,
+                        )?;
+                    }
+                    Some(second) => {
+                        let parts = [first, &job.parts[second]];
+                        reduce::pair(&inputs, &self.env, job, prepared, parts, &mut deliver)?;
+                    }
+                }
                 Ok(Made::Partial(states))
             }
             Job::Merge { of } => {
@@ -283,7 +293,7 @@ impl GraphWork {
                     &self.env,
                     job,
                     &kept,
-                    |part| inputs.partial(*of, cell, part),
+                    inputs.partials(*of, cell, job),
                     &mut |fold, states, position, n| made.finish(fold, states, position, n),
                 )?;
                 Ok(made.blocks())

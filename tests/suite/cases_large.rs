@@ -12,7 +12,7 @@ const SHAPES: [(&[usize], usize); 6] = [
     (&[300, 4000], 1),
     (&[70_000, 3], 4),
     (&[1, 200_000], 1),
-    (&[600_000], 7),
+    (&[280_000], 7),
     (&[40, 50, 300], 2),
 ];
 
@@ -171,6 +171,17 @@ fn views(grid: Grid) -> Box<dyn Check> {
     ))
 }
 
+/// A matrix beside its transpose, whose squares are visited in pairs.
+fn mirrored(grid: Grid) -> Box<dyn Check> {
+    let x = numbers::<f64>(&[1100, 1100], 25, grid.cut(&[1100, 1100], 3));
+    let both = &x + &x.t();
+    Box::new((
+        both.sum(&Over::axes(&[0, 1])),
+        both.trace(&Over::axes(&[0, 1])),
+        (&both * &x).var(&Over::axes(&[0, 1])),
+    ))
+}
+
 fn residual(grid: Grid) -> Box<dyn Check> {
     let x = numbers::<f64>(&[600, 700], 23, grid.cut(&[600, 700], 3));
     let centred = &x - &x.mean(&Over::axes(&[0]));
@@ -257,6 +268,7 @@ fn trees() {
             ("fused", fused),
             ("singles", singles),
             ("views", views),
+            ("mirrored", mirrored),
             ("residual", residual),
             ("jacobi", jacobi),
         ],

@@ -57,7 +57,7 @@ impl<'a> Driver<'a> {
     ) -> Driver<'a> {
         let tree = &*job.tree;
         let binding = bind(inputs.graph, env, inputs, &job.fused, region, groups, &[]);
-        let crossed = crossed(tree, &binding);
+        let crossed = job.crossed && crossed(tree, &binding);
         let tile = if crossed {
             prepared.tile.max(BATCH * RUN)
         } else {

@@ -13,7 +13,8 @@ impl Driver<'_> {
     pub fn room(&self, n: usize) -> usize {
         match self.tree.mode() {
             Mode::Lines { .. } if n <= BATCH_STATES => n * BATCH,
-            Mode::Lines { .. } => n,
+            // A last strip may have fewer.
+            Mode::Lines { .. } => n.max(BATCH_STATES * BATCH),
             Mode::Rows => n * self.tree.lanes(),
         }
     }

@@ -3,6 +3,7 @@
 mod driver;
 mod levels;
 mod lines;
+mod pair;
 mod rows;
 
 use std::cell::RefCell;
@@ -17,6 +18,8 @@ use crate::graph::env::Env;
 use crate::graph::stage::{ReduceJob, Stage};
 use crate::op::fold::States;
 use crate::op::tree::{BATCH_STATES, Cell, Mode, Part, STRIP, Tree};
+pub use pair::pair;
+
 use driver::Driver;
 use levels::Levels;
 
@@ -128,12 +131,12 @@ fn subtree(driver: &mut Driver<'_>, levels: &mut [Levels], part: &Part, n: usize
     )
 }
 
-/// Merges the parts of a reduction for one cell; `parts` gives the states of each.
+/// Merges the parts of a reduction for one cell; `partials` are the states of each.
 pub fn merge(
     env: &Env,
     job: &ReduceJob,
     kept: &Region,
-    mut parts: impl FnMut(usize) -> Vec<States>,
+    partials: Vec<Vec<States>>,
     deliver: Deliver<'_>,
 ) -> Result<()> {
     let outputs = kept.size();
@@ -149,7 +152,7 @@ pub fn merge(
         .iter()
         .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, room))
         .collect();
-    for (number, part) in job.parts.iter().enumerate() {
+    for (number, (part, partial)) in job.parts.iter().zip(partials).enumerate() {
         let per_output = part.states(tree);
         let n = outputs * per_output;
         let digit = part.prefix.len();
@@ -160,7 +163,7 @@ pub fn merge(
             let pairs = part.prefix.iter().zip(&next.prefix);
             pairs.take_while(|(a, b)| a == b).count()
         });
-        for (level, states) in levels.iter_mut().zip(parts(number)) {
+        for (level, states) in levels.iter_mut().zip(partial) {
             level.push(digit, states, n);
             for digit in (common + 1..=digit).rev() {
                 let states = level.close(digit, n);
