@@ -69,8 +69,15 @@ fn cases() -> impl Strategy<Value = Case> {
     let labels = prop::collection::vec(prop::collection::vec(0..5_usize, 0..4), 1..4);
     let lens = prop::collection::vec(0..LENS.len(), 5);
     let stretched = prop::collection::vec(prop::bool::weighted(0.1), 12);
-    (labels, lens, stretched, any::<u64>(), 1..8_usize, any::<bool>()).prop_map(
-        |(labels, lens, stretched, pick, chunk, held)| {
+    (
+        labels,
+        lens,
+        stretched,
+        any::<u64>(),
+        1..8_usize,
+        any::<bool>(),
+    )
+        .prop_map(|(labels, lens, stretched, pick, chunk, held)| {
             let mut stretched = stretched.into_iter();
             let letter = |label: usize| char::from(b'a' + label as u8);
             let inputs: Vec<Vec<char>> = labels
@@ -109,8 +116,7 @@ fn cases() -> impl Strategy<Value = Case> {
                 chunk,
                 held,
             }
-        },
-    )
+        })
 }
 
 fn check(case: &Case) {
@@ -134,8 +140,15 @@ fn check(case: &Case) {
     let output: String = case.output.iter().collect();
     let subscripts = format!("{}->{output}", inputs.join(","));
     let product = einsum(&subscripts, &lazy);
-    let got = product.compute().unwrap_or_else(|error| panic!("{subscripts}: {error}"));
-    assert_eq!(got, loops(&case.inputs, &case.output, &operands), "{subscripts} {:?}", case.shapes);
+    let got = product
+        .compute()
+        .unwrap_or_else(|error| panic!("{subscripts}: {error}"));
+    assert_eq!(
+        got,
+        loops(&case.inputs, &case.output, &operands),
+        "{subscripts} {:?}",
+        case.shapes
+    );
     assert_eq!(product.chunks().shape(), got.shape(), "{subscripts}");
 }
 
