@@ -23,7 +23,7 @@ pub const MAX_PANEL: usize = 64;
 /// cache until they are packed.
 pub const STRIP: usize = 1 << 14;
 /// An operand with so few elements for a task is computed at once.
-pub const STAGED: usize = 1 << 15;
+pub const STAGED: usize = 1 << 14;
 
 /// What an axis of the space is: the result's axes come first in it, then the contracted ones.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
