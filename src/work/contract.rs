@@ -62,7 +62,7 @@ pub fn merge(
     let inputs = work.inputs();
     let mut sums: Counter<Arc<Block>> = Counter::default();
     let mut spare = Vec::new();
-    let mut merge = |into: &mut Arc<Block>, from: &Arc<Block>| {
+    let mut merge = |into: &mut Arc<Block>, from: &mut Arc<Block>| {
         // SAFETY: both blocks are the cell's; a merge is their only reader.
         unsafe { kernel.add(region.size(), into.bytes.as_ptr(), from.first()) }
     };
@@ -330,7 +330,7 @@ impl<'a> Task<'a> {
         let kernel = self.kernel;
         let mut sums: Counter<AlignedBytes> = Counter::default();
         let mut spare = Vec::new();
-        let mut merge = |into: &mut AlignedBytes, from: &AlignedBytes| {
+        let mut merge = |into: &mut AlignedBytes, from: &mut AlignedBytes| {
             // SAFETY: both are buffers of the cell's elements.
             unsafe { kernel.add(size, into.as_ptr(), from.as_ptr()) }
         };
