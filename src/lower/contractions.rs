@@ -34,11 +34,11 @@ impl Build<'_> {
         let item = spec.dtype.size();
         let made = &self.reach.made[at];
         let (grid, parts) = if self.place(at) == Place::Stream {
-            (spec.chunks.clone(), vec![0..contraction.parts()])
+            (spec.chunks.clone(), whole(contraction))
         } else if made.flat {
             let cell = cell(contraction, &domain, item, self.options);
             let grid = bands(domain.shape(), cell.iter().product());
-            (grid, vec![0..contraction.parts()])
+            (grid, whole(contraction))
         } else {
             product_grid(contraction, &domain, item, self.options)
         };
@@ -103,6 +103,11 @@ impl Build<'_> {
         };
         self.push_for(&[at], merge);
     }
+}
+
+/// The sum in one piece.
+fn whole(contraction: &Contraction) -> Vec<Range<usize>> {
+    std::iter::once(0..contraction.parts()).collect()
 }
 
 /// The most [batch, rows, columns] of a cell of a grid over the result.

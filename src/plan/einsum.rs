@@ -63,11 +63,8 @@ fn contract(
     let Some(last) = operands.pop() else {
         return Err(Error::new(Kind::Value, "einsum of no arrays"));
     };
-    let gone: Vec<Label> = last.labels.iter().copied().collect();
-    let gone: Vec<Label> = gone
-        .into_iter()
-        .filter(|label| !out.contains(label))
-        .collect();
+    let mut gone = last.labels.clone();
+    gone.retain(|label| !out.contains(label));
     last.sum(&gone, at)?.arranged(out, at)
 }
 
@@ -86,6 +83,9 @@ fn joined(first: &[Label], second: &[Label], out: &[Label], rest: &[&[Label]]) -
         .collect()
 }
 
+/// The cost of a pair, its positions, and the labels of its product.
+type Candidate = ((f64, f64), (usize, usize), Vec<Label>);
+
 /// The order in which pairs are multiplied.
 fn path(operands: &[Labelled], out: &[Label], lens: &HashMap<Label, usize>) -> Vec<(usize, usize)> {
     let labels: Vec<Vec<Label>> = operands.iter().map(|own| own.labels.clone()).collect();
@@ -102,7 +102,7 @@ fn path(operands: &[Labelled], out: &[Label], lens: &HashMap<Label, usize>) -> V
     let mut left = labels;
     let mut path = Vec::new();
     while left.len() > 1 {
-        let mut best: Option<((f64, f64), (usize, usize), Vec<Label>)> = None;
+        let mut best: Option<Candidate> = None;
         for one in 0..left.len() {
             for other in one + 1..left.len() {
                 let rest: Vec<&[Label]> = (0..left.len())
@@ -261,11 +261,11 @@ fn name(label: Label) -> String {
     }
 }
 
-/// The labels of each operand's axes and of the output's.
-fn parse(
-    subscripts: &str,
-    shapes: &[&[usize]],
-) -> Result<(Vec<Vec<Label>>, Vec<Label>), (Kind, String)> {
+/// The labels of each operand's axes, and of the output's.
+type Subscripts = (Vec<Vec<Label>>, Vec<Label>);
+
+/// What the subscripts say of operands of these shapes.
+fn parse(subscripts: &str, shapes: &[&[usize]]) -> Result<Subscripts, (Kind, String)> {
     let value = |why: String| (Kind::Value, why);
     let text: String = subscripts.chars().filter(|c| !c.is_whitespace()).collect();
     let (inputs, output) = match text.split_once("->") {

@@ -4,6 +4,9 @@
 //! Block of steps after block, the second matrix is packed by all threads together. Then each takes bands of
 //! rows, packs a block of the first matrix, and multiplies it with the panels of the second.
 
+// Rows and registers are indexed alike in panels, sums and places.
+#![allow(clippy::needless_range_loop)]
+
 use rayon::prelude::*;
 
 use super::buffer::advise_huge;

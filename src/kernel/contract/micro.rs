@@ -3,6 +3,9 @@
 //! The scheme is that of Goto and van de Geijn ("Anatomy of high-performance matrix multiplication", 2008) with
 //! the register tile turned by a quarter: rows are broadcast and columns lie in vectors, as C order wants it.
 
+// Rows and registers are indexed alike in panels, sums and places.
+#![allow(clippy::needless_range_loop)]
+
 use super::lanes::Lanes;
 
 /// Where the sums of one tile go: row `i`, column `j` at `first + rows[i] + columns[j]`, in elements.

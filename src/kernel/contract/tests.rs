@@ -11,8 +11,7 @@ fn product<T: Copy>(
     dtype: DType,
     level: Level,
     [rows, depth, columns]: [usize; 3],
-    a: &[T],
-    b: &[T],
+    [a, b]: [&[T]; 2],
     column_step: usize,
     sums: &mut [T],
     accumulate: bool,
@@ -92,9 +91,9 @@ fn check<T: Copy + Default + PartialEq + std::fmt::Debug>(
             let b: Vec<T> = (0..depth * columns).map(|i| make(i * 5 + 1)).collect();
             for step in [1, 2] {
                 let mut got = vec![T::default(); rows * columns * step];
-                product(dtype, level, size, &a, &b, step, &mut got, false);
+                product(dtype, level, size, [&a, &b], step, &mut got, false);
                 let mut twice = got.clone();
-                product(dtype, level, size, &a, &b, step, &mut twice, true);
+                product(dtype, level, size, [&a, &b], step, &mut twice, true);
                 for row in 0..rows {
                     for column in 0..columns {
                         let want = (0..depth).fold(T::default(), |sum, k| {
