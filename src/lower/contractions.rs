@@ -51,7 +51,10 @@ impl Build<'_> {
         };
         let largest = largest_cell(contraction, &output.grid);
         let each = parts.iter().map(Range::len).max().unwrap_or(1);
-        let program = fused.iter().map(|fused| fused.program.scratch()).max();
+        let program = fused
+            .iter()
+            .map(|fused| fused.program.scratch(fused.program.tile()))
+            .max();
         let scratch = program.unwrap_or(0) + contraction.scratch(largest, each, item);
         let products = largest.iter().product::<usize>() as f64 * contraction.depth() as f64;
         let [batch, rows, columns] = largest.map(|len| len as f64);
