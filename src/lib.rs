@@ -85,9 +85,9 @@ mod io;
 mod array;
 
 pub use array::{
-    AnyArray, Array, Block, Blocks, Compute, Engine, EngineBuilder, Explain, Filtered, IntoBytes,
-    IntoSlice, Operand, Pad, Report, TaskGraph, compute, concatenate, map_blocks, random, stack,
-    where_,
+    AnyArray, Array, Block, Blocks, Compute, Engine, EngineBuilder, Explain, Filtered,
+    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Report, TaskGraph, compute,
+    concatenate, einsum, map_blocks, random, stack, where_,
 };
 pub use base::axis::{Axes, AxisIndex, IntoAxes, keep};
 pub use base::chunk_spec::{AUTO_BYTES, Auto, Bytes, IntoAxisChunks, IntoChunks};

@@ -60,6 +60,7 @@ impl Flagstone {
             "residual" => self.one((x() - x().mean(0)).square().sum(..))?,
             "global_anomaly" => self.one((x() - x().mean(..)).square().mean(..))?,
             "transpose_sum" => self.one((x() + x().t()).sum(..))?,
+            "matmul" => self.one(x().matmul(y()))?,
             "rechunk_sum" => self.one(x().rechunk(strips).sum(1))?,
             "mismatched" => {
                 let rows = matrix(&input.x, shape, [strips[0], shape[1]]);

@@ -72,6 +72,10 @@ pub const WORKLOADS: &[Workload] = &[
     reads("moments", "mean, std, min, max over axis 0 in one call"),
     reads_two("double_diff", "(x[1:, 1:] − y[:−1, :−1]).sum()"),
     Workload {
+        shape: &[3_000, 3_000],
+        ..reads_two("matmul", "x @ y")
+    },
+    Workload {
         shape: &[100_000_000, 3],
         chunks: &[1_000_000, 3],
         second: Second::Row,

@@ -9,6 +9,7 @@ use super::engine::Engine;
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, Place, Stage};
+use crate::op::contract::Role;
 use crate::plan::display::PlanDisplay;
 use crate::work::describe;
 
@@ -269,6 +270,19 @@ fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
                 (&input.fused, region)
             })
             .collect(),
+        Job::Contract(job) => {
+            let depth = 0..job.contraction.depth();
+            let mut regions = Vec::new();
+            for (number, fused) in job.fused.iter().enumerate() {
+                let region = job.contraction.operand_region(number, domain, &depth);
+                // Each operand is read once for each cell of the axes that only the other one has.
+                let others = job.contraction.axes([Role::Columns, Role::Rows][number]);
+                let grid = &stage.outputs[0].grid;
+                let times = others.iter().map(|&axis| grid.0[axis].count()).product();
+                regions.extend((0..times).map(|_| (fused, region.clone())));
+            }
+            regions
+        }
         Job::Merge { .. } | Job::Load { .. } => Vec::new(),
     }
 }

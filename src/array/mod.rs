@@ -15,6 +15,7 @@ mod handle;
 mod join;
 mod layout;
 mod operators;
+mod products;
 pub mod random;
 mod reductions;
 
@@ -29,3 +30,4 @@ pub use filter::Filtered;
 pub use handle::{Array, Operand};
 pub use join::{concatenate, stack};
 pub use layout::{IntoSlice, Pad};
+pub use products::{IntoAxisList, IntoPairs, einsum};

@@ -129,6 +129,19 @@ fn collect_inputs(
                 fused_inputs(graph, numbering, &reduce.fused, &region, inputs);
             }
         }
+        Job::Contract(job) => {
+            let kept = stage.outputs[0].region(&stage.cell_index(cell));
+            if kept.is_empty() {
+                return;
+            }
+            let depth = job.contraction.depth_of(&job.parts[part]);
+            for (number, fused) in job.fused.iter().enumerate() {
+                if reads_blocks(fused) {
+                    let region = job.contraction.operand_region(number, &kept, &depth);
+                    fused_inputs(graph, numbering, fused, &region, inputs);
+                }
+            }
+        }
         Job::BlockFn(job) => {
             let region = stage.outputs[0].region(&stage.cell_index(cell));
             for input in &job.inputs {

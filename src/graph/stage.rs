@@ -1,6 +1,7 @@
 //! Stages: one iteration space, one program, several sinks. Data only; what is opaque lies in the
 //! [`Env`](super::env::Env) under a number.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -9,6 +10,7 @@ use crate::base::chunks::{Chunks, unravel};
 use crate::base::dtype::DType;
 use crate::base::index_map::IndexMap;
 use crate::base::region::Region;
+use crate::op::contract::Contraction;
 use crate::op::program::Program;
 use crate::op::tree::{Part, Tree};
 
@@ -65,7 +67,9 @@ pub enum Job {
     Map(Vec<MapPiece>),
     /// Partial (or, with a single part, whole) reductions of a program's outputs.
     Reduce(ReduceJob),
-    /// The rest of the reduction whose parts are another stage's tasks.
+    /// Sums of products of two programs' outputs.
+    Contract(ContractJob),
+    /// The rest of the reduction or of the products whose parts are another stage's tasks.
     Merge {
         of: StageId,
     },
@@ -124,6 +128,14 @@ pub struct FoldUse {
     pub value: usize,
     pub mask: Option<usize>,
     pub state_bytes: usize,
+}
+
+pub struct ContractJob {
+    /// The operands, each over its own axes.
+    pub fused: [Fused; 2],
+    pub contraction: Arc<Contraction>,
+    /// The parts of the sum that each task of a cell takes.
+    pub parts: Vec<Range<usize>>,
 }
 
 pub struct BlockFnJob {
@@ -187,6 +199,7 @@ impl Stage {
     pub fn parts(&self) -> usize {
         match &self.job {
             Job::Reduce(reduce) => reduce.tasks(),
+            Job::Contract(contract) => contract.parts.len(),
             _ => 1,
         }
     }
@@ -195,7 +208,7 @@ impl Stage {
         self.cells() * self.parts()
     }
 
-    /// Whether a task gives states of a reduction instead of values.
+    /// Whether a task gives states of a reduction, or some of a sum, instead of values.
     pub fn is_partial(&self) -> bool {
         self.parts() > 1
     }
@@ -210,6 +223,7 @@ impl Stage {
         match &self.job {
             Job::Map(pieces) => pieces.iter().map(|piece| &piece.fused).collect(),
             Job::Reduce(reduce) => vec![&reduce.fused],
+            Job::Contract(contract) => contract.fused.iter().collect(),
             Job::BlockFn(block_fn) => block_fn.inputs.iter().map(|input| &input.fused).collect(),
             Job::Merge { .. } | Job::Load { .. } => Vec::new(),
         }

@@ -2,6 +2,7 @@
 //!
 //! One thread, no input or output, no allocation beyond what the caller hands in.
 
+pub mod contract;
 pub mod copy;
 pub mod elementwise;
 pub mod level;

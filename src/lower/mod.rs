@@ -3,6 +3,7 @@
 
 mod block_functions;
 mod compile;
+mod contractions;
 mod grid;
 mod loads;
 mod maps;

@@ -25,6 +25,8 @@ pub struct Cone {
     pub reads: HashSet<ValueKey>,
     /// Whether the value is computed here even though it is held: this is where it is made.
     pub expand: bool,
+    /// Whether its elements are computed several times over.
+    repeats: bool,
     /// The stages that it waits for, one upon the other.
     level: usize,
     /// Cones of one group will share a stage.
@@ -76,6 +78,8 @@ const MAX_MAPS: usize = 2;
 /// What costs more nanoseconds per element than a pass over memory is computed once for all stages that
 /// read it, if none of them waits for another.
 const DEAR: f64 = 5.0;
+/// Operands of a product whose other side is longer are computed once for each of several bands.
+const ONE_BAND: usize = 1024;
 /// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
 const CHEAP: f64 = 4.0;
 
@@ -138,7 +142,11 @@ fn levels(order: &[std::sync::Arc<Node>]) -> HashMap<u64, usize> {
             .unwrap_or(0);
         let stage = matches!(
             node.kind,
-            NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_)
+            NodeKind::Reduce(_)
+                | NodeKind::Contract(_)
+                | NodeKind::Pieces(_)
+                | NodeKind::BlockFn(_)
+                | NodeKind::Source(_)
         );
         levels.insert(node.id, below + usize::from(stage));
     }
@@ -150,9 +158,10 @@ fn group_of(node: &Node) -> u64 {
     let mut hasher = DefaultHasher::new();
     match &node.kind {
         NodeKind::Reduce(reduce) => (0, &reduce.tree).hash(&mut hasher),
-        NodeKind::Pieces(_) | NodeKind::BlockFn(_) | NodeKind::Source(_) => {
-            (1, node.id).hash(&mut hasher)
-        }
+        NodeKind::Contract(_)
+        | NodeKind::Pieces(_)
+        | NodeKind::BlockFn(_)
+        | NodeKind::Source(_) => (1, node.id).hash(&mut hasher),
         _ => (2, &node.outputs[0].shape).hash(&mut hasher),
     }
     hasher.finish()
@@ -210,12 +219,15 @@ impl Pass<'_> {
             })
             .collect();
         match &value.node.kind {
-            NodeKind::Reduce(_) | NodeKind::Pieces(_)
+            NodeKind::Reduce(_) | NodeKind::Contract(_) | NodeKind::Pieces(_)
                 if uses.is_empty() && roots.len() == 1 && self.fits_directly(value, roots[0]) =>
             {
                 self.make(value, Region::whole(value.shape()), false, Some(roots[0]));
             }
-            NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::Source(_) => {
+            NodeKind::Reduce(_)
+            | NodeKind::Contract(_)
+            | NodeKind::Pieces(_)
+            | NodeKind::Source(_) => {
                 let uses = self.copy_roots(value, &roots, uses);
                 self.hold(value, &uses);
             }
@@ -303,6 +315,7 @@ impl Pass<'_> {
             region,
             reads: HashSet::new(),
             expand,
+            repeats: false,
             level,
             group,
         });
@@ -386,8 +399,8 @@ impl Pass<'_> {
         maps <= 1 || (maps <= MAX_MAPS && cost <= CHEAP)
     }
 
-    /// Whether a value is dear, and read by several stages of which none waits for another: then holding
-    /// a block until all of them have read it is cheaper than computing it for each.
+    /// Whether a value is dear, and read by several stages of which none waits for another, or several times
+    /// by one: then holding a block until all have read it is cheaper than computing it for each.
     fn serves_several_stages(&self, node: &Node, uses: &[Use]) -> bool {
         if !self.options.share_loads
             || !matches!(self.cost.get(&node.id), Some(&cost) if cost >= DEAR)
@@ -398,6 +411,9 @@ impl Pass<'_> {
             Use::Direct { cone, .. } | Use::Flat { cone, .. } => Some(&self.reach.cones[*cone]),
             Use::Root(_) => None,
         });
+        if cones.clone().any(|cone| cone.repeats) {
+            return true;
+        }
         let known: HashSet<(usize, u64)> = cones.map(|cone| (cone.level, cone.group)).collect();
         let levels: HashSet<usize> = known.iter().map(|&(level, _)| level).collect();
         known.len() > 1 && (levels.len() == 1 || !self.options.recompute)
@@ -462,6 +478,19 @@ impl Pass<'_> {
                             self.force_hold(input);
                         }
                     }
+                }
+            }
+            NodeKind::Contract(contract) => {
+                let contraction = &contract.contraction;
+                let [_, rows, columns] = contraction.extents(&needed);
+                for (number, input) in node.inputs.iter().enumerate() {
+                    let depth = 0..contraction.depth();
+                    let region = contraction.operand_region(number, &needed, &depth);
+                    let map = IndexMap::identity(input.shape());
+                    let cone = self.start_cone(&node, input, map, region);
+                    // Each band of the other operand's axis needs all of this one.
+                    self.reach.cones[cone].repeats = [columns, rows][number] > ONE_BAND;
+                    cones.push(cone);
                 }
             }
             NodeKind::Pieces(pieces) => {

@@ -29,6 +29,9 @@ impl Build<'_> {
                     });
                     self.reduce_stage(&reduce.tree, &group);
                 }
+                NodeKind::Contract(contract) if self.computes(at) => {
+                    self.contract_stage(at, &contract.contraction)
+                }
                 NodeKind::Pieces(pieces) if self.computes(at) => self.pieces_stage(at, pieces),
                 NodeKind::BlockFn(_) if self.computes(at) => self.block_fn_stage(at),
                 _ => {
@@ -101,7 +104,10 @@ impl Build<'_> {
 
     fn is_plain_map(&self, at: usize) -> bool {
         match &self.reach.made[at].value.node.kind {
-            NodeKind::Reduce(_) | NodeKind::Pieces(_) | NodeKind::BlockFn(_) => !self.computes(at),
+            NodeKind::Reduce(_)
+            | NodeKind::Pieces(_)
+            | NodeKind::Contract(_)
+            | NodeKind::BlockFn(_) => !self.computes(at),
             NodeKind::Source(_) => self.reach.made[at].root.is_some(),
             _ => true,
         }

@@ -3,6 +3,7 @@
 //! Knows no threads, no tiles, no memory; the kernels instantiate the formulas that stand here.
 
 pub mod closure;
+pub mod contract;
 pub mod fold;
 pub mod generate;
 pub mod program;

@@ -96,6 +96,7 @@ fn describe(node: &Node) -> String {
             let keep = if reduce.keep { ", keep" } else { "" };
             format!("{name}(axes {}{keep})", axes.join(" "))
         }
+        NodeKind::Contract(contract) => format!("{name}({})", contract.contraction),
         NodeKind::Memory(_) => "in memory".to_owned(),
         _ => name.to_owned(),
     }

@@ -19,6 +19,7 @@ pub fn fingerprint(node: &Node) -> u64 {
     match &node.kind {
         NodeKind::Elementwise(elementwise) => elementwise.args.hash(&mut hasher),
         NodeKind::Index(map) => map.hash(&mut hasher),
+        NodeKind::Contract(contract) => contract.contraction.hash(&mut hasher),
         _ => {}
     }
     hasher.finish()
@@ -65,6 +66,7 @@ fn same_kind(one: &NodeKind, other: &NodeKind) -> bool {
             };
             reducer && a.tree == b.tree && a.keep == b.keep && a.masked == b.masked
         }
+        (NodeKind::Contract(a), NodeKind::Contract(b)) => a.contraction == b.contraction,
         _ => false,
     }
 }

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use ndarray::SliceInfoElem;
 
-use super::build::At;
+use super::build::{self, At};
 use super::chunking;
 use super::node::{Node, NodeKind, Piece, Pieces, Spec, Value};
 use crate::base::axis::resolve_axis;
+use crate::base::chunk_spec::ChunkSpec;
 use crate::base::chunks::{AxisChunks, Chunks};
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::base::scalar::Scalar;
 use crate::base::shape::{broadcast, check_shape};
 use crate::error::{Error, Kind, Result};
+use crate::op::generate::Generate;
 
 /// A view through a map; the identity is the array itself.
 pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
@@ -33,6 +35,12 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
         vec![spec],
         at,
     )))
+}
+
+/// An array without axes.
+pub fn constant(value: Scalar, at: At) -> Result<Value> {
+    let chunks = ChunkSpec::Grid(Chunks::whole(&[]));
+    build::generate(Generate::Fill(value), value.dtype(), Vec::new(), chunks, at)
 }
 
 /// ndarray's slicing: ranges with steps (a negative one walks the range from its end), indices, new

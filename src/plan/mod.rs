@@ -5,7 +5,9 @@
 pub mod build;
 pub mod chunking;
 pub mod display;
+pub mod einsum;
 pub mod fingerprint;
 pub mod layout;
 pub mod node;
+pub mod products;
 pub mod walk;

@@ -12,6 +12,7 @@ use crate::base::region::Region;
 use crate::base::scalar::Scalar;
 use crate::base::source::ErasedSource;
 use crate::op::closure::{BlockFunction, TileMap};
+use crate::op::contract::Contraction;
 use crate::op::fold::Fold;
 use crate::op::generate::Generate;
 use crate::op::reducer::ReduceOp;
@@ -55,6 +56,7 @@ pub enum NodeKind {
     /// Another chunk grid; the elements stay where they are.
     Rechunk,
     Reduce(Reduce),
+    Contract(Contract),
     BlockFn(BlockFn),
 }
 
@@ -107,6 +109,13 @@ pub struct Reduce {
     pub masked: bool,
 }
 
+/// Sums of products of the elements of two inputs.
+#[derive(Clone)]
+pub struct Contract {
+    pub contraction: Arc<Contraction>,
+    pub name: &'static str,
+}
+
 #[derive(Clone)]
 pub enum Reduction {
     Op(ReduceOp),
@@ -157,6 +166,7 @@ impl Node {
             NodeKind::Pieces(pieces) => pieces.name,
             NodeKind::Rechunk => "rechunk",
             NodeKind::Reduce(reduce) => reduce.reducer.name(),
+            NodeKind::Contract(contract) => contract.name,
             NodeKind::BlockFn(block_fn) => block_fn.name,
         }
     }

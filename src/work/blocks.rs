@@ -104,6 +104,16 @@ impl Inputs<'_> {
             .expect("a task runs after the tasks that it reads")
     }
 
+    /// One part of sums of products; a merge is their only reader.
+    pub fn part(&self, stage: StageId, cell: usize, part: usize) -> Arc<Block> {
+        let task = self.numbering.task(self.graph, stage, cell, part);
+        match self.store.take(task) {
+            Some(Made::Blocks(mut blocks)) => blocks.pop().flatten(),
+            _ => None,
+        }
+        .expect("a merge runs after the parts that it merges")
+    }
+
     /// The states of all parts of a reduction; a merge is their only reader.
     pub fn partials(&self, stage: StageId, cell: usize, job: &ReduceJob) -> Vec<Vec<States>> {
         let mut partials: Vec<Vec<States>> = job.parts.iter().map(|_| Vec::new()).collect();

@@ -4,6 +4,7 @@
 mod bind;
 mod block_fn;
 mod blocks;
+mod contract;
 mod generate;
 mod map;
 mod pieced;
@@ -89,7 +90,7 @@ impl GraphWork {
         stop: Stop,
     ) -> GraphWork {
         let prepared = graph.dag.node_weights().map(|stage| {
-            let in_place = matches!(stage.job, Job::Map(_) | Job::BlockFn(_));
+            let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
             let ready = stage.fused().into_iter().map(|fused| {
                 let prepared = Prepared::new(fused, &env);
                 if in_place {
@@ -282,9 +283,14 @@ impl GraphWork {
                 }
                 Ok(Made::Partial(states))
             }
+            Job::Contract(job) => contract::run(self, stage, job, prepared, &index, part),
             Job::Merge { of } => {
-                let Job::Reduce(job) = &self.graph.dag[*of].job else {
-                    unreachable!("parts are of a reduction")
+                let job = match &self.graph.dag[*of].job {
+                    Job::Reduce(job) => job,
+                    Job::Contract(job) => {
+                        return Ok(contract::merge(self, stage, *of, job, cell, &index));
+                    }
+                    _ => unreachable!("parts are of a reduction or of products"),
                 };
                 let kept = stage.outputs[0].region(&index);
                 let mut made = self.finisher(stage, &kept, job.tree.count() as u64, job);

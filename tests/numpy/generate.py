@@ -35,6 +35,9 @@ Parameters:
     axes=2,0,1 shift=N shape=2x3 indices=0,2,2
     mode=constant before=1,2 after=0,3 value=7   of pad
     dtype=float32           of astype
+    count=2                 of tensordot, or
+    left=1,2 right=0,1      the axes of each operand
+    subscripts=ij,jk->ik    of einsum
 
 How to compare: NaN equals NaN whatever its sign and payload. Results of `+ - * / sqrt`, comparisons, rounding, integer
 and layout operations are exact, the sign of zero included. Transcendental functions are within a few units in the
@@ -424,12 +427,82 @@ def layout(store):
     store.case("stack", [x, x[:2]], lambda *a: np.stack(a, 0), axis=0)
 
 
+# ------------------------------------------------------------------------------------------- products
+
+
+def product_inputs(dtype, *shapes):
+    """Small numbers of both signs; integers of all sizes, whose products wrap."""
+    numbers = np.random.default_rng(11)
+    arrays = []
+    for shape in shapes:
+        if dtype == "bool":
+            x = numbers.random(shape) < 0.4
+        elif dtype in INTEGERS:
+            info = np.iinfo(dtype)
+            x = numbers.integers(info.min, info.max, shape, dtype, endpoint=True)
+        else:
+            x = np.round(numbers.uniform(-4, 4, shape), 2)
+            if dtype in COMPLEX:
+                x = x + 1j * np.round(numbers.uniform(-4, 4, shape), 2)
+        arrays.append(np.asarray(x).astype(dtype))
+    return arrays
+
+
+MATMUL = [((3, 4), (4, 5)), ((5, 3), (3, 6)), ((7, 9), (9, 11)), ((4,), (4,)), ((4,), (4, 3)), ((3, 4), (4,))]
+MATMUL += [((2, 5, 6), (6, 4)), ((5, 6), (2, 6, 4)), ((2, 5, 6), (2, 6, 4)), ((3, 1, 5, 6), (2, 6, 4)), ((2, 3, 4), (4,))]
+MATMUL += [((4,), (2, 4, 3)), ((0, 4), (4, 3)), ((3, 0), (0, 4)), ((5, 0), (0, 5)), ((3, 4), (4, 0)), ((0,), (0,))]
+MATMUL += [((3, 4), (3, 4)), ((3, 4), (5,)), ((), (3, 4)), ((2, 3, 4), (3, 4, 5)), ((4,), (3, 4)), ((1, 5), (5, 1))]
+DOT = [((3, 4), (4, 5)), ((4,), (4,)), ((), (3,)), ((2, 3), ()), ((2, 5, 3), (4, 3, 6)), ((3,), (2, 3, 4)), ((5, 3), (3, 6))]
+DOT += [((2, 3), (2, 3)), ((2, 3), (3,)), ((), ()), ((3,), (4,))]
+TENSORDOT = [((3, 4, 5), (4, 5, 2), 2), ((3, 4), (3, 4), 0), ((3, 4), (4, 3), 1), ((5, 3, 4), (4, 3, 6), ([1, 2], [1, 0]))]
+TENSORDOT += [((3, 4, 5), (5, 4, 3), ([0, -1], [2, 0])), ((3, 4), (4, 3), ([0, 1], [1, 0])), ((3,), (4,), 0)]
+TENSORDOT += [((3, 4), (5, 6), 1), ((3, 4), (4, 3), ([0], [1, 0])), ((2, 6, 5), (5, 7), 1), ((3, 4), (4, 3), ([2], [0])), ((3,), (3,), 2)]
+VECDOT = [((3, 4), (3, 4), -1), ((3, 4), (4,), -1), ((3, 4), (3, 4), 0), ((2, 1, 5), (3, 5), -1), ((4,), (4,), 0), ((3, 4), (3, 5), -1)]
+VECDOT += [((2, 3), (3, 3), -1), ((3, 0), (3, 0), -1)]
+EINSUM = [("ij,jk->ik", (3, 4), (4, 5)), ("ij,jk", (5, 4), (4, 6)), ("ij,jk->ki", (5, 4), (4, 6)), ("ii->i", (4, 4)), ("ii", (4, 4))]
+EINSUM += [("ij->ji", (3, 4)), ("ij->", (3, 4)), ("ji", (3, 4)), ("ij->j", (3, 4)), ("i,i", (5,), (5,)), ("i,j->ij", (3,), (4,))]
+EINSUM += [("i,j->ji", (3,), (4,)), ("ij,ij->ij", (3, 4), (3, 4)), ("bij,bjk->bik", (2, 5, 3), (2, 3, 4)), ("bij,jk", (2, 5, 3), (3, 4))]
+EINSUM += [("...ij,...jk->...ik", (2, 5, 3), (2, 3, 4)), ("...ij,jk->...ik", (2, 3, 5, 3), (3, 4)), ("i...->...", (3, 4, 2))]
+EINSUM += [("i...,i...", (3, 4), (3, 4)), ("...,...", (3, 4), (4,)), ("ijk,jil->kl", (3, 4, 5), (4, 3, 6)), ("ij,jk,kl->il", (5, 4), (4, 6), (6, 5))]
+EINSUM += [("ij,jk,kl,lm->im", (4, 5), (5, 6), (6, 4), (4, 5)), ("ij,kj,k->i", (4, 5), (6, 5), (6,)), ("iij,jk->ik", (4, 4, 5), (5, 6))]
+EINSUM += [("ij,kl->", (3, 4), (5, 2)), ("ij,ik->ijk", (5, 4), (5, 6)), ("abc,cd,be->ade", (4, 3, 5), (5, 6), (3, 7)), ("ij,j->i", (3, 1), (4,))]
+EINSUM += [("ij,jk->ik", (3, 4), (5, 6)), ("ij,jk->iz", (3, 4), (4, 5)), ("ij->ii", (3, 3)), ("ii", (3, 4)), ("ij", (3,)), ("ij,jk", (3, 4))]
+EINSUM += [("i1->i", (3, 4)), ("...i->i", (2, 3)), (" i j , jk -> ik ".replace(" ", ""), (5, 4), (4, 6)), ("ab,ba->", (5, 4), (4, 5)), ("Ba,aB", (5, 4), (4, 5))]
+EINSUM += [("a,b,c,d,e,f,g->gfedcba", (2,), (1,), (2,), (2,), (1,), (2,), (2,)), ("ab,bc,cd,de,ef,fg,ga->", *[(3, 3)] * 7)]
+
+
+def products(store):
+    store.comment("products")
+    dot = lambda axes: lambda x, y: np.tensordot(x, y, axes)
+    for dtype in ["bool", "int8", "uint16", "int32", "uint64", "float32", "float64", "complex64", "complex128"]:
+        for shapes in MATMUL:
+            store.case("matmul", product_inputs(dtype, *shapes), np.matmul)
+        for shapes in DOT:
+            store.case("dot", product_inputs(dtype, *shapes), np.dot)
+        for *shapes, axes in TENSORDOT:
+            if isinstance(axes, int):
+                words = {"count": axes}
+            else:
+                words = {name: ",".join(map(str, list)) for name, list in zip(["left", "right"], axes)}
+            try:
+                store.case("tensordot", product_inputs(dtype, *shapes), dot(axes), **words)
+            except IndexError:
+                references = " ".join(store.reference(x) for x in product_inputs(dtype, *shapes))
+                parameters = " ".join(f"{name}={value}" for name, value in words.items())
+                store.lines.append("\t".join(["tensordot", parameters, references, "error"]))
+        for *shapes, axis in VECDOT:
+            store.case("vecdot", product_inputs(dtype, *shapes), lambda x, y: np.vecdot(x, y, axis=axis), axis=axis)
+        for subscripts, *shapes in EINSUM:
+            store.case("einsum", product_inputs(dtype, *shapes), lambda *x: np.einsum(subscripts, *x), subscripts=subscripts)
+
+
 def main():
     store = Store()
     elementwise(store)
     broadcasting(store)
     reductions(store)
     layout(store)
+    products(store)
     store.write()
     size = sum(path.stat().st_size for path in FOLDER.iterdir())
     print(f"{len(store.lines)} cases and comments, {size} bytes")

@@ -6,6 +6,7 @@ mod cases;
 mod compare;
 mod elementwise;
 mod layout;
+mod products;
 mod reductions;
 
 use cases::{Case, Vectors};
@@ -62,6 +63,11 @@ fn views_and_layout() {
 }
 
 #[test]
+fn products_of_arrays() {
+    check(1_500, products::apply, products::tolerance);
+}
+
+#[test]
 fn every_case_is_checked() {
     let vectors = Vectors::read();
     let unknown: Vec<String> = cases::all()
@@ -70,6 +76,7 @@ fn every_case_is_checked() {
             elementwise::apply(case, &vectors, 1000).is_none()
                 && reductions::apply(case, &vectors, 1000).is_none()
                 && layout::apply(case, &vectors, 1000).is_none()
+                && products::apply(case, &vectors, 1000).is_none()
                 // There is no form that both skips NaN and takes `ddof`.
                 && !(case.operation.starts_with("nan") && case.parameter("ddof").is_some())
         })

@@ -5,6 +5,7 @@
 mod cases_elements;
 mod cases_large;
 mod cases_origins;
+mod cases_products;
 mod cases_reductions;
 mod cases_views;
 mod configurations;
@@ -12,6 +13,7 @@ mod data;
 mod expressions;
 mod folds;
 mod order;
+mod products;
 mod reductions;
 mod twin;
 mod value;

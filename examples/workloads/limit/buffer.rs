@@ -31,7 +31,8 @@ pub fn build(len: usize, fill: impl Fn(usize, &mut [MaybeUninit<f64>]) + Sync) -
     result
 }
 
-fn advise_huge(memory: &mut [MaybeUninit<f64>]) {
+/// Asks for huge pages, before the memory is first touched.
+pub fn advise_huge(memory: &mut [MaybeUninit<f64>]) {
     #[cfg(target_os = "linux")]
     {
         let start = memory.as_mut_ptr() as usize;

@@ -10,6 +10,7 @@ pub mod buffer;
 pub mod columns;
 pub mod math;
 pub mod philox;
+pub mod product;
 pub mod random;
 pub mod stream;
 pub mod transpose;
@@ -148,6 +149,10 @@ fn compute_here(name: &str, input: &Input) -> Answer {
                 "only a square matrix can be added to its transpose"
             );
             one(transpose::transpose_sum(input.x(), rows))
+        }
+        "matmul" => {
+            assert_eq!(rows, columns, "both matrices have this shape");
+            Answer::Reduced(product::matmul(input.x(), input.y(), rows))
         }
         "rechunk_sum" => Answer::Reduced(stream::row_sums(input.x(), columns)),
         "mismatched" => one(stream::sum_of_sums(input.x(), input.y())),

@@ -61,6 +61,12 @@ fn plainly(name: &str, input: &Input) -> Answer {
                 x(i, j) - y(i - 1, j - 1)
             }
         }),
+        "matmul" => (0..size)
+            .map(|at| {
+                let (i, j) = (at / columns, at % columns);
+                (0..columns).map(|k| x(i, k) * y(k, j)).sum()
+            })
+            .collect(),
         "tall" => over(rows, column(&|i, j| x(i, j) + input.y.as_ref().unwrap()[j])),
         "tiny_blocks" => all(&|i, j| (x(i, j) + 1.0) * 2.0),
         "opaque_blocks" => all(&|i, j| x(i, j) + 1.0),
@@ -87,7 +93,7 @@ fn workloads_agree_with_plain_loops() {
     for workload in WORKLOADS {
         let shapes: &[[usize; 2]] = match workload.name {
             "tall" => &[[1, 3], [70_001, 3]],
-            "transpose_sum" => &[[1, 1], [17, 17], [300, 300], [531, 531]],
+            "matmul" | "transpose_sum" => &[[1, 1], [17, 17], [300, 300], [531, 531]],
             "slice_of_huge" => &[[12, 1_000], [17, 33]],
             _ => &[[1, 1], [3, 70], [61, 531], [1027, 64], [40, 2301]],
         };

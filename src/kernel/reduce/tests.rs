@@ -67,7 +67,7 @@ fn piece<T: Element>(
                 mask.map(|mask| mask.iter().flat_map(|&keep| vec![keep; stride]).collect());
             let mask_pointer: *const u8 = wide_mask
                 .as_ref()
-                .map_or(std::ptr::null(), |mask| mask.as_ptr().cast());
+                .map_or(std::ptr::null(), |mask| mask.as_ptr().cast::<u8>());
             let numbers = Numbers {
                 first: 0,
                 step: 1,

@@ -40,6 +40,12 @@ impl Vector for Avx2 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
+    #[inline(always)]
+    fn prefetch_near(from: *const f64) {
+        // SAFETY: as in `instructions!`; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
     instructions! {
         fn splat(value: f64) -> Avx2 { Avx2(_mm256_set1_pd(value)) }
         fn add(self: Avx2, other: Avx2) -> Avx2 { Avx2(_mm256_add_pd(self.0, other.0)) }

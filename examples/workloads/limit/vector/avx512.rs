@@ -40,6 +40,12 @@ impl Vector for Avx512 {
         unsafe { _mm_prefetch::<_MM_HINT_T1>(from.cast()) }
     }
 
+    #[inline(always)]
+    fn prefetch_near(from: *const f64) {
+        // SAFETY: as in `instructions!`; a prefetch of any address is harmless.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(from.cast()) }
+    }
+
     instructions! {
         fn splat(value: f64) -> Avx512 { Avx512(_mm512_set1_pd(value)) }
         fn add(self: Avx512, other: Avx512) -> Avx512 { Avx512(_mm512_add_pd(self.0, other.0)) }

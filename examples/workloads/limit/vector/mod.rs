@@ -26,6 +26,8 @@ pub trait Vector: Copy {
     unsafe fn store(self, to: *mut f64);
     /// Asks for a cache line that will be read soon; any address will do.
     fn prefetch(from: *const f64);
+    /// The same, into the first-level cache.
+    fn prefetch_near(from: *const f64);
 
     fn splat(value: f64) -> Self;
     fn add(self, other: Self) -> Self;

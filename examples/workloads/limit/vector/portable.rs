@@ -37,6 +37,9 @@ impl Vector for Portable {
     fn prefetch(_: *const f64) {}
 
     #[inline(always)]
+    fn prefetch_near(_: *const f64) {}
+
+    #[inline(always)]
     fn splat(value: f64) -> Portable {
         Portable([value; N])
     }

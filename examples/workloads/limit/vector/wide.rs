@@ -46,6 +46,11 @@ impl<V: Vector, const N: usize> Vector for Wide<V, N> {
     }
 
     #[inline(always)]
+    fn prefetch_near(from: *const f64) {
+        V::prefetch_near(from);
+    }
+
+    #[inline(always)]
     fn splat(value: f64) -> Self {
         Wide([V::splat(value); N])
     }
