@@ -90,6 +90,11 @@ fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
             AxisMap::Affine { start, terms } if *terms == [(rank, 1)] => {
                 let start =
                     start + domain.start()[rank] as isize - made.domain.start()[rank] as isize;
+                // A piece that reads beyond what was made for it is not over this domain.
+                let end = start + domain.shape()[rank] as isize;
+                if start < 0 || end > made.domain.shape()[rank] as isize {
+                    return None;
+                }
                 relative.push(AxisMap::Affine {
                     start,
                     terms: terms.clone(),
