@@ -39,7 +39,7 @@ macro_rules! for_each_reduction {
             (sum, nansum, ReduceKind::Sum, Numeric, T::Sum, "The sum. Small integers add up in 64 bits and wrap, `bool` is counted; `f32` accumulates in `f64`. The sum of nothing is 0."),
             (prod, nanprod, ReduceKind::Prod, Numeric, T::Sum, "The product, in the type of a sum. The product of nothing is 1."),
             (mean, nanmean, ReduceKind::Mean, Numeric, T::Mean, "The arithmetic mean; of integers and `bool` in `f64`. The mean of nothing is NaN."),
-            (var, nanvar, ReduceKind::Var { ddof: Ddof::new(0.0) }, Numeric, Spread<T>, "The variance, in two passes over each piece merged by Chan's formula (Chan, Golub, LeVeque: \"Algorithms for computing the sample variance\", 1983)."),
+            (var, nanvar, ReduceKind::Var { ddof: Ddof::new(0.0) }, Numeric, Spread<T>, "The variance, by deviations from a mean or a first value, in pieces merged by Chan's formula (Chan, Golub, LeVeque: \"Algorithms for computing the sample variance\", 1983)."),
             (std, nanstd, ReduceKind::Std { ddof: Ddof::new(0.0) }, Numeric, Spread<T>, "The standard deviation: the square root of the variance."),
             (min, nanmin, ReduceKind::Min, Ordered, T, "The smallest element; NaN if one is NaN. Of nothing there is none: an error."),
             (max, nanmax, ReduceKind::Max, Ordered, T, "The largest element; NaN if one is NaN. Of nothing there is none: an error."),

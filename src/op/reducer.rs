@@ -127,7 +127,9 @@ impl ReduceOp {
 /// The elements are folded in pieces, each from the identity, and the states of the pieces are
 /// merged in a binary tree; which pieces and which tree depends on the shape and the chunks of the
 /// array only, so the result is the same on any number of threads. For a result that does not depend
-/// on the chunks either, `merge` must be associative.
+/// on the chunks either, `merge` must be associative. Along a single reduced axis elements come in
+/// order; along several, whole columns of short runs come one after the other, and `merge` must be
+/// commutative, too, for a result that does not depend on it.
 pub trait Reducer<T: Element>: Send + Sync + 'static {
     /// What is carried from element to element.
     type State: Clone + Send + 'static;
@@ -147,7 +149,7 @@ pub trait Reducer<T: Element>: Send + Sync + 'static {
         }
     }
 
-    /// Takes another state into `left`: that of elements which come later.
+    /// Takes another state into `left`: that of elements which come later, in the order of the tree.
     fn merge(&self, left: &mut Self::State, right: &Self::State);
 
     /// The result.
