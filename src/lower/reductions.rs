@@ -80,7 +80,7 @@ impl Build<'_> {
         let tile = if crossed {
             fused.program.tile().max(BATCH * RUN)
         } else {
-            fused.program.tile()
+            fused.program.tile() * tree.tiles()
         };
         let buffer = tile * fused.program.widest();
         let scratch = fused.program.scratch(tile)

@@ -122,6 +122,11 @@ impl Tree {
         self.lanes
     }
 
+    /// How many usual tiles make one: the work around a tile of narrow rows is large.
+    pub fn tiles(&self) -> usize {
+        if self.lanes > 1 { 2 } else { 1 }
+    }
+
     /// The most rows of a piece.
     pub fn piece(&self) -> usize {
         match self.mode {

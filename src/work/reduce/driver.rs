@@ -61,7 +61,7 @@ impl<'a> Driver<'a> {
         let tile = if crossed {
             prepared.tile.max(BATCH * RUN)
         } else {
-            prepared.tile
+            prepared.tile * tree.tiles()
         };
         let evaluator = Evaluator::new(binding, prepared, &job.fused, env, tile);
         let dims = &evaluator.binding.dims;

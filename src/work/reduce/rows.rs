@@ -32,15 +32,9 @@ impl Driver<'_> {
         let row_dim = self.dim_of_rank.last().copied();
         let (most_rows, most_columns) = if !self.in_place {
             let rows = (self.evaluator.tile / n).max(1);
-            // Whole groups of lanes.
-            (
-                if rows > lanes {
-                    rows / lanes * lanes
-                } else {
-                    rows
-                },
-                n,
-            )
+            // A power of two divides a piece: tiles of one shape are prepared once.
+            let rows = if lanes > 1 { 1 << rows.ilog2() } else { rows };
+            (rows, n)
         } else if levels.len() > 1 && lanes == 1 {
             (SHARED_ROWS, SHARED_COLUMNS)
         } else {
