@@ -1,12 +1,17 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use crate::table::{self, WORKLOADS, Workload};
 
 pub const USAGE: &str = "\
 workloads list
 workloads run NAME… [--engine flagstone|limit] [--shape 10000x10000] [--chunks 1000x1000]
     [--threads N] [--memory 1GiB] [--repeat 5] [--seed 42]
-workloads compare NAME… [--pairs 15] [the same flags]";
+    [--x FILE.npy] [--y FILE.npy]
+workloads compare NAME… [--pairs 15] [the same flags]
+workloads serve [--threads N] [--memory 1GiB]
+    and on each line of standard input: NAME [--repeat 1] [--chunks …] [--shape …] [--x …] [--y …]";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EngineName {
@@ -19,6 +24,7 @@ pub enum Command {
     List,
     Run(Options),
     Compare(Options),
+    Serve(Options),
 }
 
 #[derive(Clone, Debug)]
@@ -34,16 +40,29 @@ pub struct Options {
     pub repeat: usize,
     pub pairs: usize,
     pub seed: u64,
+    /// Files that hold x and y, which else are uniform numbers.
+    pub x: Option<PathBuf>,
+    pub y: Option<PathBuf>,
 }
 
 pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String> {
     match words.next().as_deref() {
         Some("list") => Ok(Command::List),
-        Some("run") => options(words).map(Command::Run),
-        Some("compare") => options(words).map(Command::Compare),
+        Some("run") => jobs(words).map(Command::Run),
+        Some("compare") => jobs(words).map(Command::Compare),
+        Some("serve") => options(words).map(Command::Serve),
         Some(other) => Err(format!("no command is named {other:?}")),
         None => Err("a command is needed".to_owned()),
     }
+}
+
+/// Flags, and at least one workload.
+pub fn jobs(words: impl Iterator<Item = String>) -> Result<Options, String> {
+    let options = options(words)?;
+    if options.workloads.is_empty() {
+        return Err("the name of a workload is needed".to_owned());
+    }
+    Ok(options)
 }
 
 fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
@@ -57,6 +76,8 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
         repeat: 5,
         pairs: 15,
         seed: 42,
+        x: None,
+        y: None,
     };
     while let Some(word) = words.next() {
         let Some(flag) = word.strip_prefix("--") else {
@@ -89,11 +110,10 @@ fn options(mut words: impl Iterator<Item = String>) -> Result<Options, String> {
                 options.pairs = positive(&value).ok_or_else(|| wrong("a positive number"))?
             }
             "seed" => options.seed = value.parse().map_err(|_| wrong("a number"))?,
+            "x" => options.x = Some(value.into()),
+            "y" => options.y = Some(value.into()),
             _ => return Err(format!("no flag is named --{flag}")),
         }
-    }
-    if options.workloads.is_empty() {
-        return Err("the name of a workload is needed".to_owned());
     }
     Ok(options)
 }

@@ -38,7 +38,8 @@ impl Flagstone {
         Ok((Answer::Whole(result.into_raw_vec_and_offset().0), report))
     }
 
-    fn compute(&self, name: &str, input: &Input) -> Result<(Answer, Report), Box<dyn Error>> {
+    /// The timed part.
+    pub fn compute(&self, name: &str, input: &Input) -> Result<(Answer, Report), Box<dyn Error>> {
         let shape = [input.shape[0], input.shape[1]];
         let chunks = [input.chunks[0], input.chunks[1]];
         let mut rng = random::Generator::new(input.seed);
@@ -86,6 +87,10 @@ impl Flagstone {
             }
             "tiny_blocks" => self.one(((x() + 1.0) * 2.0).sum(keep(..)))?,
             "opaque_blocks" => self.one(x().map_blocks(|block| &block + 1.0).sum(..))?,
+            "affine_mean0" => self.one((2.0 * x() + 1.0).mean(0))?,
+            "overhead" => {
+                self.one(((Array::<f64>::ones(shape, chunks) + 1.0) * 2.0).sum(keep(..)))?
+            }
             "slice_of_huge" => self.whole((uniform() + 1.0).slice(s![..10, ..10]))?,
             _ => return Err(format!("Flagstone has no workload {name}").into()),
         })

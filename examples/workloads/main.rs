@@ -7,20 +7,25 @@
 //! ```
 //!
 //! `run` prints one JSON object a line; `compare` runs Flagstone and the loop in turn, in one process, and
-//! prints both medians and the median of the ratios, pair by pair. `docs/performance.md` explains the workloads and the figures.
+//! prints both medians and the median of the ratios, pair by pair; `serve` answers jobs one by one, for
+//! programs that measure other libraries in turn with Flagstone (`benches/peers`). `docs/performance.md`
+//! explains the workloads and the figures.
 
 mod args;
 mod checksum;
 mod engine;
+mod files;
 mod flagstone;
 mod json;
 mod limit;
+mod serve;
 mod table;
 
 use std::process::ExitCode;
 
 use args::{Command, EngineName, Options};
 use engine::{Engine, Limit, Sample};
+use files::Files;
 use flagstone::Flagstone;
 use limit::Input;
 use table::{WORKLOADS, Workload};
@@ -42,6 +47,7 @@ fn main() -> ExitCode {
         }
         Command::Run(options) => run_all(&options),
         Command::Compare(options) => compare_all(&options),
+        Command::Serve(options) => serve::serve(&options),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -60,8 +66,10 @@ fn run_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         EngineName::Flagstone => Box::new(Flagstone::new(options.threads, options.memory)?),
         EngineName::Limit => Box::new(Limit { pool: &pool }),
     };
+    let mut files = Files::default();
     for workload in &options.workloads {
-        println!("{}", run(&*engine, workload, options, &pool)?);
+        let input = files.input(workload, options, &pool)?;
+        println!("{}", run(&*engine, workload, options, &input)?);
     }
     Ok(())
 }
@@ -72,10 +80,12 @@ fn compare_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
         .build()?;
     let flagstone = Flagstone::new(options.threads, options.memory)?;
     let limit = Limit { pool: &pool };
+    let mut files = Files::default();
     for workload in &options.workloads {
+        let input = files.input(workload, options, &pool)?;
         println!(
             "{}",
-            compare([&flagstone, &limit], workload, options, &pool)?
+            compare([&flagstone, &limit], workload, options, &input)?
         );
     }
     Ok(())
@@ -86,10 +96,9 @@ fn compare(
     engines: [&dyn Engine; 2],
     workload: &Workload,
     options: &Options,
-    pool: &rayon::ThreadPool,
+    input: &Input,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let input = input(workload, options, pool)?;
-    let sample = |engine: &dyn Engine| engine.run(workload, &input);
+    let sample = |engine: &dyn Engine| engine.run(workload, input);
     let warm: Vec<Sample> = engines
         .iter()
         .map(|engine| sample(*engine))
@@ -135,40 +144,17 @@ fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// What the workload works on, in the shape that was asked for.
-fn input(
-    workload: &Workload,
-    options: &Options,
-    pool: &rayon::ThreadPool,
-) -> Result<Input, Box<dyn std::error::Error>> {
-    let shape = options
-        .shape
-        .clone()
-        .unwrap_or_else(|| workload.shape.to_vec());
-    let chunks = options
-        .chunks
-        .clone()
-        .unwrap_or_else(|| workload.chunks.to_vec());
-    if shape.len() != 2 || chunks.len() != 2 {
-        return Err(
-            format!("workloads are of two axes: shape {shape:?}, chunks {chunks:?}").into(),
-        );
-    }
-    Ok(Input::new(workload, shape, chunks, options.seed, pool))
-}
-
 fn run(
     engine: &dyn Engine,
     workload: &Workload,
     options: &Options,
-    pool: &rayon::ThreadPool,
+    input: &Input,
 ) -> Result<String, Box<dyn std::error::Error>> {
-    let input = input(workload, options, pool)?;
     // The first run warms up: pages, caches, frequencies, pools.
-    let mut sample = engine.run(workload, &input)?;
+    let mut sample = engine.run(workload, input)?;
     let mut seconds = Vec::with_capacity(options.repeat);
     for _ in 0..options.repeat {
-        let again = engine.run(workload, &input)?;
+        let again = engine.run(workload, input)?;
         if !again.checksum.agrees(&sample.checksum) {
             return Err(format!("{} gave two different results", workload.name).into());
         }

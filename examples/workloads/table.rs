@@ -57,6 +57,10 @@ pub const WORKLOADS: &[Workload] = &[
     reads("affine", "2·x + 1, the whole result"),
     reads("sum", "x.sum()"),
     reads("mean0", "x.mean(0)"),
+    Workload {
+        chunks: &[100, 100],
+        ..reads("affine_mean0", "(2·x + 1).mean(0)")
+    },
     reads("mean1", "x.mean(1)"),
     reads("std", "x.std()"),
     reads("trig", "(sin²x + cos²x).sum()"),
@@ -88,6 +92,11 @@ pub const WORKLOADS: &[Workload] = &[
     Workload {
         chunks: &[10, 10],
         ..reads("opaque_blocks", "x.map_blocks(+1).sum()")
+    },
+    Workload {
+        shape: &[10, 10],
+        chunks: &[10, 10],
+        ..random("overhead", "((ones + 1)·2).sum(), of one block")
     },
     Workload {
         shape: &[1_000_000, 1_000_000],

@@ -32,3 +32,9 @@ pub fn sum_of_blocks(x: &[f64], shape: [usize; 2], chunks: [usize; 2]) -> f64 {
         .collect();
     parts.iter().sum()
 }
+
+/// The sum of (1 + 1) · 2 over ones that lie in memory, as few as fit one core's caches.
+pub fn sum_of_ones(len: usize) -> f64 {
+    let ones = black_box(vec![1.0; len]);
+    ones.iter().map(|one| (one + 1.0) * 2.0).sum()
+}

@@ -17,9 +17,10 @@ fn bands(rows: usize) -> usize {
     rows.div_ceil(tasks).next_multiple_of(ROWS).max(ROWS)
 }
 
-/// Adds the columns of `x` to `sums`.
+/// Adds the columns of `x`, or with `AFFINE` those of 2x + 1, to `sums`.
 #[inline(always)]
-fn add_body<V: Vector>(x: &[f64], sums: &mut [f64]) {
+fn add_rows<V: Vector, const AFFINE: bool>(x: &[f64], sums: &mut [f64]) {
+    let (one, two) = (V::splat(1.0), V::splat(2.0));
     let columns = sums.len();
     for strip in (0..columns).step_by(STRIP) {
         let end = (strip + STRIP).min(columns);
@@ -35,15 +36,22 @@ fn add_body<V: Vector>(x: &[f64], sums: &mut [f64]) {
                 unsafe {
                     let from = band.as_ptr().add(at);
                     let old = V::load(sums.as_ptr().add(at));
+                    let row = |r: usize| {
+                        let value = V::load(from.add(r * columns));
+                        if AFFINE {
+                            two.mul_add(value, one)
+                        } else {
+                            value
+                        }
+                    };
                     let sum = if count == ROWS {
-                        let row = |r: usize| V::load(from.add(r * columns));
                         let a = row(0).add(row(1)).add(row(2).add(row(3)));
                         let b = row(4).add(row(5)).add(row(6).add(row(7)));
                         a.add(b)
                     } else {
-                        let mut sum = V::load(from);
+                        let mut sum = row(0);
                         for r in 1..count {
-                            sum = sum.add(V::load(from.add(r * columns)));
+                            sum = sum.add(row(r));
                         }
                         sum
                     };
@@ -53,11 +61,22 @@ fn add_body<V: Vector>(x: &[f64], sums: &mut [f64]) {
             }
             for column in whole..end {
                 for row in band.chunks_exact(columns) {
-                    sums[column] += row[column];
+                    let value = row[column];
+                    sums[column] += if AFFINE { 2.0 * value + 1.0 } else { value };
                 }
             }
         }
     }
+}
+
+#[inline(always)]
+fn add_body<V: Vector>(x: &[f64], sums: &mut [f64]) {
+    add_rows::<V, false>(x, sums);
+}
+
+#[inline(always)]
+fn add_affine_body<V: Vector>(x: &[f64], sums: &mut [f64]) {
+    add_rows::<V, true>(x, sums);
 }
 
 /// The sum of (x − row)².
@@ -195,12 +214,23 @@ fn narrow3_body<V: Vector>(x: &[f64], row: &[f64; 3]) -> [f64; 3] {
 
 dispatch! {
     fn add(x: &[f64], sums: &mut [f64]) = add_body;
+    fn add_affine(x: &[f64], sums: &mut [f64]) = add_affine_body;
     fn distance(x: &[f64], row: &[f64]) -> f64 = distance_body;
     fn moments_part(x: &[f64], m: &mut Moments) = moments_body;
     fn narrow3(x: &[f64], row: &[f64; 3]) -> [f64; 3] = narrow3_body;
 }
 
 pub fn mean0(x: &[f64], columns: usize) -> Vec<f64> {
+    means(x, columns, add)
+}
+
+/// (2x + 1).mean(0), each element of it computed.
+pub fn affine_mean0(x: &[f64], columns: usize) -> Vec<f64> {
+    means(x, columns, add_affine)
+}
+
+/// The means of the columns that `add` adds up.
+fn means(x: &[f64], columns: usize, add: fn(&[f64], &mut [f64])) -> Vec<f64> {
     let rows = x.len() / columns;
     let parts: Vec<Vec<f64>> = x
         .par_chunks(bands(rows) * columns)

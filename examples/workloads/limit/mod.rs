@@ -31,19 +31,20 @@ pub struct Input {
     pub shape: Vec<usize>,
     pub chunks: Vec<usize>,
     pub seed: u64,
-    /// Uniform numbers of stream 0, if the workload has an array in memory.
+    /// Uniform numbers of stream 0, if the workload has an array in memory; or those of a file.
     pub x: Option<ArcArray1<f64>>,
     /// Uniform numbers of stream 1: a second array of the same shape, or a row.
     pub y: Option<ArcArray1<f64>>,
 }
 
 impl Input {
-    /// Makes the arrays that a workload needs.
+    /// Takes the arrays that are given, and makes what else a workload needs.
     pub fn new(
         workload: &Workload,
         shape: Vec<usize>,
         chunks: Vec<usize>,
         seed: u64,
+        [x, y]: [Option<ArcArray1<f64>>; 2],
         pool: &rayon::ThreadPool,
     ) -> Input {
         let size = shape.iter().product();
@@ -51,16 +52,18 @@ impl Input {
             let values = pool.install(|| random::uniform(&Stream::new(seed, stream), len));
             Some(ArcArray1::from_vec(values))
         };
-        let x = if workload.reads_x {
-            uniform(0, size)
-        } else {
-            None
-        };
-        let y = match workload.second {
+        let x = x.or_else(|| {
+            if workload.reads_x {
+                uniform(0, size)
+            } else {
+                None
+            }
+        });
+        let y = y.or_else(|| match workload.second {
             Second::None => None,
             Second::Same => uniform(1, size),
             Second::Row => uniform(1, shape[1]),
-        };
+        });
         Input {
             shape,
             chunks,
@@ -133,6 +136,7 @@ fn compute_here(name: &str, input: &Input) -> Answer {
         "affine" => Answer::Whole(stream::affine(input.x())),
         "sum" => one(stream::sum(input.x())),
         "mean0" => Answer::Reduced(columns::mean0(input.x(), columns)),
+        "affine_mean0" => Answer::Reduced(columns::affine_mean0(input.x(), columns)),
         "mean1" => {
             let mut means = stream::row_sums(input.x(), columns);
             means.iter_mut().for_each(|mean| *mean /= columns as f64);
@@ -164,6 +168,7 @@ fn compute_here(name: &str, input: &Input) -> Answer {
             let chunks = [input.chunks[0], input.chunks[1]];
             one(blocks::sum_of_blocks(input.x(), [rows, columns], chunks))
         }
+        "overhead" => one(blocks::sum_of_ones(rows * columns)),
         "slice_of_huge" => Answer::Whole(random::corner(&stream(), rows, columns)),
         _ => panic!("no workload is named {name}"),
     }

@@ -44,6 +44,8 @@ fn plainly(name: &str, input: &Input) -> Answer {
             rows,
             column(&|i, j| stream.normal((i * columns + j) as u64)),
         ),
+        "affine_mean0" => over(rows, column(&|i, j| 2.0 * x(i, j) + 1.0)),
+        "overhead" => vec![4.0 * size as f64],
         "sum" => all(&x),
         "mean1" => over(columns, row(&x)),
         "rechunk_sum" => row(&x),
@@ -98,7 +100,14 @@ fn workloads_agree_with_plain_loops() {
             _ => &[[1, 1], [3, 70], [61, 531], [1027, 64], [40, 2301]],
         };
         for shape in shapes {
-            let input = Input::new(workload, shape.to_vec(), vec![10, 7], 7, &pool);
+            let input = Input::new(
+                workload,
+                shape.to_vec(),
+                vec![10, 7],
+                7,
+                [None, None],
+                &pool,
+            );
             let plain = checksum(workload.name, &input, &plainly(workload.name, &input));
             let fast = run(workload.name, &input, &pool).checksum;
             assert!(
