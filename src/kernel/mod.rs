@@ -6,5 +6,6 @@ pub mod contract;
 pub mod copy;
 pub mod elementwise;
 pub mod level;
+pub mod prefetch;
 pub mod random;
 pub mod reduce;

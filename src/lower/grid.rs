@@ -14,6 +14,9 @@ const MIN_TASK: usize = 1 << 14;
 const MIN_OPAQUE_TASK: usize = 64;
 /// Large enough to make bookkeeping vanish, small enough to balance cores and to stay in L2.
 pub const MAP_TASK: usize = 1 << 17;
+/// The bytes of a result that one task touches first: two huge pages, so that tasks that run side by side
+/// are never at work on the same one. The system would clear it for each of them.
+const FRESH_TASK: usize = 4 << 20;
 const REDUCE_TASK: usize = 1 << 22;
 /// A larger region of a source that can be read anywhere is read in parts.
 pub const LOAD_BYTES: usize = 4 << 20;
@@ -44,18 +47,21 @@ pub fn bands(shape: &[usize], target: usize) -> Chunks {
     Chunks(axes)
 }
 
-/// The grid of a stage of maps over `domain`.
+/// The grid of a stage of maps over `domain`. `fresh_item` is the size of the elements that go into memory
+/// which is not touched yet.
 pub fn map_grid(
     graph: &Graph,
     domain: &Region,
     leaves: &[&Leaf],
     opaque: bool,
+    fresh_item: Option<usize>,
     options: &Options,
 ) -> Chunks {
     let size = domain.size();
+    let most = fresh_item.map_or(MAP_TASK, |item| (FRESH_TASK / item).max(MAP_TASK));
     let least = if opaque { MIN_OPAQUE_TASK } else { MIN_TASK };
     let target = (size / (options.threads * 8))
-        .clamp(least, MAP_TASK)
+        .clamp(least, most)
         .max(size / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     for leaf in leaves {

@@ -49,6 +49,16 @@ impl Build<'_> {
         self.push_map(&[at], result);
     }
 
+    /// The bytes of the smallest element that goes into a result, if any does.
+    fn fresh_item(&self, group: &[usize]) -> Option<usize> {
+        let results = group
+            .iter()
+            .filter(|&&at| matches!(self.place(at), Place::Result(_)));
+        results
+            .map(|&at| self.reach.made[at].value.dtype().size())
+            .min()
+    }
+
     /// A stage that writes one output per member of the group.
     fn push_map(&mut self, group: &[usize], pieces: Vec<MapPiece>) {
         let made = &self.reach.made[group[0]];
@@ -66,7 +76,14 @@ impl Build<'_> {
         } else if made.flat {
             bands(domain.shape(), MAP_TASK)
         } else {
-            map_grid(&self.graph, &domain, &leaves, opaque, self.options)
+            map_grid(
+                &self.graph,
+                &domain,
+                &leaves,
+                opaque,
+                self.fresh_item(group),
+                self.options,
+            )
         };
         let elements = grid.largest_block();
         let outputs: Vec<Output> = group

@@ -16,6 +16,8 @@ pub enum Func {
     Cast,
     /// A user's function, by its number in the environment.
     Map(u32),
+    /// The sine, and in a second slot the cosine, of one real operand: the bits of `Sin` and of `Cos`.
+    SinCos,
 }
 
 /// Where an operand comes from.
@@ -34,7 +36,16 @@ pub struct Instr {
     pub args: Vec<Arg>,
     /// The slot that is written.
     pub out: u32,
+    /// The slot of the second result, of instructions that have one; its dtype is that of the first.
+    pub second_out: Option<u32>,
     pub out_dtype: DType,
+}
+
+impl Instr {
+    /// The slots that are written.
+    pub fn outs(&self) -> impl Iterator<Item = u32> {
+        std::iter::once(self.out).chain(self.second_out)
+    }
 }
 
 /// A straight-line program: leaves and constants in, outputs out, temporaries in slots.
@@ -66,7 +77,10 @@ impl Program {
             Arg::Leaf(n) => self.leaves[n as usize],
             Arg::Const(n) => self.consts[n as usize].dtype(),
             Arg::Slot(n) => {
-                let writer = self.instrs.iter().rfind(|instr| instr.out == n);
+                let writer = self
+                    .instrs
+                    .iter()
+                    .rfind(|instr| instr.outs().any(|out| out == n));
                 writer.map_or(DType::Bool, |instr| instr.out_dtype)
             }
         }
@@ -103,6 +117,7 @@ impl Func {
             Func::Cast => 0.1,
             // Nobody knows: enough that a function is not inlined twice.
             Func::Map(_) => 50.0,
+            Func::SinCos => 1.2,
         }
     }
 }
@@ -143,6 +158,7 @@ impl ProgramBuilder {
             dtype,
             args,
             out,
+            second_out: None,
             out_dtype,
         });
         Arg::Slot(out)
@@ -162,7 +178,9 @@ impl ProgramBuilder {
             mut outputs,
             ..
         } = self;
-        let mut last_use = vec![0usize; instrs.len()];
+        let values = instrs.len();
+        join_sin_cos(&mut instrs);
+        let mut last_use = vec![0usize; values];
         for (at, instr) in instrs.iter().enumerate() {
             for arg in &instr.args {
                 if let Arg::Slot(value) = arg {
@@ -175,17 +193,20 @@ impl ProgramBuilder {
                 last_use[*value as usize] = usize::MAX;
             }
         }
-        let mut slot_of = vec![0u32; instrs.len()];
+        let mut slot_of = vec![0u32; values];
         let mut free: Vec<u32> = Vec::new();
         let mut slots = 0;
-        for at in 0..instrs.len() {
-            let slot = free.pop().unwrap_or_else(|| {
-                slots += 1;
-                slots - 1
-            });
-            slot_of[at] = slot;
+        for (at, instr) in instrs.iter_mut().enumerate() {
+            for out in std::iter::once(&mut instr.out).chain(&mut instr.second_out) {
+                let slot = free.pop().unwrap_or_else(|| {
+                    slots += 1;
+                    slots - 1
+                });
+                slot_of[*out as usize] = slot;
+                *out = slot;
+            }
             let mut ended: Vec<u32> = Vec::new();
-            for arg in &mut instrs[at].args {
+            for arg in &mut instr.args {
                 if let Arg::Slot(value) = arg {
                     let value = *value as usize;
                     *arg = Arg::Slot(slot_of[value]);
@@ -194,7 +215,6 @@ impl ProgramBuilder {
                     }
                 }
             }
-            instrs[at].out = slot;
             free.extend(ended);
         }
         for output in &mut outputs {
@@ -212,11 +232,52 @@ impl ProgramBuilder {
     }
 }
 
+/// Makes one instruction of the sine and the cosine of the same real operand, at the place of the first.
+fn join_sin_cos(instrs: &mut Vec<Instr>) {
+    let mut firsts: HashMap<(Arg, bool), usize> = HashMap::new();
+    let mut joined = vec![false; instrs.len()];
+    for at in 0..instrs.len() {
+        let instr = &instrs[at];
+        let is_sine = match instr.func {
+            Func::Op(Op::Sin) => true,
+            Func::Op(Op::Cos) => false,
+            _ => continue,
+        };
+        if !matches!(instr.dtype, DType::F32 | DType::F64) {
+            continue;
+        }
+        let (operand, out) = (instr.args[0], instr.out);
+        match firsts.remove(&(operand, !is_sine)) {
+            Some(other) => {
+                let first = &mut instrs[other];
+                let (sine, cosine) = if is_sine {
+                    (out, first.out)
+                } else {
+                    (first.out, out)
+                };
+                first.func = Func::SinCos;
+                (first.out, first.second_out) = (sine, Some(cosine));
+                joined[at] = true;
+            }
+            None => {
+                firsts.insert((operand, is_sine), at);
+            }
+        }
+    }
+    let mut joined = joined.into_iter();
+    instrs.retain(|_| !joined.next().unwrap_or(false));
+}
+
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, instr) in self.instrs.iter().enumerate() {
             let comma = if at == 0 { "" } else { "; " };
-            write!(f, "{comma}s{} = {}(", instr.out, instr.func.name())?;
+            f.write_str(comma)?;
+            for (i, out) in instr.outs().enumerate() {
+                let comma = if i == 0 { "" } else { ", " };
+                write!(f, "{comma}s{out}")?;
+            }
+            write!(f, " = {}(", instr.func.name())?;
             for (i, arg) in instr.args.iter().enumerate() {
                 let comma = if i == 0 { "" } else { ", " };
                 match arg {
@@ -237,6 +298,61 @@ impl Func {
             Func::Op(op) => op.name(),
             Func::Cast => "cast",
             Func::Map(_) => "map",
+            Func::SinCos => "sin_cos",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(build: impl FnOnce(&mut ProgramBuilder)) -> String {
+        let mut builder = ProgramBuilder::default();
+        build(&mut builder);
+        builder.finish().to_string()
+    }
+
+    fn unary(builder: &mut ProgramBuilder, op: Op, dtype: DType, x: Arg) -> Arg {
+        builder.push(Func::Op(op), dtype, vec![x], dtype)
+    }
+
+    #[test]
+    fn sine_and_cosine_of_the_same_operand_are_one_instruction() {
+        let both = |dtype| {
+            text(|builder| {
+                let (x, y) = (builder.leaf(dtype), builder.leaf(dtype));
+                let cosine = unary(builder, Op::Cos, dtype, x);
+                let other = unary(builder, Op::Sin, dtype, y);
+                let square = unary(builder, Op::Square, dtype, cosine);
+                let sine = unary(builder, Op::Sin, dtype, x);
+                let sum = builder.push(Func::Op(Op::Add), dtype, vec![square, sine], dtype);
+                let sum = builder.push(Func::Op(Op::Add), dtype, vec![sum, other], dtype);
+                builder.output(sum);
+            })
+        };
+        assert_eq!(
+            both(DType::F64),
+            "s0, s1 = sin_cos(x0); s2 = sin(x1); s3 = square(s1); s1 = add(s3, s0); s0 = add(s1, s2)"
+        );
+        // Complex numbers have no such kernel.
+        assert_eq!(
+            both(DType::Complex128),
+            "s0 = cos(x0); s1 = sin(x1); s2 = square(s0); s0 = sin(x0); s3 = add(s2, s0); s0 = add(s3, s1)"
+        );
+    }
+
+    #[test]
+    fn both_results_may_be_outputs() {
+        let mut builder = ProgramBuilder::default();
+        let x = builder.leaf(DType::F32);
+        let sine = unary(&mut builder, Op::Sin, DType::F32, x);
+        let cosine = unary(&mut builder, Op::Cos, DType::F32, x);
+        builder.output(cosine);
+        builder.output(sine);
+        let program = builder.finish();
+        assert_eq!(program.outputs, [Arg::Slot(1), Arg::Slot(0)]);
+        assert_eq!(program.output_dtype(0), DType::F32);
+        assert_eq!((program.slots, program.instrs.len()), (2, 1));
     }
 }

@@ -49,9 +49,8 @@ pub unsafe fn write(
     let mut evaluator = Evaluator::new(binding, prepared, fused, env, prepared.tile);
     let dims = evaluator.binding.dims.clone();
     let shape = tile_shape(&evaluator, &dims, prepared.tile);
-    let mut index = vec![0; dims.len()];
-    let mut places: Vec<OutPlace> = Vec::with_capacity(destinations.len());
-    loop {
+    let strides = evaluator.binding.outs.clone();
+    let at = |index: &[usize], places: &mut Vec<OutPlace>| {
         let tile = TileShape {
             rows: shape
                 .row_dim
@@ -62,10 +61,10 @@ pub unsafe fn write(
             ..shape
         };
         places.clear();
-        for (destination, strides) in destinations.iter().zip(&evaluator.binding.outs) {
+        for (destination, strides) in destinations.iter().zip(&strides) {
             let offset: isize = strides
                 .iter()
-                .zip(&index)
+                .zip(index)
                 .map(|(stride, &i)| stride * i as isize)
                 .sum();
             places.push(OutPlace {
@@ -80,12 +79,31 @@ pub unsafe fn write(
                 },
             });
         }
+        tile
+    };
+    let mut index = vec![0; dims.len()];
+    let mut next = index.clone();
+    let mut places: Vec<OutPlace> = Vec::with_capacity(destinations.len());
+    let mut next_places = places.clone();
+    let mut tile = at(&index, &mut places);
+    loop {
+        let mut next_tile = tile;
+        let more = advance(&mut next, &dims, shape);
+        if more {
+            next_tile = at(&next, &mut next_places);
+            // Writing waits for memory as reading does: a cache line is fetched before it is written.
+            evaluator.prefetch(&next, next_tile);
+            evaluator.prefetch_places(&next_places, next_tile);
+        }
         // SAFETY: the tile lies within the region, for which the caller vouches.
         unsafe { evaluator.run(&index, tile, &places) };
-        if !advance(&mut index, &dims, shape) {
+        if !more {
             return Ok(());
         }
         inputs.stop.check()?;
+        index.copy_from_slice(&next);
+        std::mem::swap(&mut places, &mut next_places);
+        tile = next_tile;
     }
 }
 
@@ -128,6 +146,8 @@ fn tile_shape(evaluator: &Evaluator<'_>, dims: &[Dim], most: usize) -> TileShape
             }
         }
         None => {
+            // Half of what fits: the store buffer takes more of it while the next tile is computed.
+            let most = (most / 2).max(1);
             let columns = dims[column_dim].len.min(most);
             TileShape {
                 row_dim: column_dim.checked_sub(1),

@@ -6,7 +6,7 @@ use crate::base::index_map::AxisMap;
 use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
 use crate::graph::stage::{Fused, Leaf};
-use crate::kernel::elementwise::{Form, TileFn, cast, elementwise, select};
+use crate::kernel::elementwise::{Form, PairFn, TileFn, cast, elementwise, select, sin_cos};
 use crate::kernel::level::{Level, level};
 use crate::op::closure::TileMap;
 use crate::op::program::{Arg, Func, Instr};
@@ -29,9 +29,29 @@ pub struct Step {
     pub call: Call,
     pub args: Vec<StepArg>,
     pub out: Target,
+    /// Where the second result goes, of steps that have one.
+    pub second_out: Option<Target>,
     pub out_size: usize,
     /// One element for the whole tile: all operands are scalars.
     pub scalar: bool,
+    /// The part of the program's time that it takes, roughly, of [`Step::WHOLE`].
+    pub share: usize,
+}
+
+impl Step {
+    pub const WHOLE: usize = 256;
+
+    fn writes(&self, target: Target) -> bool {
+        self.out == target || self.second_out == Some(target)
+    }
+
+    fn redirect(&mut self, from: Target, to: Target) {
+        for out in std::iter::once(&mut self.out).chain(&mut self.second_out) {
+            if *out == from {
+                *out = to;
+            }
+        }
+    }
 }
 
 /// Where a step writes.
@@ -44,6 +64,7 @@ pub enum Target {
 
 pub enum Call {
     Kernel(TileFn),
+    Pair(PairFn),
     Map(Arc<dyn TileMap>),
     /// Spreads a scalar over the tile, for kernels that want a run there.
     Splat,
@@ -80,6 +101,7 @@ impl Prepared {
         let mut slots = program.slots as usize;
         let mut scalar_slot = vec![false; slots];
         let mut size_of_slot = vec![0; slots];
+        let cost = program.cost();
         let mut steps: Vec<Step> = Vec::with_capacity(program.instrs.len());
         // Program outputs lie in slots that nothing overwrites after their last writer.
         for instr in &program.instrs {
@@ -110,8 +132,10 @@ impl Prepared {
                     call: Call::Splat,
                     args: vec![arg],
                     out: Target::Slot(slots as u32 - 1),
+                    second_out: None,
                     out_size: arg.size,
                     scalar: false,
+                    share: 0,
                 });
                 StepArg {
                     arg: Arg::Slot(slots as u32 - 1),
@@ -122,14 +146,18 @@ impl Prepared {
             let out_size = instr.out_dtype.size();
             scalar_slot.resize(slots, false);
             size_of_slot.resize(slots, 0);
-            scalar_slot[instr.out as usize] = scalar;
-            size_of_slot[instr.out as usize] = out_size;
+            for out in instr.outs() {
+                scalar_slot[out as usize] = scalar;
+                size_of_slot[out as usize] = out_size;
+            }
             steps.push(Step {
                 call,
                 args,
                 out: Target::Slot(instr.out),
+                second_out: instr.second_out.map(Target::Slot),
                 out_size,
                 scalar,
+                share: (instr.func.cost() / cost * Step::WHOLE as f64) as usize,
             });
         }
         let outputs: Vec<OutputArg> = program
@@ -195,7 +223,7 @@ impl Prepared {
             let Some(writer) = self
                 .steps
                 .iter()
-                .rposition(|step| step.out == Target::Slot(slot))
+                .rposition(|step| step.writes(Target::Slot(slot)))
             else {
                 continue;
             };
@@ -203,7 +231,7 @@ impl Prepared {
                 .iter()
                 .any(|step| step.args.iter().any(|arg| arg.arg == Arg::Slot(slot)));
             if !read_later {
-                self.steps[writer].out = Target::Output(number);
+                self.steps[writer].redirect(Target::Slot(slot), Target::Output(number));
                 self.outputs[number].direct = true;
             }
         }
@@ -224,6 +252,9 @@ fn look_up(
     match instr.func {
         Func::Map(number) => Call::Map(env.maps[number as usize].clone()),
         Func::Cast => Call::Kernel(cast(instr.dtype, instr.out_dtype, level)),
+        Func::SinCos => Call::Pair(
+            sin_cos(instr.dtype, level).expect("only instructions of real operands are joined"),
+        ),
         Func::Op(Op::Select) => {
             if args[0].scalar && !scalar {
                 args[0] = splat(args[0]);

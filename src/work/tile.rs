@@ -1,12 +1,13 @@
 //! Runs a prepared program on one tile: a few rows of a task's region.
 
 use super::bind::{Binding, Bound, Linear, Term};
-use super::prepare::{Call, Prepared, StepArg, Target};
+use super::prepare::{Call, Prepared, Step, StepArg, Target};
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
 use crate::graph::env::Env;
 use crate::graph::stage::Fused;
 use crate::kernel::copy::{copy_2d, fill};
+use crate::kernel::prefetch::Prefetches;
 use crate::op::program::Arg;
 
 /// Where the elements of an operand lie for the tile at hand.
@@ -50,7 +51,11 @@ pub struct Evaluator<'a> {
     operands: Vec<Operand>,
     /// For leaves that are copied or made: the tile that is in their slot.
     cached: Vec<Option<(isize, TileShape)>>,
+    prefetches: Prefetches,
 }
+
+/// Parts of a tile are multiples of so many elements: what a kernel computes side by side.
+const PART_UNIT: usize = 64;
 
 impl<'a> Evaluator<'a> {
     pub fn new(
@@ -76,6 +81,7 @@ impl<'a> Evaluator<'a> {
                 leaves
             ],
             cached: vec![None; leaves],
+            prefetches: Prefetches::default(),
             binding,
             prepared,
             env,
@@ -122,8 +128,9 @@ impl<'a> Evaluator<'a> {
             unsafe { self.ready(leaf, index, tile) };
         }
         let prepared = self.prepared;
+        let lines = self.prefetches.lines();
         for step in &prepared.steps {
-            let (out, out_stride) = match step.out {
+            let target = |target| match target {
                 Target::Slot(slot) => (self.slot(slot as usize), tile.columns as isize),
                 Target::Output(number) => match outs.get(number) {
                     Some(place) if place.column_stride == 1 => (place.first, place.row_stride),
@@ -131,9 +138,12 @@ impl<'a> Evaluator<'a> {
                     _ => (self.spare_slot(number), tile.columns as isize),
                 },
             };
-            // SAFETY: operands and output hold the tile, and a step's output is none of its operands.
-            unsafe { self.step(step, tile, out, out_stride) };
+            let out = target(step.out);
+            let second_out = step.second_out.map_or(out, target);
+            // SAFETY: operands and outputs hold the tile, and a step's outputs are none of its operands.
+            unsafe { self.step(step, tile, [out, second_out], lines) };
         }
+        self.prefetches.ask_all();
         for (number, place) in outs.iter().enumerate() {
             let output = prepared.outputs[number];
             if output.direct && place.column_stride == 1 {
@@ -194,11 +204,11 @@ impl<'a> Evaluator<'a> {
     }
 
     unsafe fn step(
-        &self,
-        step: &super::prepare::Step,
+        &mut self,
+        step: &Step,
         tile: TileShape,
-        out: *mut u8,
-        out_stride: isize,
+        outs: [(*mut u8, isize); 2],
+        lines: usize,
     ) {
         let mut operands = [Operand {
             first: std::ptr::null(),
@@ -206,7 +216,7 @@ impl<'a> Evaluator<'a> {
         }; 3];
         let mut steps = [0usize; 3];
         let columns = tile.columns as isize;
-        let mut dense = tile.rows == 1 || out_stride == columns;
+        let mut dense = tile.rows == 1 || outs.iter().all(|&(_, stride)| stride == columns);
         for (at, arg) in step.args.iter().enumerate() {
             operands[at] = self.operand(arg, tile);
             steps[at] = usize::from(!arg.scalar || step.scalar);
@@ -217,6 +227,16 @@ impl<'a> Evaluator<'a> {
             (false, true) => (1, tile.rows * tile.columns),
             (false, false) => (tile.rows, tile.columns),
         };
+        // Between parts of long runs the memory of the next tile is asked for.
+        let lines = (lines * step.share).div_ceil(Step::WHOLE);
+        let parts = match step.call {
+            Call::Kernel(_) | Call::Pair(_) => {
+                lines.div_ceil(Prefetches::AT_ONCE).div_ceil(rows).max(1)
+            }
+            Call::Map(_) | Call::Splat => 1,
+        };
+        let most = n.div_ceil(parts).max(1).next_multiple_of(PART_UNIT);
+        let lines = lines.div_ceil(parts * rows);
         for row in 0..rows {
             let at = |number: usize| {
                 let Operand { first, row_stride } = operands[number];
@@ -224,14 +244,75 @@ impl<'a> Evaluator<'a> {
                 first.wrapping_offset(row as isize * row_stride * size)
             };
             let args = [at(0), at(1), at(2)];
-            let out = out.wrapping_offset(row as isize * out_stride * step.out_size as isize);
-            // SAFETY: the caller's contract; each operand holds `n` elements, a scalar one.
-            unsafe {
-                match &step.call {
-                    Call::Kernel(kernel) => kernel(n, &args, out),
-                    Call::Map(map) => map.apply(n, &args, steps, out),
-                    Call::Splat => fill(step.out_size, n, args[0], out),
+            let [out, second_out] = outs.map(|(out, stride)| {
+                out.wrapping_offset(row as isize * stride * step.out_size as isize)
+            });
+            for start in (0..n).step_by(most) {
+                self.prefetches.ask(lines);
+                let n = most.min(n - start);
+                let mut args = args;
+                for ((arg, known), step) in args.iter_mut().zip(&step.args).zip(steps) {
+                    *arg = arg.wrapping_add(start * step * known.size);
                 }
+                let offset = start * step.out_size;
+                let (out, second_out) = (out.wrapping_add(offset), second_out.wrapping_add(offset));
+                // SAFETY: the caller's contract; each operand holds `n` elements, a scalar one.
+                unsafe {
+                    match &step.call {
+                        Call::Kernel(kernel) => kernel(n, &args, out),
+                        Call::Pair(kernel) => kernel(n, args[0], [out, second_out]),
+                        Call::Map(map) => map.apply(n, &args, steps, out),
+                        Call::Splat => fill(step.out_size, n, args[0], out),
+                    }
+                }
+            }
+        }
+    }
+
+    /// Asks for the memory that a tile will read where it lies, during the next run; if that computes anything.
+    pub fn prefetch(&mut self, index: &[usize], tile: TileShape) {
+        if self.prepared.steps.is_empty() {
+            return;
+        }
+        for (leaf, bound) in self.binding.leaves.iter().enumerate() {
+            let Bound::Place { first, linear, .. } = bound else {
+                continue;
+            };
+            let Some(column) = tile.column_dim else {
+                continue;
+            };
+            let row_stride = tile
+                .row_dim
+                .map_or(Some(0), |dim| linear.terms[dim].stride());
+            if let (Some(1), Some(row_stride)) = (linear.terms[column].stride(), row_stride) {
+                let size = self.sizes[leaf];
+                let base = linear.base
+                    + linear
+                        .terms
+                        .iter()
+                        .zip(index)
+                        .map(|(term, &i)| term.at(i))
+                        .sum::<isize>();
+                for row in 0..tile.rows as isize {
+                    let start = first.wrapping_offset((base + row * row_stride) * size as isize);
+                    let bytes = tile.columns * size;
+                    self.prefetches.add(start, bytes);
+                }
+            }
+        }
+    }
+
+    /// Asks for the memory that a tile will be written to where it belongs, during the next run.
+    pub fn prefetch_places(&mut self, places: &[OutPlace], tile: TileShape) {
+        for (place, output) in places.iter().zip(&self.prepared.outputs) {
+            if !output.direct || place.column_stride != 1 {
+                continue;
+            }
+            let bytes = tile.columns * output.size;
+            for row in 0..tile.rows as isize {
+                let offset = row * place.row_stride * output.size as isize;
+                self.prefetches
+                    .add(place.first.wrapping_offset(offset), bytes);
             }
         }
     }

@@ -117,7 +117,10 @@ fn transcendentals(grid: Grid) -> Box<dyn Check> {
         .map(|x| x.cast::<f32>(), |v| v as f32)
         .by_kernel(|x| x.sin())
         .by_kernel(|x| x.exp());
-    Box::new((&waves + &logs, powers, single))
+    // One instruction gives both, and writes them to two results.
+    let angles = x.map(|x| x + 0.25, |v| v + 0.25);
+    let (cosine, sine) = (angles.by_kernel(|x| x.cos()), angles.by_kernel(|x| x.sin()));
+    Box::new((&waves + &logs, powers, single, cosine, sine))
 }
 
 fn user_functions(grid: Grid) -> Box<dyn Check> {

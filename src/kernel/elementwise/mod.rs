@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod accuracy;
 mod cast;
+mod pair;
 mod select;
 mod table;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod tests;
 mod tile;
 
 pub use cast::cast;
+pub use pair::{PairFn, sin_cos};
 pub use select::select;
 pub use table::elementwise;
 

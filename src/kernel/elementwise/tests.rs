@@ -215,6 +215,59 @@ fn unary_kernels_agree_with_evaluate() {
 }
 
 #[test]
+fn sine_and_cosine_together_have_the_bits_of_each_alone() {
+    fn check_pair<T: Element>(x: &[T]) {
+        for level in Level::available() {
+            let kernel = sin_cos(T::DTYPE, level).unwrap();
+            let (mut sines, mut cosines) =
+                (vec![T::default(); x.len()], vec![T::default(); x.len()]);
+            let outs = [sines.as_mut_ptr().cast(), cosines.as_mut_ptr().cast()];
+            // SAFETY: as many results as operands, of their type, in memory of their own; the level is available.
+            unsafe { kernel(x.len(), x.as_ptr().cast(), outs) };
+            for (op, together) in [(Op::Sin, sines), (Op::Cos, cosines)] {
+                let kernel = elementwise(op, T::DTYPE, Form::Vector, level).unwrap();
+                let args = [x.as_ptr().cast(), std::ptr::null(), std::ptr::null()];
+                let mut alone = vec![T::default(); x.len()];
+                // SAFETY: as above.
+                unsafe { kernel(x.len(), &args, alone.as_mut_ptr().cast()) };
+                for ((x, a), b) in x.iter().zip(&alone).zip(&together) {
+                    let (a, b) = (a.to_scalar(), b.to_scalar());
+                    assert!(same(a, b), "{op:?} of {:?} at {level:?}", x.to_scalar());
+                }
+            }
+        }
+    }
+    // Lengths around those of blocks; near numbers, and among them now and then NaN, infinities, zeros, and
+    // numbers on both sides of the bound.
+    let special = [
+        f64::NAN,
+        f64::INFINITY,
+        -0.0,
+        0.0,
+        4e5,
+        400000.1,
+        -1e22,
+        5e-324,
+    ];
+    for n in [0, 1, 17, 512, 1000, 1613] {
+        for every in [3, 700, usize::MAX] {
+            let x: Vec<f64> = (0..n)
+                .map(|i| {
+                    if i % every == every - 1 {
+                        special[i / every % special.len()]
+                    } else {
+                        (i as f64 - 300.0) * 1.37
+                    }
+                })
+                .collect();
+            check_pair(&x);
+            check_pair(&x.iter().map(|&x| x as f32).collect::<Vec<_>>());
+        }
+    }
+    assert!(sin_cos(DType::Complex128, Level::Portable).is_none());
+}
+
+#[test]
 fn binary_kernels_agree_with_evaluate() {
     for &op in Op::ALL.iter().filter(|op| op.arity() == 2) {
         for &dtype in DType::ALL

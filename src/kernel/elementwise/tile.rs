@@ -40,7 +40,9 @@ pub(super) unsafe fn single<T: Copy>(pointer: *const u8) -> T {
 }
 
 /// Elements that are computed as if they were near before it is seen whether one was far.
-const BLOCK: usize = 64;
+pub(super) const SANGUINE: usize = 512;
+/// Elements that are computed again if one of them was.
+pub(super) const BLOCK: usize = 64;
 
 /// The kernels of an operation of one operand.
 pub trait UnaryTile<T: Copy>: Unary<T> {
@@ -66,20 +68,37 @@ pub trait UnaryTile<T: Copy>: Unary<T> {
         }
     }
 
-    /// Blocks as if nothing were far, and once more, by the code for all values, those in which something was.
+    /// Long runs as if nothing were far; of those in which something was, the blocks in which it was
+    /// once more, by the code for all values.
     #[inline(always)]
     fn run_blocks(x: &[T], out: &mut [MaybeUninit<Self::Out>]) {
-        for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-            let x = &x[..out.len()];
-            let mut far = false;
-            for i in 0..out.len() {
-                out[i].write(Self::near(x[i]));
-                far |= Self::is_far(x[i]);
+        for (x, out) in x.chunks(SANGUINE).zip(out.chunks_mut(SANGUINE)) {
+            if !Self::run_near(x, out) {
+                continue;
             }
-            if far {
-                Self::run::<true>(x, out);
+            for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+                let mut far = false;
+                for &x in x {
+                    far |= Self::is_far(x);
+                }
+                if far {
+                    Self::run::<true>(x, out);
+                }
             }
         }
+    }
+
+    /// Whether something was far, and what is in its place is wrong.
+    #[inline(always)]
+    fn run_near(x: &[T], out: &mut [MaybeUninit<Self::Out>]) -> bool {
+        let x = &x[..out.len()];
+        let mut far = false;
+        for i in 0..out.len() {
+            let value = x[i];
+            out[i].write(Self::near(value));
+            far |= Self::is_far(value);
+        }
+        far
     }
 
     level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8)

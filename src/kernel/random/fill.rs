@@ -11,7 +11,7 @@ use crate::op::random::{Distribution, Key};
 use crate::op::scalar::math;
 
 /// Words that are generated at once: they stay in the first-level cache until they are values.
-const WORDS: usize = 256;
+const WORDS: usize = 1024;
 const UNIT_53: f64 = 1.0 / (1u64 << 53) as f64;
 const UNIT_24: f32 = 1.0 / (1u32 << 24) as f32;
 
@@ -153,14 +153,14 @@ impl Run {
             head.copy_from_slice(&values[skipped..skipped + head.len()]);
             block += 1;
         }
-        let mut words = [0u64; WORDS];
+        let mut words = [MaybeUninit::uninit(); WORDS];
         while rest.len() >= L::PER_BLOCK {
             let whole = (rest.len() / L::PER_BLOCK).min(WORDS / 2);
             let (now, later) = rest.split_at_mut(whole * L::PER_BLOCK);
             let words = &mut words[..2 * whole];
             // SAFETY: the caller promises the level.
             unsafe {
-                self.blocks.words(block, words, self.level);
+                let words = self.blocks.words(block, words, self.level);
                 self.values(law, words, now);
             }
             rest = later;
@@ -231,8 +231,16 @@ impl Law<f64> for Uniform<f64> {
 
     #[inline(always)]
     fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<f64>]) {
-        for (out, &word) in out.iter_mut().zip(words) {
-            out.write(self.low + self.width * unit(word));
+        let factor = self.width * UNIT_53;
+        if factor.is_normal() {
+            // The factors' order makes no difference, as one is a power of two.
+            for (out, &word) in out.iter_mut().zip(words) {
+                out.write(self.low + factor * (word >> 11) as f64);
+            }
+        } else {
+            for (out, &word) in out.iter_mut().zip(words) {
+                out.write(self.low + self.width * unit(word));
+            }
         }
     }
 }
@@ -256,10 +264,14 @@ fn unit(word: u64) -> f64 {
     (word >> 11) as f64 * UNIT_53
 }
 
-/// The logarithm of a positive normal number.
+/// The logarithm of `x` 2⁻⁵³, where `x` is from 1 to 2⁵³.
 #[inline(always)]
-fn log<const FMA: bool>(x: f64) -> f64 {
-    if FMA { math::log_of_normal(x) } else { x.ln() }
+fn log_of_unit<const FMA: bool>(x: u64) -> f64 {
+    if FMA {
+        math::log_of_unit(x as f64)
+    } else {
+        (x as f64 * UNIT_53).ln()
+    }
 }
 
 /// A type to which computed doubles are rounded.
@@ -296,10 +308,10 @@ impl<T: FromF64> Law<T> for Normal {
         let ((pairs, _), (words, _)) = (out.as_chunks_mut::<2>(), words.as_chunks::<2>());
         for (pair, word) in pairs.iter_mut().zip(words) {
             // In (0, 1], so that the logarithm is finite.
-            let log = log::<FMA>(((word[0] >> 11) + 1) as f64 * UNIT_53);
+            let log = log_of_unit::<FMA>((word[0] >> 11) + 1);
             let radius = (-2.0 * log).sqrt();
             let (sine, cosine) = if FMA {
-                math::sin_cos_of_turns(unit(word[1]))
+                math::sin_cos_of_turns(word[1])
             } else {
                 (TAU * unit(word[1])).sin_cos()
             };
@@ -321,7 +333,9 @@ impl<T: FromF64> Law<T> for Exponential {
     #[inline(always)]
     fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
         for (out, &word) in out.iter_mut().zip(words) {
-            out.write(T::from_f64(-log::<FMA>(1.0 - unit(word)) * self.mean));
+            out.write(T::from_f64(
+                -log_of_unit::<FMA>((1 << 53) - (word >> 11)) * self.mean,
+            ));
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Philox4x32-10, a counter-based generator: J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw,
 //! "Parallel random numbers: as easy as 1, 2, 3" (SC 2011); Random123 has the reference code.
 
+use std::mem::MaybeUninit;
+
 use crate::kernel::level::{Level, level_functions};
 use crate::op::random::Key;
 
@@ -48,24 +50,35 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// The keys of all rounds, each in the lower half of a word.
+type Keys = [[u64; 2]; ROUNDS];
+
 /// The blocks of one array.
 #[derive(Clone, Copy)]
 pub struct Blocks {
     key: [u32; 2],
+    keys: Keys,
     stream: u32,
 }
 
 impl Blocks {
     pub fn new(key: Key) -> Blocks {
+        let of_seed = key_of(key.seed, Domain::Blocks);
         Blocks {
-            key: key_of(key.seed, Domain::Blocks),
+            key: of_seed,
+            keys: std::array::from_fn(|round| {
+                let of = |part: usize| {
+                    of_seed[part].wrapping_add(WEYL[part].wrapping_mul(round as u32)) as u64
+                };
+                [of(0), of(1)]
+            }),
             stream: key.stream,
         }
     }
 
     /// One block, as two words.
     #[inline(always)]
-    pub fn block(self, index: u64) -> [u64; 2] {
+    pub fn block(&self, index: u64) -> [u64; 2] {
         let counter = [index as u32, (index >> 32) as u32, 0, self.stream];
         let [a, b, c, d] = philox(counter, self.key);
         [a as u64 | (b as u64) << 32, c as u64 | (d as u64) << 32]
@@ -75,14 +88,20 @@ impl Blocks {
     ///
     /// # Safety
     /// The machine must have the level.
-    pub unsafe fn words(self, first: u64, words: &mut [u64], level: Level) {
-        // SAFETY: the caller's promise.
+    pub unsafe fn words<'a>(
+        &self,
+        first: u64,
+        words: &'a mut [MaybeUninit<u64>],
+        level: Level,
+    ) -> &'a [u64] {
+        // SAFETY: the caller's promise; and each level writes all words.
         unsafe {
             match level {
                 Level::Portable => words_portable(self, first, words),
                 Level::Avx2 => words_avx2(self, first, words),
                 Level::Avx512 => words_avx512(self, first, words),
             }
+            words.assume_init_ref()
         }
     }
 }
@@ -90,13 +109,13 @@ impl Blocks {
 level_functions!(unsafe fn words_portable, words_avx2,
     #[cfg_attr(target_arch = "x86_64", expect(dead_code, reason = "there, this level is written by hand"))]
     words_autovectorized(
-    blocks: Blocks, first: u64, words: &mut [u64]) = words_body);
+    blocks: &Blocks, first: u64, words: &mut [MaybeUninit<u64>]) = words_body);
 
 /// Blocks that are computed side by side.
 const GROUP: usize = 16;
 
 #[inline(always)]
-unsafe fn words_body(blocks: Blocks, first: u64, words: &mut [u64]) {
+unsafe fn words_body(blocks: &Blocks, first: u64, words: &mut [MaybeUninit<u64>]) {
     let (groups, rest) = words.as_chunks_mut::<{ 2 * GROUP }>();
     let mut index = first;
     for group in groups {
@@ -104,7 +123,9 @@ unsafe fn words_body(blocks: Blocks, first: u64, words: &mut [u64]) {
         index = index.wrapping_add(GROUP as u64);
     }
     for pair in rest.chunks_mut(2) {
-        pair.copy_from_slice(&blocks.block(index)[..pair.len()]);
+        for (out, word) in pair.iter_mut().zip(blocks.block(index)) {
+            out.write(word);
+        }
         index = index.wrapping_add(1);
     }
 }
@@ -112,10 +133,9 @@ unsafe fn words_body(blocks: Blocks, first: u64, words: &mut [u64]) {
 /// The counters of a group as arrays of 64-bit lanes, of which the upper halves may hold anything: so
 /// a product of 32 bits by 32 is one vector instruction, and no lane is ever masked or moved.
 #[inline(always)]
-fn group_body(blocks: Blocks, first: u64, out: &mut [u64; 2 * GROUP]) {
+fn group_body(blocks: &Blocks, first: u64, out: &mut [MaybeUninit<u64>; 2 * GROUP]) {
     const LOW: u64 = 0xFFFF_FFFF;
     let (m0, m1) = (MULTIPLIERS[0] as u64, MULTIPLIERS[1] as u64);
-    let [mut k0, mut k1] = blocks.key;
     let mut c0 = [0u64; GROUP];
     let mut c1 = [0u64; GROUP];
     let mut c2 = [0u64; GROUP];
@@ -125,21 +145,19 @@ fn group_body(blocks: Blocks, first: u64, out: &mut [u64; 2 * GROUP]) {
         c1[i] = c0[i] >> 32;
         c2[i] = 0;
     }
-    for _ in 0..ROUNDS {
+    for [k0, k1] in blocks.keys {
         for i in 0..GROUP {
             let p0 = (c0[i] & LOW) * m0;
             let p1 = (c2[i] & LOW) * m1;
-            c0[i] = (p1 >> 32) ^ c1[i] ^ k0 as u64;
-            c2[i] = (p0 >> 32) ^ c3[i] ^ k1 as u64;
+            c0[i] = (p1 >> 32) ^ c1[i] ^ k0;
+            c2[i] = (p0 >> 32) ^ c3[i] ^ k1;
             c1[i] = p1;
             c3[i] = p0;
         }
-        k0 = k0.wrapping_add(WEYL[0]);
-        k1 = k1.wrapping_add(WEYL[1]);
     }
     for i in 0..GROUP {
-        out[2 * i] = (c0[i] & LOW) | (c1[i] << 32);
-        out[2 * i + 1] = (c2[i] & LOW) | (c3[i] << 32);
+        out[2 * i].write((c0[i] & LOW) | (c1[i] << 32));
+        out[2 * i + 1].write((c2[i] & LOW) | (c3[i] << 32));
     }
 }
 
@@ -151,8 +169,9 @@ use x86::words as words_avx512;
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
+    use std::mem::MaybeUninit;
 
-    use super::{Blocks, MULTIPLIERS, ROUNDS, WEYL, words_body};
+    use super::{Blocks, MULTIPLIERS, ROUNDS, words_body};
 
     /// Registers of eight counters each that are computed side by side, to hide their latencies.
     const SIDE: usize = 4;
@@ -164,7 +183,7 @@ mod x86 {
     /// # Safety
     /// The machine must have AVX-512 F.
     #[target_feature(enable = "avx512f")]
-    pub unsafe fn words(blocks: Blocks, first: u64, words: &mut [u64]) {
+    pub unsafe fn words(blocks: &Blocks, first: u64, words: &mut [MaybeUninit<u64>]) {
         let mut index = first;
         let (groups, rest) = words.as_chunks_mut::<{ 2 * GROUP }>();
         for group in groups {
@@ -182,64 +201,66 @@ mod x86 {
     }
 
     #[target_feature(enable = "avx512f")]
-    fn group_512(blocks: Blocks, first: u64, out: &mut [u64; 2 * GROUP]) {
+    fn group_512(blocks: &Blocks, first: u64, out: &mut [MaybeUninit<u64>; 2 * GROUP]) {
         let broadcast = |x: u32| _mm512_set1_epi64(x as i64);
-        let high = |p| _mm512_srli_epi64::<32>(p);
+        // Products have a port of their own, which shifts would share: shuffles run beside them. What is
+        // in the upper halves does not matter.
+        let high = |p| _mm512_shuffle_epi32::<0xf5>(p);
+        let swapped = |p| _mm512_shuffle_epi32::<0xb1>(p);
         let xor3 = |a, b, c| _mm512_ternarylogic_epi64::<0x96>(a, b, c);
         let (m0, m1) = (broadcast(MULTIPLIERS[0]), broadcast(MULTIPLIERS[1]));
         let low = broadcast(u32::MAX);
-        let key = |round: usize| {
-            let [k0, k1] = blocks.key;
-            let round = round as u32;
-            [
-                k0.wrapping_add(WEYL[0].wrapping_mul(round)),
-                k1.wrapping_add(WEYL[1].wrapping_mul(round)),
-            ]
-        };
         let zero = _mm512_setzero_si512();
         let (mut c0, mut c1, mut c2, mut c3) =
             ([zero; SIDE], [zero; SIDE], [zero; SIDE], [zero; SIDE]);
 
         // Round 0: words 1 to 3 of the counter are (upper half, 0, stream) in all lanes.
-        let [k0, k1] = key(0);
+        let keys = &blocks.keys;
+        let [k0, k1] = blocks.key;
         let same0 = (first >> 32) as u32 ^ k0;
         // Round 1: its word 0 is the same in all lanes, and its word 1 is 0.
         let product = MULTIPLIERS[0] as u64 * same0 as u64;
-        let [l0, l1] = key(1);
-        let same2 = broadcast((product >> 32) as u32 ^ l1);
+        let [l0, l1] = keys[1];
+        let same2 = broadcast((product >> 32) as u32 ^ l1 as u32);
+        let l0 = _mm512_set1_epi64(l0 as i64);
+        let first_keys = broadcast(blocks.stream ^ k1);
         let lanes = _mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0);
         for s in 0..SIDE {
             let counter = _mm512_add_epi64(_mm512_set1_epi64(first as i64 + 8 * s as i64), lanes);
             let p0 = _mm512_mul_epu32(counter, m0);
-            let word2 = _mm512_xor_si512(high(p0), broadcast(blocks.stream ^ k1));
+            let word2 = _mm512_xor_si512(high(p0), first_keys);
             let p1 = _mm512_mul_epu32(word2, m1);
-            c0[s] = _mm512_xor_si512(high(p1), broadcast(l0));
+            c0[s] = _mm512_xor_si512(high(p1), l0);
             c1[s] = p1;
             c2[s] = _mm512_xor_si512(p0, same2);
             c3[s] = _mm512_set1_epi64(product as i64);
         }
-        for round in 2..ROUNDS - 1 {
-            let [k0, k1] = key(round);
-            let (k0, k1) = (broadcast(k0), broadcast(k1));
-            for s in 0..SIDE {
-                let p0 = _mm512_mul_epu32(c0[s], m0);
-                let p1 = _mm512_mul_epu32(c2[s], m1);
-                c0[s] = xor3(high(p1), c1[s], k0);
-                c2[s] = xor3(high(p0), c3[s], k1);
-                c1[s] = p1;
-                c3[s] = p0;
-            }
+        // Written out: a loop of so long rounds is not unrolled, and would keep the state in memory.
+        macro_rules! rounds {
+            ($($round:literal)*) => {$({
+                let k0 = _mm512_set1_epi64(keys[$round][0] as i64);
+                let k1 = _mm512_set1_epi64(keys[$round][1] as i64);
+                for s in 0..SIDE {
+                    let p0 = _mm512_mul_epu32(c0[s], m0);
+                    let p1 = _mm512_mul_epu32(c2[s], m1);
+                    c0[s] = xor3(high(p1), c1[s], k0);
+                    c2[s] = xor3(high(p0), c3[s], k1);
+                    c1[s] = p1;
+                    c3[s] = p0;
+                }
+            })*};
         }
-        let [k0, k1] = key(ROUNDS - 1);
-        let (k0, k1) = (broadcast(k0), broadcast(k1));
+        rounds!(2 3 4 5 6 7 8);
+        let k0 = _mm512_set1_epi64(keys[ROUNDS - 1][0] as i64);
+        let k1 = _mm512_set1_epi64(keys[ROUNDS - 1][1] as i64);
         for s in 0..SIDE {
             let p0 = _mm512_mul_epu32(c0[s], m0);
             let p1 = _mm512_mul_epu32(c2[s], m1);
             // (a ^ b) & c
             let w0 = _mm512_ternarylogic_epi64::<0x28>(c1[s], k0, low);
             let w1 = _mm512_ternarylogic_epi64::<0x28>(c3[s], k1, low);
-            let w0 = _mm512_xor_si512(_mm512_rol_epi64::<32>(p1), w0);
-            let w1 = _mm512_xor_si512(_mm512_rol_epi64::<32>(p0), w1);
+            let w0 = _mm512_xor_si512(swapped(p1), w0);
+            let w1 = _mm512_xor_si512(swapped(p0), w1);
             let front = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
             let back = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
             let out = &mut out[16 * s..16 * s + 16];

@@ -1,5 +1,7 @@
 use rand::{Rng, RngExt};
 
+use std::mem::MaybeUninit;
+
 use super::philox::{Blocks, philox};
 use super::*;
 use crate::base::dtype::DType;
@@ -41,9 +43,9 @@ fn words_are_those_of_single_blocks_at_every_level() {
                 .flat_map(|i| blocks.block(start + i as u64))
                 .collect();
             for level in Level::available() {
-                let mut words = vec![0; n];
+                let mut words = vec![MaybeUninit::uninit(); n];
                 // SAFETY: the level is available.
-                unsafe { blocks.words(start, &mut words, level) };
+                let words = unsafe { blocks.words(start, &mut words, level) };
                 assert_eq!(words, expected, "{start} {n} {level:?}");
             }
         }

@@ -36,10 +36,12 @@ pub trait Elementary: Inexact {
     /// Whether [`log_near`](Elementary::log_near) does not hold.
     fn log_is_far(self) -> bool;
     fn log_near(self) -> Self;
-    /// Whether [`sin_near`](Elementary::sin_near), `cos_near` and `tan_near` do not hold.
+    /// Whether [`sin_near`](Elementary::sin_near) and `cos_near` do not hold.
     fn angle_is_far(self) -> bool;
     fn sin_near(self) -> Self;
     fn cos_near(self) -> Self;
+    /// Whether [`tan_near`](Elementary::tan_near) does not hold.
+    fn tan_is_far(self) -> bool;
     fn tan_near(self) -> Self;
     /// Whether [`sinh_near`](Elementary::sinh_near) and `cosh_near` do not hold.
     fn sinh_is_far(self) -> bool;
@@ -120,7 +122,7 @@ macro_rules! reals {
             near {
                 sin => sin_near, $sin, if angle_is_far math::sin_of_far;
                 cos => cos_near, $cos, if angle_is_far math::cos_of_far;
-                tan => tan_near, math::tan, if angle_is_far math::tan_of_far;
+                tan => tan_near, math::tan, if tan_is_far math::tan_of_far;
                 sinh => sinh_near, math::sinh, if sinh_is_far math::sinh_of_large;
                 cosh => cosh_near, math::cosh, if sinh_is_far math::cosh_of_large;
             }
@@ -128,6 +130,7 @@ macro_rules! reals {
                 exp_is_far => math::exp_is_special;
                 log_is_far => math::log_is_special;
                 angle_is_far => math::is_far;
+                tan_is_far => math::tan_is_far;
                 sinh_is_far => math::sinh_is_far;
             }
         }
@@ -201,7 +204,7 @@ macro_rules! complexes {
                     sinh_near => Complex::sinh;
                     cosh_near => Complex::cosh;
                 }
-                far { exp_is_far log_is_far angle_is_far sinh_is_far }
+                far { exp_is_far log_is_far angle_is_far tan_is_far sinh_is_far }
             }
         }
     )*};

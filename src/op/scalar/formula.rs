@@ -78,7 +78,7 @@ macro_rules! formula {
         formula!(near $variant, cos, cos_near, angle_is_far, $class);
     };
     (Unary, $variant:ident, tan, $class:ident, $result:ident) => {
-        formula!(near $variant, tan, tan_near, angle_is_far, $class);
+        formula!(near $variant, tan, tan_near, tan_is_far, $class);
     };
     (Unary, $variant:ident, sinh, $class:ident, $result:ident) => {
         formula!(near $variant, sinh, sinh_near, sinh_is_far, $class);

@@ -193,6 +193,9 @@ impl Driver<'_> {
                     columns,
                 };
                 if columns > 0 {
+                    if tile.rows == n {
+                        self.prefetch_after(tile, (end_run == stride).then_some(done));
+                    }
                     // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
                     unsafe { self.evaluator.run(&self.index, tile, &[]) };
                 }
@@ -214,6 +217,33 @@ impl Driver<'_> {
         if let Some(dim) = row_dim {
             self.index[dim] = first_row;
         }
+    }
+
+    /// Lets the evaluation of a tile ask for the memory of the next one: what follows in its line, or the next
+    /// line if it ends its own, of which so many columns are `before` it.
+    fn prefetch_after(&mut self, tile: TileShape, before: Option<usize>) {
+        let Some(column) = tile.column_dim else {
+            return;
+        };
+        let here = self.index[column];
+        match before {
+            None => {
+                self.index[column] += tile.columns;
+                self.evaluator.prefetch(&self.index, tile);
+            }
+            Some(before) => {
+                if let Some(&row) = self.dim_of_rank.last()
+                    && row != column
+                    && self.index[row] + 1 < self.lens[row]
+                {
+                    self.index[column] -= before;
+                    self.index[row] += 1;
+                    self.evaluator.prefetch(&self.index, tile);
+                    self.index[row] -= 1;
+                }
+            }
+        }
+        self.index[column] = here;
     }
 
     /// Runs whose elements lie in several stretches of the last axis: they are put together.

@@ -1,5 +1,5 @@
 //! Logarithms: `x = 2^k m` with `m` from √½ to √2, and FDLIBM's series for `log m` in
-//! `s = (m - 1) / (m + 1)`; its leading terms are kept with their errors.
+//! `s = (m - 1) / (m + 1)`; where it matters, its leading terms are kept with their errors.
 
 use super::{TWO_54, fast_two_sum, two_product, two_sum};
 
@@ -21,6 +21,12 @@ pub(super) struct Reduced {
 /// Of a positive normal number.
 #[inline(always)]
 pub(super) fn reduce(x: f64) -> Reduced {
+    reduce_scaled(x, 0.0)
+}
+
+/// Of `x / 2^scale`, where `x` is a positive normal number.
+#[inline(always)]
+fn reduce_scaled(x: f64, scale: f64) -> Reduced {
     const ONE: u64 = 0x3ff0_0000_0000_0000;
     const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     const MANTISSA: u64 = (1 << 52) - 1;
@@ -30,56 +36,84 @@ pub(super) fn reduce(x: f64) -> Reduced {
     let exponent = bits >> 52;
     let mantissa = (bits & MANTISSA).wrapping_add(SQRT_HALF);
     Reduced {
-        k: f64::from_bits(exponent | TWO_52.to_bits()) - (TWO_52 + 1023.0),
+        k: f64::from_bits(exponent | TWO_52.to_bits()) - (TWO_52 + 1023.0 + scale),
         f: f64::from_bits(mantissa) - 1.0,
         inverse_power: 2046u64.wrapping_sub(exponent) << 52,
     }
 }
 
-/// `log(1 + f)` as a leading part and a small one, and `s`.
+/// The coefficients of the series.
+const C: [f64; 7] = [
+    6.666_666_666_666_735e-1,
+    3.999_999_999_940_942e-1,
+    2.857_142_874_366_239e-1,
+    2.222_219_843_214_978_4e-1,
+    1.818_357_216_161_805e-1,
+    1.531_383_769_920_937_3e-1,
+    1.479_819_860_511_658_6e-1,
+];
+
+/// What the series is from its third term on, divided by `s`, plus `more`.
 #[inline(always)]
-fn series(f: f64) -> (f64, f64, f64) {
-    const C: [f64; 7] = [
-        6.666_666_666_666_735e-1,
-        3.999_999_999_940_942e-1,
-        2.857_142_874_366_239e-1,
-        2.222_219_843_214_978_4e-1,
-        1.818_357_216_161_805e-1,
-        1.531_383_769_920_937_3e-1,
-        1.479_819_860_511_658_6e-1,
-    ];
-    let s = f / (2.0 + f);
+fn series_rest(s: f64, more: f64) -> f64 {
     let z = s * s;
     let z2 = z * z;
     let even = C[5].mul_add(z2, C[3]).mul_add(z2, C[1]);
     let odd = C[6].mul_add(z2, C[4]).mul_add(z2, C[2]).mul_add(z2, C[0]);
-    let r = (odd * z) + even * z2;
+    even.mul_add(z2, odd.mul_add(z, more))
+}
+
+/// `log(1 + f)` as a leading part and a small one, and `s`.
+#[inline(always)]
+fn series(f: f64) -> (f64, f64, f64) {
+    let s = f / (2.0 + f);
     let (half_square, square_error) = two_product(0.5 * f, f);
     let (hi, error) = fast_two_sum(f, -half_square);
-    let lo = s.mul_add(half_square + r, error - square_error);
+    let lo = s.mul_add(series_rest(s, half_square), error - square_error);
     (hi, lo, s)
 }
 
 /// Whether `x` is not a positive normal number.
 #[inline(always)]
 pub fn log_is_special(x: f64) -> bool {
-    (x < f64::MIN_POSITIVE) | x.is_nan() | (x == f64::INFINITY)
+    // Of bits as unsigned numbers, positive normal ones are between 0, subnormals and infinities, NaN,
+    // negative ones.
+    const LEAST: u64 = f64::MIN_POSITIVE.to_bits();
+    x.to_bits().wrapping_sub(LEAST) >= f64::INFINITY.to_bits() - LEAST
 }
 
 /// The logarithm of a positive normal number: what is left of [`log`] where nothing is special.
 #[inline(always)]
 pub fn log_of_normal(x: f64) -> f64 {
     let Reduced { k, f, .. } = reduce(x);
-    let (hi, lo, _) = series(f);
-    natural(k, hi, lo)
+    natural(k, f)
+}
+
+/// The logarithm of `x` 2⁻⁵³ for a positive normal number `x`.
+#[inline(always)]
+pub fn log_of_unit(x: f64) -> f64 {
+    let Reduced { k, f, .. } = reduce_scaled(x, 53.0);
+    natural(k, f)
 }
 
 /// `k ln 2 + hi + lo`.
 #[inline(always)]
-fn natural(k: f64, hi: f64, lo: f64) -> f64 {
+fn natural_parts(k: f64, hi: f64, lo: f64) -> f64 {
     // `k ln 2` is 0 or the larger one.
     let (sum, error) = fast_two_sum(k * LN_2_SPLIT[0], hi);
     sum + (error + k.mul_add(LN_2_SPLIT[1], lo))
+}
+
+/// `k ln 2 + log(1 + f)`, of which `f²/2` is rounded: it is small enough against the sum.
+#[inline(always)]
+fn natural(k: f64, f: f64) -> f64 {
+    let s = f / (2.0 + f);
+    let half_square = (0.5 * f) * f;
+    let small = s.mul_add(series_rest(s, half_square), k * LN_2_SPLIT[1]);
+    // The product is exact, and 0 or the larger one.
+    let sum = k.mul_add(LN_2_SPLIT[0], f);
+    let error = f - k.mul_add(-LN_2_SPLIT[0], sum);
+    sum - (half_square - (small + error))
 }
 
 /// `f(x)` of a logarithm, where `y` is right for positive normal numbers.
@@ -107,8 +141,7 @@ pub(super) fn reduce_any(x: f64) -> Reduced {
 #[inline(always)]
 pub fn log(x: f64) -> f64 {
     let Reduced { k, f, .. } = reduce_any(x);
-    let (hi, lo, _) = series(f);
-    specials(x, natural(k, hi, lo))
+    specials(x, natural(k, f))
 }
 
 /// Of `log(1 + f) = hi + lo`, the logarithm to another base as two parts.
@@ -150,7 +183,7 @@ pub fn log1p(x: f64) -> f64 {
     let inverse = (-2.0f64).mul_add(s, 2.0).mul_add(s, -2.0).mul_add(s, 1.0);
     let correction = c * f64::from_bits(inverse_power) * inverse;
     let correction = if u > TWO_54 { 0.0 } else { correction };
-    let y = specials(u, natural(k, hi, lo + correction));
+    let y = specials(u, natural_parts(k, hi, lo + correction));
     // Among them −0, and the subnormals that would lose bits.
     if x.abs() < 1e-17 { x } else { y }
 }

@@ -29,11 +29,13 @@ pub use far::{cos_of_far, sin_of_far, tan_of_far};
 pub use hyperbolic::{cosh, cosh_of_large, sinh, sinh_is_far, sinh_of_large, tanh};
 pub use inverse::{acos, asin, atan, atan2};
 pub use inverse_hyperbolic::{acosh, acosh_f32, asinh, asinh_f32, atanh, atanh_f32};
-pub use log::{log, log_is_special, log_of_normal, log1p, log2, log10};
+pub use log::{log, log_is_special, log_of_normal, log_of_unit, log1p, log2, log10};
 pub use log_of_powers::{logaddexp, logaddexp_f32, logaddexp2, logaddexp2_f32};
 pub use pow::{pow, pow_f32};
 pub use roots::{cbrt, hypot, hypot_f32};
-pub use trig::{cos, cos_f32, is_far, sin, sin_cos_of_turns, sin_f32, tan};
+pub use trig::{
+    cos, cos_f32, is_far, sin, sin_cos, sin_cos_f32, sin_cos_of_turns, sin_f32, tan, tan_is_far,
+};
 
 /// Whether every machine of the target has fused multiply-add.
 pub const IN_BASELINE: bool = cfg!(any(

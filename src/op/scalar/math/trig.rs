@@ -1,29 +1,30 @@
 //! Sine and cosine: the quadrant is taken off after Cody and Waite, with a remainder of two doubles, and
 //! FDLIBM's polynomials do the rest, up to π/4.
 
-use super::{ROUND, fast_two_sum, quotient, two_product, two_sum};
+use super::{ROUND, far, quotient, two_product, two_sum};
 
-/// Up to here the remainder is precise: the quadrant fits 20 bits.
-const FAR: f64 = (1u64 << 20) as f64;
-/// π/2: 33 bits, so that products with the quadrant are exact; 53; and 53.
+/// Up to here the remainder of sine and cosine is precise: the quadrant fits 18 bits.
+const FAR: f64 = 4e5;
+/// π/2: twice 35 bits, so that products with 18 bits are exact; and 53. What is missing is below 2⁻¹³⁰.
 const HALF_PI: [f64; 3] = [
-    1.5707963267341256,
-    6.077100506506192e-11,
-    3.5215598651832e-27,
+    1.5707963267923333,
+    2.5633441515839558e-12,
+    1.0562999066987428e-23,
 ];
 const TWO_BY_PI: f64 = std::f64::consts::FRAC_2_PI;
 
-/// Whether the functions of this file do not hold for `x`; NaN and the near is theirs.
+/// Whether sine and cosine of this file do not hold for `x`; NaN and the near is theirs.
 #[inline(always)]
 pub fn is_far(x: f64) -> bool {
     x.abs() > FAR
 }
 
-/// `x` less a multiple of π/2.
+/// `x` less a multiple of π/2: `hi - excess`.
 #[derive(Clone, Copy)]
 struct Reduced {
     hi: f64,
-    lo: f64,
+    /// About as small as the rounding of `hi`.
+    excess: f64,
     /// How many, of which the lowest two bits count.
     quadrant: u64,
 }
@@ -32,55 +33,38 @@ struct Reduced {
 fn reduce(x: f64) -> Reduced {
     let shifted = x.mul_add(TWO_BY_PI, ROUND);
     let n = shifted - ROUND;
-    // Exact, but the rest may be about as small as the next part.
+    // Exact.
     let rest = n.mul_add(-HALF_PI[0], x);
-    let (second, second_error) = two_product(n, -HALF_PI[1]);
-    let (sum, error) = two_sum(rest, second);
-    let small = n.mul_add(-HALF_PI[2], error + second_error);
-    let hi = sum + small;
+    // If much cancels it is exact, too; and else what it lacks is: both sides are multiples of 2⁻⁷³.
+    let hi = n.mul_add(-HALF_PI[1], rest);
+    let rounding = n.mul_add(HALF_PI[1], hi - rest);
     Reduced {
         hi,
-        lo: (sum - hi) + small,
+        excess: n.mul_add(HALF_PI[2], rounding),
         quadrant: shifted.to_bits(),
     }
 }
 
+/// What the sine of `hi - excess` is below `hi`.
 #[inline(always)]
-fn sine(hi: f64, lo: f64) -> f64 {
-    hi + sine_rest(hi, lo)
-}
-
-/// What the sine of `hi + lo` is above `hi`.
-#[inline(always)]
-fn sine_rest(hi: f64, lo: f64) -> f64 {
+fn sine_loss(hi: f64, z: f64, z2: f64, excess: f64) -> f64 {
     const S: [f64; 6] = [
-        -1.666_666_666_666_663_2e-1,
-        8.333_333_333_322_49e-3,
-        -1.984_126_982_985_795e-4,
-        2.755_731_370_707_006_8e-6,
-        -2.505_076_025_340_686_3e-8,
-        1.589_690_995_211_55e-10,
+        1.666_666_666_666_663_2e-1,
+        -8.333_333_333_322_49e-3,
+        1.984_126_982_985_795e-4,
+        -2.755_731_370_707_006_8e-6,
+        2.505_076_025_340_686_3e-8,
+        -1.589_690_995_211_55e-10,
     ];
-    let z = hi * hi;
-    let cube = z * hi;
-    let z2 = z * z;
-    let a = S[2].mul_add(z, S[1]);
-    let b = S[4].mul_add(z, S[3]);
-    let r = S[5].mul_add(z2, b).mul_add(z2, a);
-    // hi + (lo - lo z/2 + cube (S0 + r z))
-    let correction = (-0.5 * lo).mul_add(z, lo);
-    cube.mul_add(r.mul_add(z, S[0]), correction)
+    // Even and odd powers side by side, to wait less for each other.
+    let even = S[4].mul_add(z2, S[2]).mul_add(z2, S[0]);
+    let odd = S[5].mul_add(z2, S[3]).mul_add(z2, S[1]);
+    (z * hi).mul_add(odd.mul_add(z, even), excess)
 }
 
+/// What the cosine of `hi - excess` is above `1 - z/2`.
 #[inline(always)]
-fn cosine(hi: f64, lo: f64) -> f64 {
-    let (w, rest) = cosine_parts(hi, lo);
-    w + rest
-}
-
-/// The cosine of `hi + lo` as a leading part and a small one.
-#[inline(always)]
-fn cosine_parts(hi: f64, lo: f64) -> (f64, f64) {
+fn cosine_rest(hi: f64, z: f64, z2: f64, excess: f64) -> (f64, f64) {
     const C: [f64; 6] = [
         4.166_666_666_666_66e-2,
         -1.388_888_888_887_411e-3,
@@ -89,16 +73,22 @@ fn cosine_parts(hi: f64, lo: f64) -> (f64, f64) {
         2.087_572_321_298_175e-9,
         -1.135_964_755_778_819_5e-11,
     ];
+    let even = C[4].mul_add(z2, C[2]).mul_add(z2, C[0]);
+    let odd = C[5].mul_add(z2, C[3]).mul_add(z2, C[1]);
+    let w = (-0.5f64).mul_add(z, 1.0);
+    // The rounding of `w`, what `excess` adds, and the rest of the series.
+    let rest = hi.mul_add(excess, (-0.5f64).mul_add(z, 1.0 - w));
+    (w, odd.mul_add(z, even).mul_add(z2, rest))
+}
+
+/// Sine and cosine of `hi - excess`.
+#[inline(always)]
+fn both(hi: f64, excess: f64) -> (f64, f64) {
     let z = hi * hi;
     let z2 = z * z;
-    let a = C[1].mul_add(z, C[0]);
-    let b = C[3].mul_add(z, C[2]);
-    let c = C[5].mul_add(z, C[4]);
-    let r = c.mul_add(z2, b).mul_add(z2, a);
-    let half = 0.5 * z;
-    let w = 1.0 - half;
-    // The rounding of `1 - half`, the rest of the series, and the remainder's second part.
-    (w, r.mul_add(z2, (-hi).mul_add(lo, (1.0 - w) - half)))
+    let (w, rest) = cosine_rest(hi, z, z2, excess);
+    // A difference, so that −0 stays −0.
+    (hi - sine_loss(hi, z, z2, excess), w + rest)
 }
 
 /// The sign of every second quadrant.
@@ -107,89 +97,121 @@ fn with_sign(y: f64, quadrant: u64) -> f64 {
     f64::from_bits(y.to_bits() ^ ((quadrant & 2) << 62))
 }
 
-/// Unless [`is_far`].
+/// Sine and cosine of an angle so many quadrants from the one whose sine and cosine are given.
 #[inline(always)]
-pub fn sin(x: f64) -> f64 {
-    let Reduced { hi, lo, quadrant } = reduce(x);
-    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
-    let y = if quadrant & 1 == 0 { sine } else { cosine };
-    let y = with_sign(y, quadrant);
-    // Among them −0, and the subnormals that would lose bits.
-    if x.abs() < 1e-9 { x } else { y }
-}
-
-/// Unless [`is_far`].
-#[inline(always)]
-pub fn cos(x: f64) -> f64 {
-    let Reduced { hi, lo, quadrant } = reduce(x);
-    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
-    let y = if quadrant & 1 == 0 { cosine } else { sine };
-    with_sign(y, quadrant.wrapping_add(1))
-}
-
-/// Unless [`is_far`].
-#[inline(always)]
-pub fn tan(x: f64) -> f64 {
-    let Reduced { hi, lo, quadrant } = reduce(x);
-    let sine = fast_two_sum(hi, sine_rest(hi, lo));
-    let (w, rest) = cosine_parts(hi, lo);
-    let cosine = fast_two_sum(w, rest);
-    let even = quadrant & 1 == 0;
-    let (above, below) = if even { (sine, cosine) } else { (cosine, sine) };
-    let (y, rest) = quotient(above, below);
-    let y = f64::from_bits((y + rest).to_bits() ^ (quadrant << 63));
-    // Among them −0, and the subnormals that would lose bits.
-    if x.abs() < 1e-9 { x } else { y }
-}
-
-/// A remainder that is precise enough where the result is rounded to an `f32`.
-#[inline(always)]
-fn reduce_f32(x: f64) -> Reduced {
-    let shifted = x.mul_add(TWO_BY_PI, ROUND);
-    let n = shifted - ROUND;
-    let rest = n.mul_add(-HALF_PI[0], x);
-    Reduced {
-        hi: n.mul_add(-HALF_PI[1], rest),
-        lo: 0.0,
-        quadrant: shifted.to_bits(),
-    }
-}
-
-/// Unless [`is_far`].
-#[inline(always)]
-pub fn sin_f32(x: f32) -> f32 {
-    let wide = x as f64;
-    let Reduced { hi, lo, quadrant } = reduce_f32(wide);
-    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
-    let y = if quadrant & 1 == 0 { sine } else { cosine };
-    let y = with_sign(y, quadrant) as f32;
-    if x.abs() < 1e-5 { x } else { y }
-}
-
-/// Unless [`is_far`].
-#[inline(always)]
-pub fn cos_f32(x: f32) -> f32 {
-    let Reduced { hi, lo, quadrant } = reduce_f32(x as f64);
-    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
-    let y = if quadrant & 1 == 0 { cosine } else { sine };
-    with_sign(y, quadrant.wrapping_add(1)) as f32
-}
-
-/// Sine and cosine of `2πu`, where `u` is a multiple of 2⁻⁵³ in [0, 1).
-#[inline(always)]
-pub fn sin_cos_of_turns(u: f64) -> (f64, f64) {
-    const TWO_PI: [f64; 2] = [std::f64::consts::TAU, 2.4492935982947064e-16];
-    let shifted = u.mul_add(4.0, ROUND);
-    // Exact.
-    let rest = (shifted - ROUND).mul_add(-0.25, u);
-    let (hi, lo) = two_product(rest, TWO_PI[0]);
-    let lo = rest.mul_add(TWO_PI[1], lo);
-    let quadrant = shifted.to_bits();
-    let (sine, cosine) = (sine(hi, lo), cosine(hi, lo));
+fn turned((sine, cosine): (f64, f64), quadrant: u64) -> (f64, f64) {
     let even = quadrant & 1 == 0;
     let (y, x) = if even { (sine, cosine) } else { (cosine, sine) };
     (
         with_sign(y, quadrant),
         with_sign(x, quadrant.wrapping_add(1)),
     )
+}
+
+/// Sine and cosine, unless [`is_far`].
+#[inline(always)]
+pub fn sin_cos(x: f64) -> (f64, f64) {
+    let reduced = reduce(x);
+    turned(both(reduced.hi, reduced.excess), reduced.quadrant)
+}
+
+/// Unless [`is_far`].
+#[inline(always)]
+pub fn sin(x: f64) -> f64 {
+    sin_cos(x).0
+}
+
+/// Unless [`is_far`].
+#[inline(always)]
+pub fn cos(x: f64) -> f64 {
+    sin_cos(x).1
+}
+
+/// A remainder that is precise enough where the result is rounded to an `f32`.
+#[inline(always)]
+fn sin_cos_of_single(x: f32) -> (f64, f64) {
+    let shifted = (x as f64).mul_add(TWO_BY_PI, ROUND);
+    let n = shifted - ROUND;
+    let rest = n.mul_add(-HALF_PI[0], x as f64);
+    let hi = n.mul_add(-HALF_PI[1], rest);
+    turned(both(hi, 0.0), shifted.to_bits())
+}
+
+/// Sine and cosine, unless [`is_far`].
+#[inline(always)]
+pub fn sin_cos_f32(x: f32) -> (f32, f32) {
+    let (sine, cosine) = sin_cos_of_single(x);
+    (sine as f32, cosine as f32)
+}
+
+/// Unless [`is_far`].
+#[inline(always)]
+pub fn sin_f32(x: f32) -> f32 {
+    sin_cos_f32(x).0
+}
+
+/// Unless [`is_far`].
+#[inline(always)]
+pub fn cos_f32(x: f32) -> f32 {
+    sin_cos_f32(x).1
+}
+
+/// Sine and cosine of `word` 2⁶⁴ths of a turn, without its last 11 bits, to about 2⁻⁵³.
+#[inline(always)]
+pub fn sin_cos_of_turns(word: u64) -> (f64, f64) {
+    const EIGHTH: u64 = 1 << 61;
+    const UNIT: f64 = std::f64::consts::FRAC_PI_2 / (1u128 << 64) as f64;
+    // The two bits of the nearest quadrant, and what is left as a signed fraction of a quadrant.
+    let quadrant = word.wrapping_add(EIGHTH);
+    let rest = (word & !0x7FF) << 2;
+    let (sine, cosine) = both(rest as i64 as f64 * UNIT, 0.0);
+    let even = quadrant & (1 << 62) == 0;
+    let (y, x) = if even { (sine, cosine) } else { (cosine, sine) };
+    let sign = |quadrant: u64| quadrant & (1 << 63);
+    (
+        f64::from_bits(y.to_bits() ^ sign(quadrant)),
+        f64::from_bits(x.to_bits() ^ sign(quadrant.wrapping_add(1 << 62))),
+    )
+}
+
+/// Up to here the remainder of the tangent is precise: the quadrant fits 20 bits.
+const TAN_FAR: f64 = (1u64 << 20) as f64;
+
+/// Whether [`tan`] does not hold for `x`; NaN and the near is its.
+#[inline(always)]
+pub fn tan_is_far(x: f64) -> bool {
+    x.abs() > TAN_FAR
+}
+
+/// `x` less a multiple of π/2 as a normalized sum, and the quadrant.
+#[inline(always)]
+fn reduce_normalized(x: f64) -> (f64, f64, u64) {
+    /// 33 bits, so that products with the quadrant are exact; 53; and 53.
+    const HALF_PI: [f64; 3] = [
+        1.5707963267341256,
+        6.077100506506192e-11,
+        3.5215598651832e-27,
+    ];
+    let shifted = x.mul_add(TWO_BY_PI, ROUND);
+    let n = shifted - ROUND;
+    // Exact, but the rest may be about as small as the next part.
+    let rest = n.mul_add(-HALF_PI[0], x);
+    let (second, second_error) = two_product(n, -HALF_PI[1]);
+    let (sum, error) = two_sum(rest, second);
+    let small = n.mul_add(-HALF_PI[2], error + second_error);
+    let hi = sum + small;
+    (hi, (sum - hi) + small, shifted.to_bits())
+}
+
+/// Unless [`tan_is_far`].
+#[inline(always)]
+pub fn tan(x: f64) -> f64 {
+    let (hi, lo, quadrant) = reduce_normalized(x);
+    let (sine, cosine) = (far::sine(hi, lo), far::cosine(hi, lo));
+    let even = quadrant & 1 == 0;
+    let (above, below) = if even { (sine, cosine) } else { (cosine, sine) };
+    let (y, rest) = quotient(above, below);
+    let y = f64::from_bits((y + rest).to_bits() ^ (quadrant << 63));
+    // Among them −0, and the subnormals that would lose bits.
+    if x.abs() < 1e-9 { x } else { y }
 }
