@@ -183,6 +183,12 @@ def run_sweep(options, engines, settings, results, path):
 def main():
     options = arguments()
     target = target_folder()
+    output = options.output or target / "peers" / "results"
+    path = output / "results.json"
+    if options.no_measure:
+        if not path.exists():
+            sys.exit(f"nothing was measured yet: there is no {path}")
+        return finish(options, output, json.loads(path.read_text()))
     python = environment(target / "peers" / "venv")
     rows = options.shape[0]
     settings = {
@@ -191,22 +197,24 @@ def main():
         "chunks": {"main": [min(1000, rows)] * 2, "small": [min(100, rows)] * 2},
     }
     header = {"machine": machine(), "versions": versions(python), "settings": settings}
-    output = options.output or target / "peers" / "results"
-    path = output / "results.json"
     results = earlier(path, header)
-    if not options.no_measure:
-        build = ["cargo", "build", "--quiet", "--release", "--example", "workloads"]
-        subprocess.run(build, cwd=ROOT, check=True)
-        program = target / "release" / "examples" / ("workloads.exe" if os.name == "nt" else "workloads")
-        data = target / "peers" / f"data-{rows}"
-        make_arrays(python, data, {"x": options.shape, "a": settings["matrix"], "b": settings["matrix"]})
-        engines = [Flagstone(program, data, options.shape)]
-        engines += [Library(name, python, data, options.shape, SEED) for name in PEERS if name in options.only]
-        run_jobs(options, engines, settings, results, path)
-        if "sweep" in options.jobs:
-            run_sweep(options, engines, settings, results, path)
-        for engine in engines:
-            engine.close()
+    build = ["cargo", "build", "--quiet", "--release", "--example", "workloads"]
+    subprocess.run(build, cwd=ROOT, check=True)
+    program = target / "release" / "examples" / ("workloads.exe" if os.name == "nt" else "workloads")
+    data = target / "peers" / f"data-{rows}"
+    make_arrays(python, data, {"x": options.shape, "a": settings["matrix"], "b": settings["matrix"]})
+    engines = [Flagstone(program, data, options.shape)]
+    engines += [Library(name, python, data, options.shape, SEED) for name in PEERS if name in options.only]
+    run_jobs(options, engines, settings, results, path)
+    if "sweep" in options.jobs:
+        run_sweep(options, engines, settings, results, path)
+    for engine in engines:
+        engine.close()
+    finish(options, output, results)
+
+
+def finish(options, output, results):
+    """Prints and writes what is known."""
     (output / "table.md").write_text(markdown(results) + "\n")
     if results["sweep"]:
         (output / "chunk-sizes.svg").write_text(plot(results))
