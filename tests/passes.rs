@@ -57,3 +57,22 @@ fn a_slice_computes_what_it_shows() {
     x.mean(0).slice(flagstone::s![..5]).compute().unwrap();
     assert_eq!(calls.swap(0, Ordering::Relaxed), 5 * SHAPE[0]);
 }
+
+#[test]
+fn a_matrix_beside_its_transpose_needs_no_more_memory_than_beside_another() {
+    let matrix = |shift: f64| {
+        let values =
+            ndarray::Array2::from_shape_fn((2048, 2048), |(i, j)| (i * 7 + j) as f64 + shift);
+        Array::from_ndarray(values, [512, 512])
+    };
+    let (x, y) = (matrix(0.0), matrix(0.5));
+    let least = |sum: &Array<f64>| {
+        (12..26).map(|bits| 1u64 << bits).find(|&bytes| {
+            let engine = Engine::builder().threads(1).memory(bytes).build().unwrap();
+            engine.compute(sum).is_ok()
+        })
+    };
+    let mirrored = least(&(&x + x.t()).sum(..));
+    assert!(mirrored.is_some());
+    assert!(mirrored <= least(&(&x + y.t()).sum(..)));
+}

@@ -23,7 +23,7 @@ pub const LOAD_BYTES: usize = 4 << 20;
 /// A stage has at most so many tasks.
 const MAX_TASKS: usize = 1 << 20;
 /// The states that wait for one merge.
-const MERGE_BYTES: usize = 2 << 20;
+pub const MERGE_BYTES: usize = 2 << 20;
 /// Columns of a partial reduction across rows: narrower ones read memory in short runs.
 const MIN_COLUMNS: usize = 1024;
 /// The columns of a tile of a reduction across rows.

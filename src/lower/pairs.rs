@@ -4,12 +4,24 @@
 //! goes through them square by square, so that each square comes from memory once and is found in the
 //! second-level cache the second time.
 
+use super::Options;
+use super::grid::MERGE_BYTES;
 use crate::base::index_map::AxisMap;
 use crate::graph::stage::{Fused, Leaf, LeafSource, Pair};
 use crate::op::tree::{Mode, RUN, Split, Tree};
 
-/// The division into cells and the pairs of parts, if the reduction is of that kind.
-pub fn pairs(tree: &Tree, fused: &Fused, threads: usize) -> Option<(Split, Vec<Pair>)> {
+/// The division into cells and the pairs of parts, if the reduction is of that kind and the states of
+/// all parts, `state_bytes` for each run, are few. A task has the scratch of two: where memory is short
+/// there are no pairs.
+pub fn pairs(
+    tree: &Tree,
+    fused: &Fused,
+    state_bytes: usize,
+    options: &Options,
+) -> Option<(Split, Vec<Pair>)> {
+    if options.shrink > 0 {
+        return None;
+    }
     let runs = tree.runs();
     let cells = match (tree.mode(), tree.shape(), tree.outer_axes()) {
         (Mode::Lines { from: 1 }, [rows, columns], [0]) if rows == columns => tree.cell_counts()[0],
@@ -17,7 +29,11 @@ pub fn pairs(tree: &Tree, fused: &Fused, threads: usize) -> Option<(Split, Vec<P
     };
     let per_chunk = runs.per_chunk();
     let tasks = cells * (cells + 1) / 2;
-    if !per_chunk.is_power_of_two() || per_chunk < 2 || tasks < 2 * threads || tasks > MOST {
+    if !per_chunk.is_power_of_two() || per_chunk < 2 || tasks < 2 * options.threads {
+        return None;
+    }
+    let states = cells.saturating_mul(runs.count());
+    if states.saturating_mul(state_bytes) > MERGE_BYTES {
         return None;
     }
     // Cells and runs are cut at the same places, and leaves where runs are.
@@ -46,9 +62,6 @@ pub fn pairs(tree: &Tree, fused: &Fused, threads: usize) -> Option<(Split, Vec<P
     });
     Some((split, pairs.collect()))
 }
-
-/// More tasks would be too small to be worth it.
-const MOST: usize = 1 << 16;
 
 /// Whether an array is read as it lies and transposed, and nothing is read that tasks make.
 fn is_mirrored(fused: &Fused) -> bool {

@@ -66,7 +66,7 @@ impl Build<'_> {
                     .collect(),
             );
         }
-        let mirrored = pairs(tree, &fused, self.options.threads);
+        let mirrored = pairs(tree, &fused, state_bytes, self.options);
         let (split, pairs) = match mirrored {
             Some((split, pairs)) if !opaque => (split, Some(pairs)),
             _ => (split, None),

@@ -137,9 +137,10 @@ struct Placed {
 }
 
 /// What keeps an operand's elements alive.
-enum Keep {
-    Leaf(#[allow(dead_code)] Bound),
-    Buffer(#[allow(dead_code)] AlignedBytes),
+#[derive(Default)]
+struct Keep {
+    _leaf: Option<Bound>,
+    _buffer: Option<AlignedBytes>,
 }
 
 struct Task<'a> {
@@ -222,7 +223,16 @@ impl<'a> Task<'a> {
         let strides = c_strides_by_role(self.contraction, number, region.shape());
         self.compute(number, &region, buffer.as_ptr(), &strides)?;
         let first = buffer.as_ptr().cast_const();
-        let placed = self.placed(number, &region, &strides, first, Keep::Buffer(buffer));
+        let placed = self.placed(
+            number,
+            &region,
+            &strides,
+            first,
+            Keep {
+                _buffer: Some(buffer),
+                ..Keep::default()
+            },
+        );
         Ok(placed.map_or(Side::Computed, Side::Placed))
     }
 
@@ -246,7 +256,16 @@ impl<'a> Task<'a> {
         };
         let strides: Option<Vec<isize>> = linear.terms.iter().map(|term| term.stride()).collect();
         let first = first.wrapping_offset(linear.base * self.kernel.item as isize);
-        self.placed(number, region, &strides?, first, Keep::Leaf(leaf))
+        self.placed(
+            number,
+            region,
+            &strides?,
+            first,
+            Keep {
+                _leaf: Some(leaf),
+                ..Keep::default()
+            },
+        )
     }
 
     fn placed(

@@ -293,10 +293,17 @@ impl<'a> Evaluator<'a> {
                         .zip(index)
                         .map(|(term, &i)| term.at(i))
                         .sum::<isize>();
-                for row in 0..tile.rows as isize {
+                // Rows that lie one after the other are one.
+                let (rows, columns) = if row_stride == tile.columns as isize {
+                    (1, tile.rows * tile.columns)
+                } else if row_stride == 0 {
+                    (1, tile.columns)
+                } else {
+                    (tile.rows as isize, tile.columns)
+                };
+                for row in 0..rows {
                     let start = first.wrapping_offset((base + row * row_stride) * size as isize);
-                    let bytes = tile.columns * size;
-                    self.prefetches.add(start, bytes);
+                    self.prefetches.add(start, columns * size);
                 }
             }
         }

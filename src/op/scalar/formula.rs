@@ -1,6 +1,6 @@
 //! Every operation as a type, so that generic kernels can be instantiated with it.
 
-use crate::base::element::{Element, Numeric};
+use crate::base::element::Element;
 use crate::op::table::for_each_op;
 
 /// An operation of one operand of type `T`.
@@ -57,10 +57,10 @@ macro_rules! result {
         u8
     };
     (Real, $T:ident) => {
-        <$T as Numeric>::Real
+        <$T as $crate::base::element::Numeric>::Real
     };
     (Mean, $T:ident) => {
-        <$T as Numeric>::Mean
+        <$T as $crate::base::element::Numeric>::Mean
     };
 }
 
@@ -90,7 +90,7 @@ macro_rules! formula {
         formula!(near $variant, sinc, sinc_near, sinc_is_far, $class);
     };
     (near $variant:ident, $name:ident, $near:ident, $is_far:ident, $class:ident) => {
-        impl<T: scalar::$class> Unary<T> for $variant {
+        impl<T: scalar::$class> super::Unary<T> for $variant {
             type Out = T;
             const HAS_NEAR: bool = T::HAS_NEAR;
             #[inline(always)]
@@ -117,7 +117,7 @@ macro_rules! formula {
         formula!(unary $variant, $name, $class, $result);
     };
     (unary $variant:ident, $name:ident, $class:ident, $result:ident $(, $fma:ident)?) => {
-        impl<T: scalar::$class> Unary<T> for $variant {
+        impl<T: scalar::$class> super::Unary<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
             fn apply<const FMA: bool>(x: T) -> Self::Out {
@@ -136,7 +136,7 @@ macro_rules! formula {
         formula!(binary $variant, $name, $class, $result);
     };
     (binary $variant:ident, $name:ident, $class:ident, $result:ident $(, $fma:ident)?) => {
-        impl<T: scalar::$class> Binary<T> for $variant {
+        impl<T: scalar::$class> super::Binary<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
             fn apply<const FMA: bool>(x: T, y: T) -> Self::Out {
@@ -145,7 +145,7 @@ macro_rules! formula {
         }
     };
     (Ternary, $variant:ident, $name:ident, $class:ident, $result:ident) => {
-        impl<T: scalar::$class> Ternary<T> for $variant {
+        impl<T: scalar::$class> super::Ternary<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
             fn apply(x: T, y: T, z: T) -> Self::Out {
@@ -154,7 +154,7 @@ macro_rules! formula {
         }
     };
     (Choice, $variant:ident, $name:ident, $class:ident, $result:ident) => {
-        impl<T: scalar::$class> Choice<T> for $variant {
+        impl<T: scalar::$class> super::Choice<T> for $variant {
             type Out = result!($result, T);
             #[inline(always)]
             fn apply(condition: bool, x: T, y: T) -> Self::Out {
@@ -168,8 +168,6 @@ macro_rules! families {
     ($($family:ident { $(($variant:ident, $name:ident, $arity:ident, $class:ident, $result:ident,
         $cost:literal, $symmetry:ident, $share:ident, $doc:literal),)* })*) => {$(
         pub mod $family {
-            #[allow(unused_imports)]
-            use super::{Binary, Choice, Numeric, Ternary, Unary};
             use crate::op::scalar;
 
             $(

@@ -55,6 +55,7 @@ impl Driver<'_> {
                     rows,
                     columns: most_columns.min(n - column),
                 };
+                self.prefetch_below(tile, follow.min(piece.end - at));
                 // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
                 unsafe { self.evaluator.run(&self.index, tile, &[]) };
                 for (level, states) in levels.iter().zip(&mut states) {
@@ -97,6 +98,19 @@ impl Driver<'_> {
                 half /= 2;
             }
             level.push_pieces(states, 1, n);
+        }
+    }
+
+    /// Lets the evaluation of a tile ask for the memory of the one below it, if it is among the rows that
+    /// `follow` the tile's first.
+    fn prefetch_below(&mut self, tile: TileShape, follow: usize) {
+        let Some(dim) = tile.row_dim else { return };
+        let rows = tile.rows.min(follow - tile.rows);
+        if rows > 0 {
+            self.index[dim] += tile.rows;
+            self.evaluator
+                .prefetch(&self.index, TileShape { rows, ..tile });
+            self.index[dim] -= tile.rows;
         }
     }
 }
