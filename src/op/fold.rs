@@ -98,6 +98,17 @@ pub trait Fold: Send + Sync {
     /// The rows must hold elements of the reducer's type.
     unsafe fn rows(&self, rows: &Rows, numbers: Numbers, states: &mut States, at: usize);
 
+    /// The states, if they are plain sums of `float64` values: who computes these may add them himself, in the order
+    /// of [`runs`](Fold::runs) and [`rows`](Fold::rows).
+    fn sums<'a>(&self, _states: &'a mut States) -> Option<&'a mut [f64]> {
+        None
+    }
+
+    /// Whether [`sums`](Fold::sums) gives any.
+    fn has_sums(&self) -> bool {
+        false
+    }
+
     /// Ends a piece of rows: the first `n` states can be merged from now on.
     fn seal(&self, _states: &mut States, _n: usize) {}
 

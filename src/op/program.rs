@@ -62,6 +62,9 @@ pub struct Program {
 /// A tile's bytes per operand: what the operands of a few instructions share L1 with.
 const TILE_BYTES: usize = 8 << 10;
 
+/// What a chain of cheap instructions works on at once, at most.
+pub const BLOCK_BYTES: usize = 256;
+
 impl Program {
     /// The bytes of an element of the widest operand.
     pub fn widest(&self) -> usize {
@@ -101,7 +104,7 @@ impl Program {
             .map(|instr| instr.args.len())
             .sum();
         let tiles = self.slots as usize + self.leaves.len() + spread + self.outputs.len();
-        tiles * (tile * self.widest()).next_multiple_of(64)
+        tiles * (tile * self.widest()).next_multiple_of(64) + self.instrs.len() * BLOCK_BYTES
     }
 
     /// The arithmetic of one element, in nanoseconds.

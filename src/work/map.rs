@@ -48,8 +48,19 @@ pub unsafe fn write(
     );
     let mut evaluator = Evaluator::new(binding, prepared, fused, env, prepared.tile);
     let dims = evaluator.binding.dims.clone();
-    let shape = tile_shape(&evaluator, &dims, prepared.tile);
     let strides = evaluator.binding.outs.clone();
+    let column_dim = dims.len().checked_sub(1);
+    // A chain goes from memory to memory, of whatever length.
+    evaluator.in_place = !prepared.steps.is_empty()
+        && prepared.is_chain()
+        && evaluator.reads_in_place(column_dim)
+        && prepared.outputs.iter().all(|output| output.direct)
+        && column_dim.is_some_and(|dim| strides.iter().all(|out| out[dim] == 1));
+    let shape = if evaluator.in_place {
+        long_tile(&dims)
+    } else {
+        tile_shape(&evaluator, &dims, prepared.tile)
+    };
     let at = |index: &[usize], places: &mut Vec<OutPlace>| {
         let tile = TileShape {
             rows: shape
@@ -93,7 +104,9 @@ pub unsafe fn write(
             next_tile = at(&next, &mut next_places);
             // Writing waits for memory as reading does: a cache line is fetched before it is written.
             evaluator.prefetch(&next, next_tile);
-            evaluator.prefetch_places(&next_places, next_tile);
+            if !evaluator.in_place {
+                evaluator.prefetch_places(&next_places, next_tile);
+            }
         }
         // SAFETY: the tile lies within the region, for which the caller vouches.
         unsafe { evaluator.run(&index, tile, &places) };
@@ -104,6 +117,20 @@ pub unsafe fn write(
         index.copy_from_slice(&next);
         std::mem::swap(&mut places, &mut next_places);
         tile = next_tile;
+    }
+}
+
+/// Elements between two looks at whether the run is cancelled.
+const LONG: usize = 1 << 16;
+
+fn long_tile(dims: &[Dim]) -> TileShape {
+    let column_dim = dims.len().checked_sub(1);
+    let columns = column_dim.map_or(1, |dim| dims[dim].len.min(LONG));
+    TileShape {
+        row_dim: column_dim.and_then(|dim| dim.checked_sub(1)),
+        column_dim,
+        rows: (LONG / columns.max(1)).max(1),
+        columns,
     }
 }
 

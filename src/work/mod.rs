@@ -4,6 +4,7 @@
 mod bind;
 mod block_fn;
 mod blocks;
+mod chain;
 mod contract;
 mod generate;
 mod map;
@@ -93,11 +94,13 @@ impl GraphWork {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
             let ready = stage.fused().into_iter().map(|fused| {
                 let prepared = Prepared::new(fused, &env);
-                if in_place {
+                let reduces = matches!(stage.job, Job::Reduce(_));
+                let prepared = if in_place {
                     prepared.write_in_place()
                 } else {
                     prepared
-                }
+                };
+                prepared.joined(fused, reduces)
             });
             ready.collect()
         });

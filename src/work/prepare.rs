@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use super::chain::{self, Chain, Folded};
+use crate::base::dtype::DType;
 use crate::base::index_map::AxisMap;
 use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
 use crate::graph::stage::{Fused, Leaf};
+use crate::kernel::chain::{Does, links_of};
 use crate::kernel::elementwise::{Form, PairFn, TileFn, cast, elementwise, select, sin_cos};
 use crate::kernel::level::{Level, level};
 use crate::op::closure::TileMap;
@@ -15,6 +18,8 @@ use crate::op::table::Op;
 /// A fused program, ready to run on tiles.
 pub struct Prepared {
     pub steps: Vec<Step>,
+    /// The end of the steps once more, for sums.
+    pub folded: Option<Folded>,
     /// The bytes of the constants, each at the start of its cell.
     pub consts: Vec<[u8; 16]>,
     pub outputs: Vec<OutputArg>,
@@ -36,12 +41,21 @@ pub struct Step {
     pub scalar: bool,
     /// The part of the program's time that it takes, roughly, of [`Step::WHOLE`].
     pub share: usize,
+    /// What it does as a part of a chain, if it can be one.
+    pub cheap: Option<Cheap>,
+}
+
+/// A cheap operation: its links with the accumulator as the first operand and as the second.
+#[derive(Clone, Copy)]
+pub struct Cheap {
+    pub dtype: DType,
+    pub links: [Does; 2],
 }
 
 impl Step {
     pub const WHOLE: usize = 256;
 
-    fn writes(&self, target: Target) -> bool {
+    pub fn writes(&self, target: Target) -> bool {
         self.out == target || self.second_out == Some(target)
     }
 
@@ -65,6 +79,7 @@ pub enum Target {
 pub enum Call {
     Kernel(TileFn),
     Pair(PairFn),
+    Chain(Chain),
     Map(Arc<dyn TileMap>),
     /// Spreads a scalar over the tile, for kernels that want a run there.
     Splat,
@@ -136,6 +151,7 @@ impl Prepared {
                     out_size: arg.size,
                     scalar: false,
                     share: 0,
+                    cheap: None,
                 });
                 StepArg {
                     arg: Arg::Slot(slots as u32 - 1),
@@ -158,6 +174,7 @@ impl Prepared {
                 out_size,
                 scalar,
                 share: (instr.func.cost() / cost * Step::WHOLE as f64) as usize,
+                cheap: cheap(instr).filter(|_| !scalar),
             });
         }
         let outputs: Vec<OutputArg> = program
@@ -186,6 +203,7 @@ impl Prepared {
             .collect();
         Prepared {
             steps,
+            folded: None,
             consts: program
                 .consts
                 .iter()
@@ -237,6 +255,37 @@ impl Prepared {
         }
         self
     }
+
+    /// Whether there is nothing but a chain: memory is read while it computes.
+    pub fn is_chain(&self) -> bool {
+        matches!(
+            self.steps[..],
+            [] | [Step {
+                call: Call::Chain(_),
+                ..
+            }]
+        )
+    }
+
+    /// Joins cheap steps into chains; the program must not be changed any more.
+    pub fn joined(mut self, fused: &Fused, reduces: bool) -> Prepared {
+        let level = level();
+        self.steps = chain::join(self.steps, &self.outputs, level, reduces);
+        if reduces && !self.outputs.is_empty() {
+            let dtype = fused.program.output_dtype(0);
+            self.folded = chain::folded(&self.steps, &self.outputs, dtype, level);
+        }
+        self
+    }
+}
+
+fn cheap(instr: &Instr) -> Option<Cheap> {
+    let Func::Op(op) = instr.func else {
+        return None;
+    };
+    let links = links_of(op)?;
+    let dtype = instr.dtype;
+    matches!(dtype, DType::F32 | DType::F64).then_some(Cheap { dtype, links })
 }
 
 /// The kernel for the forms that the operands have; operands that no kernel takes as they are get

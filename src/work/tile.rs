@@ -1,5 +1,7 @@
 //! Runs a prepared program on one tile: a few rows of a task's region.
 
+mod chains;
+
 use super::bind::{Binding, Bound, Linear, Term};
 use super::prepare::{Call, Prepared, Step, StepArg, Target};
 use crate::base::aligned::AlignedBytes;
@@ -9,6 +11,7 @@ use crate::graph::stage::Fused;
 use crate::kernel::copy::{copy_2d, fill};
 use crate::kernel::prefetch::Prefetches;
 use crate::op::program::Arg;
+use chains::ChainRoom;
 
 /// Where the elements of an operand lie for the tile at hand.
 #[derive(Clone, Copy)]
@@ -52,6 +55,9 @@ pub struct Evaluator<'a> {
     /// For leaves that are copied or made: the tile that is in their slot.
     cached: Vec<Option<(isize, TileShape)>>,
     prefetches: Prefetches,
+    chains: ChainRoom,
+    /// Tiles are larger than slots: all leaves are read in place.
+    pub in_place: bool,
 }
 
 /// Parts of a tile are multiples of so many elements: what a kernel computes side by side.
@@ -82,6 +88,8 @@ impl<'a> Evaluator<'a> {
             ],
             cached: vec![None; leaves],
             prefetches: Prefetches::default(),
+            chains: ChainRoom::new(prepared),
+            in_place: false,
             binding,
             prepared,
             env,
@@ -104,7 +112,11 @@ impl<'a> Evaluator<'a> {
         let Arg::Leaf(leaf) = self.prepared.outputs[output].arg else {
             return false;
         };
-        match &self.binding.leaves[leaf as usize] {
+        self.lies_in_place(leaf as usize, column_dim)
+    }
+
+    fn lies_in_place(&self, leaf: usize, column_dim: Option<usize>) -> bool {
+        match &self.binding.leaves[leaf] {
             Bound::Place { linear, .. } => match column_dim {
                 Some(dim) => {
                     linear.terms[dim].stride() == Some(1)
@@ -123,27 +135,9 @@ impl<'a> Evaluator<'a> {
     /// The tile must lie within the bound region, hold at most the prepared number of elements
     /// (unless all outputs are in place), and the places must have room for it.
     pub unsafe fn run(&mut self, index: &[usize], tile: TileShape, outs: &[OutPlace]) {
-        for leaf in 0..self.operands.len() {
-            // SAFETY: the caller's contract.
-            unsafe { self.ready(leaf, index, tile) };
-        }
         let prepared = self.prepared;
-        let lines = self.prefetches.lines();
-        for step in &prepared.steps {
-            let target = |target| match target {
-                Target::Slot(slot) => (self.slot(slot as usize), tile.columns as isize),
-                Target::Output(number) => match outs.get(number) {
-                    Some(place) if place.column_stride == 1 => (place.first, place.row_stride),
-                    // No contiguous place: the leaf slots' neighbour holds it until it is copied.
-                    _ => (self.spare_slot(number), tile.columns as isize),
-                },
-            };
-            let out = target(step.out);
-            let second_out = step.second_out.map_or(out, target);
-            // SAFETY: operands and outputs hold the tile, and a step's outputs are none of its operands.
-            unsafe { self.step(step, tile, [out, second_out], lines) };
-        }
-        self.prefetches.ask_all();
+        // SAFETY: the caller's contract.
+        unsafe { self.run_steps(index, tile, outs, &prepared.steps) };
         for (number, place) in outs.iter().enumerate() {
             let output = prepared.outputs[number];
             if output.direct && place.column_stride == 1 {
@@ -167,6 +161,75 @@ impl<'a> Evaluator<'a> {
                     [place.row_stride, place.column_stride],
                 );
             }
+        }
+    }
+
+    /// As [`run`](Evaluator::run), but for the chain in the end, from which sums are taken.
+    ///
+    /// # Safety
+    /// As for `run`; any number of elements if all leaves are read in place.
+    pub unsafe fn run_before_fold(&mut self, index: &[usize], tile: TileShape) {
+        let prepared = self.prepared;
+        let before = prepared.folded.as_ref().map_or(0, |folded| folded.before);
+        // SAFETY: the caller's contract.
+        unsafe { self.run_steps(index, tile, &[], &prepared.steps[..before]) };
+    }
+
+    /// The end of [`run`](Evaluator::run) after `run_before_fold`.
+    ///
+    /// # Safety
+    /// As for `run`.
+    pub unsafe fn run_after(&mut self, tile: TileShape) {
+        let prepared = self.prepared;
+        let before = prepared.folded.as_ref().map_or(0, |folded| folded.before);
+        for step in &prepared.steps[before..] {
+            // SAFETY: the caller's contract.
+            unsafe { self.any_step(step, tile, &[], 0) };
+        }
+    }
+
+    unsafe fn run_steps(
+        &mut self,
+        index: &[usize],
+        tile: TileShape,
+        outs: &[OutPlace],
+        steps: &[Step],
+    ) {
+        for leaf in 0..self.operands.len() {
+            // SAFETY: the caller's contract.
+            unsafe { self.ready(leaf, index, tile) };
+        }
+        let lines = self.prefetches.lines();
+        for step in steps {
+            // SAFETY: operands and outputs hold the tile, and a step's outputs are none of its operands.
+            unsafe { self.any_step(step, tile, outs, lines) };
+        }
+        self.prefetches.ask_all();
+    }
+
+    unsafe fn any_step(&mut self, step: &Step, tile: TileShape, outs: &[OutPlace], lines: usize) {
+        // SAFETY: the caller's contract.
+        unsafe {
+            if let Call::Chain(chain) = &step.call {
+                return self.chain(step, chain, tile, outs, lines);
+            }
+            let out = self.target(step.out, tile, outs);
+            let second_out = step
+                .second_out
+                .map_or(out, |out| self.target(out, tile, outs));
+            self.step(step, tile, [out, second_out], lines);
+        }
+    }
+
+    /// Where a step's result goes, and its stride of rows.
+    fn target(&self, target: Target, tile: TileShape, outs: &[OutPlace]) -> (*mut u8, isize) {
+        match target {
+            Target::Slot(slot) => (self.slot(slot as usize), tile.columns as isize),
+            Target::Output(number) => match outs.get(number) {
+                Some(place) if place.column_stride == 1 => (place.first, place.row_stride),
+                // No contiguous place: the leaf slots' neighbour holds it until it is copied.
+                _ => (self.spare_slot(number), tile.columns as isize),
+            },
         }
     }
 
@@ -233,7 +296,7 @@ impl<'a> Evaluator<'a> {
             Call::Kernel(_) | Call::Pair(_) => {
                 lines.div_ceil(Prefetches::AT_ONCE).div_ceil(rows).max(1)
             }
-            Call::Map(_) | Call::Splat => 1,
+            Call::Map(_) | Call::Splat | Call::Chain(_) => 1,
         };
         let most = n.div_ceil(parts).max(1).next_multiple_of(PART_UNIT);
         let lines = lines.div_ceil(parts * rows);
@@ -263,6 +326,7 @@ impl<'a> Evaluator<'a> {
                         Call::Pair(kernel) => kernel(n, args[0], [out, second_out]),
                         Call::Map(map) => map.apply(n, &args, steps, out),
                         Call::Splat => fill(step.out_size, n, args[0], out),
+                        Call::Chain(_) => unreachable!("chains have operands of their own"),
                     }
                 }
             }
@@ -271,7 +335,7 @@ impl<'a> Evaluator<'a> {
 
     /// Asks for the memory that a tile will read where it lies, during the next run; if that computes anything.
     pub fn prefetch(&mut self, index: &[usize], tile: TileShape) {
-        if self.prepared.steps.is_empty() {
+        if self.prepared.is_chain() {
             return;
         }
         for (leaf, bound) in self.binding.leaves.iter().enumerate() {
@@ -363,7 +427,9 @@ impl<'a> Evaluator<'a> {
                 if let (Some(row_stride), Some(1)) = (
                     if tile.rows == 1 { Some(0) } else { row_stride },
                     column_stride,
-                ) && !(short && self.binding.leaves.len() + self.prepared.steps.len() > 1)
+                ) && !(short
+                    && !self.in_place
+                    && self.binding.leaves.len() + self.prepared.steps.len() > 1)
                 {
                     self.operands[leaf] = Operand {
                         first: start,

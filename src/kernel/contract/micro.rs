@@ -6,7 +6,7 @@
 // Rows and registers are indexed alike in panels, sums and places.
 #![allow(clippy::needless_range_loop)]
 
-use super::lanes::Lanes;
+use crate::kernel::lanes::Lanes;
 
 /// Where the sums of one tile go: row `i`, column `j` at `first + rows[i] + columns[j]`, in elements.
 #[derive(Clone, Copy)]

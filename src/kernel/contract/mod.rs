@@ -5,7 +5,6 @@
 //! order of the steps, on every level and whatever the sizes: with fused multiply-add where the level has
 //! it.
 
-mod lanes;
 mod micro;
 mod pack;
 mod select;

@@ -3,12 +3,12 @@
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64::{__m256, __m256d, __m512, __m512d};
 
-use super::lanes::Few;
-#[cfg(target_arch = "x86_64")]
-use super::lanes::Long;
 use super::micro::{Sum, Tile, Truth, complex, loops, real};
 use super::{AddFn, Kernel};
 use crate::base::dtype::DType;
+use crate::kernel::lanes::Few;
+#[cfg(target_arch = "x86_64")]
+use crate::kernel::lanes::Long;
 use crate::kernel::level::Level;
 
 /// One row per kind of element: the element as sums are added, how many planes a panel has, and for each

@@ -2,7 +2,7 @@
 
 use std::slice::from_raw_parts;
 
-use super::monoid::Monoid;
+use super::monoid::{Monoid, SumOf};
 use crate::kernel::level::{Level, level_functions};
 use crate::op::reducer::LANES;
 
@@ -173,3 +173,9 @@ pub trait Loops: Monoid {
     }
 }
 impl<M: Monoid> Loops for M {}
+
+/// The sum of a run whose lanes these are.
+#[inline(always)]
+pub fn sum_of_lanes(lanes: [f64; LANES]) -> f64 {
+    SumOf::<f64>::new().merge_lanes(lanes)
+}

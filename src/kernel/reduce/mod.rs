@@ -25,6 +25,7 @@ mod tests;
 mod variance;
 
 pub use custom::custom;
+pub use lanes::sum_of_lanes;
 pub use select::fold;
 
 pub use crate::op::fold::{Fold, Numbers, Rows, States};

@@ -198,6 +198,11 @@ impl Prepare {
         current
     }
 
+    /// Whether values of the type are terms without more ado, if there is no mask.
+    pub fn takes_as_is(&self, dtype: DType) -> bool {
+        self.from == dtype && self.is_direct(std::ptr::null())
+    }
+
     /// Whether the terms are the values.
     fn is_direct(&self, mask: *const u8) -> bool {
         !self.steps.iter().any(|step| step.applies(mask))

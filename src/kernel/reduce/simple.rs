@@ -1,8 +1,8 @@
 //! Folds whose states are those of a monoid.
 
-use std::any::Any as StdAny;
+use std::any::{Any as StdAny, TypeId};
 
-use super::monoid::Monoid;
+use super::monoid::{Monoid, SumOf};
 use super::prepare::{Prepare, each_run};
 use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
@@ -180,6 +180,14 @@ impl<M: Monoid<State: Element>> Fold for Simple<M> {
         let states = &mut typed_mut::<M::State>(states)[at..at + rows.width];
         // SAFETY: the contract of `Fold::rows`.
         unsafe { self.prepare.fold_rows(self.monoid, rows, states) };
+    }
+
+    fn sums<'a>(&self, states: &'a mut States) -> Option<&'a mut [f64]> {
+        self.has_sums().then(|| typed_mut::<f64>(states))
+    }
+
+    fn has_sums(&self) -> bool {
+        TypeId::of::<M>() == TypeId::of::<SumOf<f64>>() && self.prepare.takes_as_is(DType::F64)
     }
 
     unsafe fn finish(

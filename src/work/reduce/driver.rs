@@ -16,6 +16,9 @@ use crate::kernel::copy::copy_2d;
 use crate::op::fold::Rows;
 use crate::op::tree::{BATCH, Cell, Mode, RUN, Tree, WIDTH};
 
+/// Rows of fewer elements are not worth a call each.
+const SHORT: usize = 64;
+
 /// Evaluates the input tile by tile, and knows where in it a row of the tree is.
 pub struct Driver<'a> {
     pub evaluator: Evaluator<'a>,
@@ -25,8 +28,10 @@ pub struct Driver<'a> {
     pub lens: Vec<usize>,
     /// The position of the tile at hand, per dimension.
     pub index: Vec<usize>,
-    /// No program: the values are folded where they lie.
+    /// No program, or one that is a chain and folded: the values are read where they lie.
     pub in_place: bool,
+    /// The only fold is a sum that takes its terms from a chain's registers.
+    pub sums: bool,
     /// Elements of a leaf lie side by side across rows: several rows are evaluated at once, so that all
     /// of a cache line is used.
     pub crossed: bool,
@@ -63,7 +68,7 @@ impl<'a> Driver<'a> {
         } else {
             prepared.tile * tree.tiles()
         };
-        let evaluator = Evaluator::new(binding, prepared, &job.fused, env, tile);
+        let mut evaluator = Evaluator::new(binding, prepared, &job.fused, env, tile);
         let dims = &evaluator.binding.dims;
         let kept: Vec<bool> = dims
             .iter()
@@ -73,7 +78,17 @@ impl<'a> Driver<'a> {
         let outputs = prepared.outputs.len();
         let alone = prepared.steps.is_empty() && evaluator.binding.leaves.len() == 1;
         let column_dim = lens.len().checked_sub(1);
-        let in_place = alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
+        let mut in_place =
+            alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
+        let mut sums = false;
+        if let ([usage], Some(folded)) = (&job.folds[..], &prepared.folded) {
+            let chains = !prepared.steps.is_empty() || matches!(tree.mode(), Mode::Lines { .. });
+            sums = chains && usage.mask.is_none() && env.folds[usage.fold].has_sums();
+            // Short rows are put together first.
+            let long = column_dim.is_some_and(|dim| lens[dim] >= SHORT);
+            in_place |= sums && long && folded.before == 0 && evaluator.reads_in_place(column_dim);
+        }
+        evaluator.in_place = in_place;
         let dim_of_rank = tree
             .outer_axes()
             .iter()
@@ -85,6 +100,7 @@ impl<'a> Driver<'a> {
         Driver {
             index: vec![0; lens.len()],
             in_place,
+            sums,
             crossed,
             last_kept: kept.iter().rposition(|&kept| kept),
             dim_of_rank,

@@ -108,9 +108,25 @@ impl Driver<'_> {
             if let Some(dim) = column_dim {
                 self.index[dim] = self.line.start + start - origin;
             }
+            start = self.ends[run];
+            if self.sums
+                && let ([level], [states]) = (levels, &mut *states)
+                && let Some(sums) = level.fold.sums(states)
+            {
+                // SAFETY: as below; every row is one run.
+                unsafe {
+                    self.evaluator.run_before_fold(&self.index, tile);
+                    for row in 0..rows {
+                        let sum = &mut sums[slot(row) * self.runs() + run..][..1];
+                        self.evaluator.sum_runs(tile, row, &[columns], sum);
+                    }
+                }
+                continue;
+            }
             // SAFETY: the tile lies within the bound region, and is made for a batch of runs.
             unsafe { self.evaluator.run(&self.index, tile, &[]) };
             for (level, states) in levels.iter().zip(&mut *states) {
+                let start = start - columns;
                 let all = self.tile_rows(level, tile);
                 let size = self.evaluator.prepared.outputs[level.value].size;
                 for row in 0..rows {
@@ -124,7 +140,6 @@ impl Driver<'_> {
                     }
                 }
             }
-            start = self.ends[run];
         }
     }
 
@@ -196,7 +211,23 @@ impl Driver<'_> {
                     if tile.rows == n {
                         self.prefetch_after(tile, (end_run == stride).then_some(done));
                     }
-                    // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
+                    if self.sums
+                        && let ([level], [states]) = (levels, &mut *states)
+                        && let Some(sums) = level.fold.sums(states)
+                    {
+                        // SAFETY: the tile lies within the bound region, and is small unless nothing is
+                        // copied; a row has as many elements as the last end.
+                        unsafe {
+                            self.evaluator.run_before_fold(&self.index, tile);
+                            for r in 0..tile.rows {
+                                let at = at + (row + r) * stride + run;
+                                let sums = &mut sums[at..at + ends.len()];
+                                self.evaluator.sum_runs(tile, r, ends, sums);
+                            }
+                        }
+                        continue;
+                    }
+                    // SAFETY: as above.
                     unsafe { self.evaluator.run(&self.index, tile, &[]) };
                 }
                 for (level, states) in levels.iter().zip(&mut *states) {

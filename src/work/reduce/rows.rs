@@ -56,8 +56,22 @@ impl Driver<'_> {
                     columns: most_columns.min(n - column),
                 };
                 self.prefetch_below(tile, follow.min(piece.end - at));
-                // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
-                unsafe { self.evaluator.run(&self.index, tile, &[]) };
+                if self.sums
+                    && let ([level], [states]) = (&*levels, &mut states[..])
+                    && let Some(sums) = level.fold.sums(states)
+                {
+                    let offset = at - piece.start;
+                    // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
+                    unsafe { self.evaluator.run_before_fold(&self.index, tile) };
+                    if self.add_rows(tile, lanes, offset, &mut sums[column..]) {
+                        continue;
+                    }
+                    // SAFETY: as above.
+                    unsafe { self.evaluator.run_after(tile) };
+                } else {
+                    // SAFETY: as above.
+                    unsafe { self.evaluator.run(&self.index, tile, &[]) };
+                }
                 for (level, states) in levels.iter().zip(&mut states) {
                     let all = self.tile_rows(level, tile);
                     if lanes > 1 && !level.fold.is_sequential() {
@@ -99,6 +113,22 @@ impl Driver<'_> {
             }
             level.push_pieces(states, 1, n);
         }
+    }
+
+    /// Adds the rows of a tile to the sums of their columns, if they lie so that it is simple: rows that follow
+    /// one another are as many lanes side by side. The first is row `offset` of its piece.
+    fn add_rows(&mut self, tile: TileShape, lanes: usize, offset: usize, sums: &mut [f64]) -> bool {
+        if lanes == 1 {
+            // SAFETY: there is a sum for each column.
+            unsafe { self.evaluator.add_rows(tile, sums) };
+            return true;
+        }
+        if !offset.is_multiple_of(lanes) || !self.evaluator.folds_dense_rows(tile) {
+            return false;
+        }
+        // SAFETY: there is a sum for each column of each lane.
+        unsafe { self.evaluator.add_dense_rows(tile, lanes, sums) };
+        true
     }
 
     /// Lets the evaluation of a tile ask for the memory of the one below it, if it is among the rows that

@@ -24,7 +24,7 @@ pub trait Lanes: Copy {
 
 /// Floats in an array: what the compiler makes of it where there are no intrinsics below.
 #[derive(Clone, Copy)]
-pub struct Few<T, const N: usize>([T; N]);
+pub struct Few<T, const N: usize>(pub [T; N]);
 
 macro_rules! few {
     ($($ty:ident)*) => {$(

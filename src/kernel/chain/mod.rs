@@ -1,0 +1,146 @@
+//! Chains: several cheap operations in one pass over memory, with what is between them in registers.
+//!
+//! A kernel per operation reads and writes the first-level cache once for each of them, and while it does, nothing
+//! is fetched from memory. A chain is a small program for one accumulator of a few registers. Its
+//! interpreter decides once per block of some dozen elements what to do, which costs less than storing
+//! and loading them, and the processor fetches the operands of the next blocks meanwhile.
+
+mod machine;
+mod registers;
+#[cfg(test)]
+mod tests;
+
+use crate::base::dtype::DType;
+use crate::kernel::level::Level;
+use crate::op::table::Op;
+
+/// What a link does to the accumulator `a`, with an operand `x` of as many elements or of one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Does {
+    /// `a = x`
+    Load,
+    /// `x = a`
+    Store,
+    /// `a = a + x`
+    Add,
+    /// `a = a - x`
+    Subtract,
+    /// `a = x - a`
+    SubtractFrom,
+    /// `a = a * x`
+    Multiply,
+    /// `a = a / x`
+    Divide,
+    /// `a = x / a`
+    DivideInto,
+    /// `a = -a`
+    Negate,
+    /// `a = |a|`
+    Absolute,
+    /// `a = a * a`
+    Square,
+    /// `a = √a`
+    SquareRoot,
+}
+
+/// The links for an operation whose operands are the accumulator and, if it has two, another one:
+/// with the accumulator as the first of them and as the second.
+pub fn links_of(op: Op) -> Option<[Does; 2]> {
+    Some(match op {
+        Op::Add => [Does::Add; 2],
+        Op::Subtract => [Does::Subtract, Does::SubtractFrom],
+        Op::Multiply => [Does::Multiply; 2],
+        Op::Divide => [Does::Divide, Does::DivideInto],
+        Op::Negative => [Does::Negate; 2],
+        Op::Abs => [Does::Absolute; 2],
+        Op::Square => [Does::Square; 2],
+        Op::Sqrt => [Does::SquareRoot; 2],
+        _ => return None,
+    })
+}
+
+/// One link of a chain. The operand is given by its number; links without one ignore it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    pub does: Does,
+    /// The operand is one element.
+    pub single: bool,
+    pub operand: u8,
+}
+
+/// Where an operand's elements are.
+#[derive(Clone, Copy, Debug)]
+pub struct Operand {
+    first: *mut u8,
+    /// All ones if it advances from block to block, else 0.
+    mask: usize,
+    /// The bytes from a row to the next, of what is run over rows.
+    row: isize,
+}
+
+impl Operand {
+    /// As many elements as the chain is run for.
+    pub fn vector(first: *const u8) -> Operand {
+        Operand {
+            first: first.cast_mut(),
+            mask: usize::MAX,
+            row: 0,
+        }
+    }
+
+    /// One element.
+    pub fn single(first: *const u8) -> Operand {
+        Operand {
+            first: first.cast_mut(),
+            mask: 0,
+            row: 0,
+        }
+    }
+
+    /// Room for one block, of [`BLOCK_BYTES`](crate::op::program::BLOCK_BYTES), for what a chain stores only to load it again.
+    pub fn scratch(first: *mut u8) -> Operand {
+        Operand {
+            first,
+            mask: 0,
+            row: 0,
+        }
+    }
+
+    /// With so many bytes from a row to the next.
+    pub fn rows(self, row: isize) -> Operand {
+        Operand { row, ..self }
+    }
+}
+
+/// Runs a chain over `n` elements.
+///
+/// # Safety
+/// Every operand must be what it was said to be, aligned to the element type; an operand that is stored
+/// to may overlap no other, unless it is the same; the machine must have the level that the function was
+/// asked for.
+pub type ChainFn = unsafe fn(links: &[Link], operands: &[Operand], n: usize);
+
+/// Runs a chain and sums what is in the accumulator in the end: the elements up to the first of `ends`, from
+/// there to the second, and so on, each run as [`Loops::fold_run`](super::reduce) sums it.
+///
+/// # Safety
+/// As for [`ChainFn`], with as many elements as the last of `ends`; there must be as many sums as ends.
+pub type SumFn = unsafe fn(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]);
+
+/// Runs a chain over rows of `n` elements, and adds what is in the accumulator to `sums`, one per column, row after
+/// row.
+///
+/// # Safety
+/// As for [`ChainFn`], for each row; there must be `n` sums.
+pub type AddRowsFn =
+    unsafe fn(links: &[Link], operands: &[Operand], rows: usize, n: usize, sums: *mut f64);
+
+/// The chains of a dtype at a level, if there are any. Without wide registers they would not pay.
+pub fn chain(dtype: DType, level: Level) -> Option<ChainFn> {
+    machine::chain(dtype, level)
+}
+
+/// The sums of `float64` chains at a level, of runs and of rows.
+pub fn sum(level: Level) -> Option<(SumFn, AddRowsFn)> {
+    machine::sum(level)
+}

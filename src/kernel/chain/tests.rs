@@ -1,0 +1,221 @@
+use super::*;
+use crate::op::program::BLOCK_BYTES;
+use crate::op::tree::RUN;
+
+/// Every kind of link, with operands that advance, single ones and scratch.
+fn links() -> Vec<Link> {
+    let link = |does, single, operand| Link {
+        does,
+        single,
+        operand,
+    };
+    vec![
+        link(Does::Load, false, 0),
+        link(Does::Subtract, true, 2),
+        link(Does::Store, false, 4),
+        link(Does::Absolute, false, 0),
+        link(Does::SquareRoot, false, 0),
+        link(Does::DivideInto, false, 1),
+        link(Does::Negate, false, 0),
+        link(Does::Add, false, 4),
+        link(Does::Store, false, 3),
+        link(Does::Square, false, 0),
+        link(Does::Multiply, true, 2),
+        link(Does::SubtractFrom, false, 1),
+        link(Does::Divide, false, 3),
+        link(Does::DivideInto, true, 2),
+        link(Does::Add, true, 2),
+    ]
+}
+
+/// What the chain stores, and what it leaves in the accumulator.
+fn expected(x: f64, y: f64, s: f64) -> (f64, f64) {
+    let scratch = x - s;
+    let stored = -(y / scratch.abs().sqrt()) + scratch;
+    let last = (y - stored * stored * s) / stored;
+    (stored, s / last + s)
+}
+
+struct Data {
+    x: Vec<f64>,
+    y: Vec<f64>,
+    s: f64,
+    stored: Vec<f64>,
+    scratch: Vec<u64>,
+}
+
+impl Data {
+    fn new(n: usize) -> Data {
+        let numbers = |seed: u64| {
+            let number = move |i: u64| {
+                let bits = (i + seed).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                (bits >> 11) as f64 / (1u64 << 53) as f64 - 0.3
+            };
+            (0..n as u64).map(number).collect::<Vec<f64>>()
+        };
+        Data {
+            x: numbers(1),
+            y: numbers(77),
+            s: 0.7,
+            stored: vec![f64::NAN; n],
+            scratch: vec![0; BLOCK_BYTES / 8],
+        }
+    }
+
+    /// From an element on, with so many of them from a row to the next.
+    fn operands(&mut self, from: usize, row: usize) -> Vec<Operand> {
+        let row = (row * size_of::<f64>()) as isize;
+        let vector = |slice: &[f64]| Operand::vector(slice[from..].as_ptr().cast()).rows(row);
+        let s: *const f64 = &self.s;
+        vec![
+            vector(&self.x),
+            vector(&self.y),
+            Operand::single(s.cast()),
+            Operand::vector(self.stored[from..].as_mut_ptr().cast::<u8>()).rows(row),
+            Operand::scratch(self.scratch.as_mut_ptr().cast()),
+        ]
+    }
+
+    fn expected(&self, i: usize) -> (f64, f64) {
+        expected(self.x[i], self.y[i], self.s)
+    }
+}
+
+fn levels() -> impl Iterator<Item = Level> {
+    Level::available().filter(|level| *level != Level::Portable)
+}
+
+#[test]
+fn every_link_is_computed_at_every_length_and_alignment() {
+    for level in levels() {
+        let run = chain(DType::F64, level).unwrap();
+        for n in (0..140).chain([1000]) {
+            let from = n % 5;
+            let mut data = Data::new(n + 8);
+            let operands = data.operands(from, 0);
+            // SAFETY: the operands have `n` elements from there on.
+            unsafe { run(&links(), &operands, n) };
+            for i in 0..data.x.len() {
+                let (stored, _) = data.expected(i);
+                if (from..from + n).contains(&i) {
+                    assert_eq!(
+                        data.stored[i].to_bits(),
+                        stored.to_bits(),
+                        "{level:?} {n} {i}"
+                    );
+                } else {
+                    assert!(data.stored[i].is_nan(), "{level:?} {n}: {i} was written");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn single_precision_is_computed_in_single_precision() {
+    let links = [
+        (Does::Load, 0),
+        (Does::Multiply, 1),
+        (Does::Add, 0),
+        (Does::Store, 2),
+    ];
+    let links = links.map(|(does, operand)| Link {
+        does,
+        single: false,
+        operand,
+    });
+    for level in levels() {
+        let run = chain(DType::F32, level).unwrap();
+        for n in [0, 1, 7, 8, 9, 64, 71, 200] {
+            let x: Vec<f32> = (0..n).map(|i| 0.1 + i as f32).collect();
+            let y: Vec<f32> = (0..n).map(|i| 1.0 / (1 + i) as f32).collect();
+            let mut out = vec![0f32; n];
+            let operands = [
+                Operand::vector(x.as_ptr().cast()),
+                Operand::vector(y.as_ptr().cast()),
+                Operand::vector(out.as_mut_ptr().cast::<u8>()),
+            ];
+            // SAFETY: the operands have `n` elements.
+            unsafe { run(&links, &operands, n) };
+            let expected: Vec<f32> = x.iter().zip(&y).map(|(x, y)| x * y + x).collect();
+            assert_eq!(out, expected, "{level:?} {n}");
+        }
+    }
+}
+
+/// A run's sum in the order of the contract, slowly.
+fn sum_of(terms: &[f64]) -> f64 {
+    let mut lanes = vec![-0.0; 16];
+    for (i, term) in terms.iter().enumerate() {
+        lanes[i % 16] += term;
+    }
+    while lanes.len() > 1 {
+        let half = lanes.len() / 2;
+        lanes = (0..half).map(|j| lanes[j] + lanes[j + half]).collect();
+    }
+    lanes[0]
+}
+
+#[test]
+fn runs_are_summed_in_lanes() {
+    for level in levels() {
+        let (sum, _) = sum(level).unwrap();
+        for lens in [
+            vec![0],
+            vec![1],
+            vec![15, 16, 17],
+            vec![RUN, RUN, 100],
+            vec![33, 0, 31, 129],
+        ] {
+            let ends: Vec<usize> = (1..=lens.len())
+                .map(|runs| lens[..runs].iter().sum())
+                .collect();
+            let n = *ends.last().unwrap();
+            let mut data = Data::new(n + 1);
+            let operands = data.operands(1, 0);
+            let mut sums = vec![f64::NAN; ends.len()];
+            // SAFETY: the operands have `n` elements, and there are as many sums as ends.
+            unsafe { sum(&links(), &operands, &ends, &mut sums) };
+            let mut start = 0;
+            for (run, &end) in ends.iter().enumerate() {
+                let terms: Vec<f64> = (start..end).map(|i| data.expected(i + 1).1).collect();
+                assert_eq!(
+                    sums[run].to_bits(),
+                    sum_of(&terms).to_bits(),
+                    "{level:?} {lens:?} {run}"
+                );
+                start = end;
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_are_added_one_after_the_other() {
+    for level in levels() {
+        let (_, add_rows) = sum(level).unwrap();
+        for (rows, n, apart) in [(0, 5, 5), (1, 1, 1), (7, 3, 4), (8, 64, 64), (19, 77, 90)] {
+            let mut data = Data::new(rows * apart + n);
+            let operands = data.operands(0, apart);
+            let mut sums: Vec<f64> = (0..n).map(|column| column as f64).collect();
+            // SAFETY: the operands have the rows, and there are `n` sums.
+            unsafe { add_rows(&links(), &operands, rows, n, sums.as_mut_ptr()) };
+            for (column, sum) in sums.iter().enumerate() {
+                let terms = (0..rows).map(|row| data.expected(row * apart + column).1);
+                let expected = terms.fold(column as f64, |sum, term| sum + term);
+                assert_eq!(
+                    sum.to_bits(),
+                    expected.to_bits(),
+                    "{level:?} {rows} {n} {column}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn there_are_no_chains_without_wide_registers() {
+    assert!(chain(DType::F64, Level::Portable).is_none());
+    assert!(chain(DType::I64, Level::Avx2).is_none());
+    assert!(sum(Level::Portable).is_none());
+}

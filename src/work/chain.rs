@@ -1,0 +1,299 @@
+//! Joins neighbouring cheap steps of a program into chains, see [`kernel::chain`](crate::kernel::chain).
+
+use super::prepare::{Call, OutputArg, Step, StepArg, Target};
+use crate::base::dtype::DType;
+use crate::kernel::chain::{AddRowsFn, ChainFn, Does, Link, SumFn, chain, sum};
+use crate::kernel::level::Level;
+use crate::op::program::Arg;
+
+/// Several steps in one. Its operands are the arguments of its step, then blocks of scratch, then what it
+/// stores.
+pub struct Chain {
+    pub links: Vec<Link>,
+    pub outs: Vec<Target>,
+    pub scratch: usize,
+    pub run: ChainFn,
+}
+
+/// The end of a reduction's program, if that is a chain of `float64` that a sum can take from its
+/// registers.
+pub struct Folded {
+    /// The steps that come before it.
+    pub before: usize,
+    pub args: Vec<StepArg>,
+    pub scratch: usize,
+    /// Leaves what is summed in the accumulator.
+    pub links: Vec<Link>,
+    pub sum: SumFn,
+    pub add_rows: AddRowsFn,
+}
+
+/// More operands have no numbers.
+const MOST: usize = 48;
+
+/// Replaces two or more neighbouring steps by a chain; or one if it is the last and `ends_in_fold`.
+pub fn join(
+    steps: Vec<Step>,
+    outputs: &[OutputArg],
+    level: Level,
+    ends_in_fold: bool,
+) -> Vec<Step> {
+    let mut joined: Vec<Step> = Vec::new();
+    // From the end on, because what is needed afterwards decides what a chain stores.
+    for mut steps in group(steps).into_iter().rev() {
+        let pays = steps.len() > 1 || (ends_in_fold && joined.is_empty());
+        let run = steps[0]
+            .cheap
+            .filter(|_| pays)
+            .and_then(|cheap| chain(cheap.dtype, level));
+        match run {
+            Some(run) => {
+                let needed = |slot: u32| is_needed(slot, &joined, outputs);
+                joined.insert(0, Joining::new(&steps, needed).finish(&steps, run));
+            }
+            None => {
+                steps.append(&mut joined);
+                joined = steps;
+            }
+        }
+    }
+    joined
+}
+
+/// Runs of cheap steps of one dtype, and others by themselves.
+fn group(steps: Vec<Step>) -> Vec<Vec<Step>> {
+    let mut groups: Vec<Vec<Step>> = Vec::new();
+    for step in steps {
+        match groups.last_mut() {
+            Some(group) if belongs(&step, group) => group.push(step),
+            _ => groups.push(vec![step]),
+        }
+    }
+    groups
+}
+
+fn belongs(step: &Step, group: &[Step]) -> bool {
+    let dtype = |step: &Step| step.cheap.map(|cheap| cheap.dtype);
+    // A chain reads its scalars for each block: it must not store where they are.
+    let overwrites = |arg: &StepArg| match arg.arg {
+        Arg::Slot(slot) => arg.scalar && step.writes(Target::Slot(slot)),
+        _ => false,
+    };
+    dtype(step).is_some()
+        && dtype(&group[0]) == dtype(step)
+        && group.len() < MOST
+        && !group.iter().flat_map(|step| &step.args).any(overwrites)
+}
+
+/// Whether a slot is read by later steps, or is an output.
+fn is_needed(slot: u32, later: &[Step], outputs: &[OutputArg]) -> bool {
+    for step in later {
+        if step.args.iter().any(|arg| arg.arg == Arg::Slot(slot)) {
+            return true;
+        }
+        if step.writes(Target::Slot(slot)) {
+            return false;
+        }
+    }
+    // What is written in place is in no slot.
+    let mut slots = outputs.iter().filter(|output| !output.direct);
+    slots.any(|output| output.arg == Arg::Slot(slot))
+}
+
+/// An operand of a step of a group.
+#[derive(Clone, Copy, PartialEq)]
+enum Source {
+    /// The result of a step of the group.
+    Step(usize),
+    /// An argument of the chain.
+    Arg(usize),
+}
+
+/// Where an operand's elements are kept.
+#[derive(Clone, Copy)]
+enum Place {
+    Arg(usize),
+    Out(usize),
+    Scratch(usize),
+}
+
+/// A chain in the making.
+struct Joining {
+    args: Vec<StepArg>,
+    outs: Vec<Target>,
+    scratch: usize,
+    /// By step, its operands.
+    sources: Vec<Vec<Source>>,
+    /// By step, where its result is stored, if it is.
+    places: Vec<Option<Place>>,
+}
+
+impl Joining {
+    fn new(steps: &[Step], needed: impl Fn(u32) -> bool) -> Joining {
+        let mut joining = Joining {
+            args: Vec::new(),
+            outs: Vec::new(),
+            scratch: 0,
+            sources: Vec::new(),
+            places: Vec::new(),
+        };
+        for (at, step) in steps.iter().enumerate() {
+            let sources = step.args.iter().map(|&arg| {
+                let writer = match arg.arg {
+                    Arg::Slot(slot) => steps[..at]
+                        .iter()
+                        .rposition(|step| step.out == Target::Slot(slot)),
+                    _ => None,
+                };
+                writer.map_or_else(|| joining.arg(arg), Source::Step)
+            });
+            let sources = sources.collect();
+            joining.sources.push(sources);
+        }
+        for (at, step) in steps.iter().enumerate() {
+            let is_last = !steps[at + 1..].iter().any(|later| later.out == step.out);
+            let is_kept = match step.out {
+                Target::Slot(slot) => is_last && needed(slot),
+                Target::Output(_) => true,
+            };
+            let place = if is_kept {
+                joining.outs.push(step.out);
+                Some(Place::Out(joining.outs.len() - 1))
+            } else if joining.is_read_from_memory(at) {
+                joining.scratch += 1;
+                Some(Place::Scratch(joining.scratch - 1))
+            } else {
+                None
+            };
+            joining.places.push(place);
+        }
+        joining
+    }
+
+    fn arg(&mut self, arg: StepArg) -> Source {
+        let known = self.args.iter().position(|known| known.arg == arg.arg);
+        Source::Arg(known.unwrap_or_else(|| {
+            self.args.push(arg);
+            self.args.len() - 1
+        }))
+    }
+
+    /// Whether a step's result is read otherwise than once and from the accumulator, by the next step.
+    fn is_read_from_memory(&self, at: usize) -> bool {
+        let reads = |sources: &[Source]| {
+            let of_this = |source: &&Source| **source == Source::Step(at);
+            sources.iter().filter(of_this).count()
+        };
+        self.sources[at + 1..]
+            .iter()
+            .enumerate()
+            .any(|(after, sources)| reads(sources) > usize::from(after == 0))
+    }
+
+    fn place(&self, source: Source) -> Place {
+        match source {
+            Source::Arg(number) => Place::Arg(number),
+            Source::Step(at) => self.places[at].expect("what is read from memory is stored"),
+        }
+    }
+
+    fn link(&self, does: Does, place: Place) -> Link {
+        let args = self.args.len();
+        let (operand, single) = match place {
+            Place::Arg(number) => (number, self.args[number].scalar),
+            Place::Scratch(number) => (args + number, false),
+            Place::Out(number) => (args + self.scratch + number, false),
+        };
+        Link {
+            does,
+            single,
+            operand: operand.try_into().expect("groups are small"),
+        }
+    }
+
+    fn finish(self, steps: &[Step], run: ChainFn) -> Step {
+        let mut links: Vec<Link> = Vec::with_capacity(2 * steps.len());
+        let mut accumulator = None;
+        for (at, step) in steps.iter().enumerate() {
+            let [first, second] = step.cheap.expect("all steps of the group are cheap").links;
+            match self.sources[at][..] {
+                [x] => {
+                    if accumulator != Some(x) {
+                        links.push(self.link(Does::Load, self.place(x)));
+                    }
+                    links.push(Link {
+                        does: first,
+                        single: false,
+                        operand: 0,
+                    });
+                }
+                [x, y] if accumulator == Some(x) => links.push(self.link(first, self.place(y))),
+                [x, y] if accumulator == Some(y) => links.push(self.link(second, self.place(x))),
+                [x, y] => {
+                    links.push(self.link(Does::Load, self.place(x)));
+                    links.push(self.link(first, self.place(y)));
+                }
+                _ => unreachable!("no cheap operation has more operands"),
+            }
+            accumulator = Some(Source::Step(at));
+            if let Some(place) = self.places[at] {
+                links.push(self.link(Does::Store, place));
+            }
+        }
+        Step {
+            out: *self.outs.first().expect("the last result is needed"),
+            second_out: self.outs.get(1).copied(),
+            out_size: steps[0].out_size,
+            scalar: false,
+            share: steps.iter().map(|step| step.share).sum(),
+            cheap: None,
+            args: self.args,
+            call: Call::Chain(Chain {
+                links,
+                outs: self.outs,
+                scratch: self.scratch,
+                run,
+            }),
+        }
+    }
+}
+
+/// What a sum of the only output can take from registers.
+pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level) -> Option<Folded> {
+    let (DType::F64, [output]) = (dtype, outputs) else {
+        return None;
+    };
+    let (sum, add_rows) = sum(level)?;
+    let folded = |before, args: &[StepArg], scratch, links: &[Link]| Folded {
+        before,
+        args: args.to_vec(),
+        scratch,
+        links: links.to_vec(),
+        sum,
+        add_rows,
+    };
+    match (output.arg, steps.last()) {
+        (Arg::Leaf(_), None) if !output.scalar => {
+            let leaf = StepArg {
+                arg: output.arg,
+                size: output.size,
+                scalar: false,
+            };
+            let load = Link {
+                does: Does::Load,
+                single: false,
+                operand: 0,
+            };
+            Some(folded(0, &[leaf], 0, &[load]))
+        }
+        (Arg::Slot(slot), Some(step)) => {
+            let Call::Chain(chain) = &step.call else {
+                return None;
+            };
+            let (last, links) = chain.links.split_last()?;
+            (chain.outs == [Target::Slot(slot)] && last.does == Does::Store)
+                .then(|| folded(steps.len() - 1, &step.args, chain.scratch, links))
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,189 @@
+//! Chains on tiles.
+
+use super::{Evaluator, OutPlace, TileShape};
+use crate::kernel::chain::Operand as ChainOperand;
+use crate::kernel::prefetch::Prefetches;
+use crate::op::program::BLOCK_BYTES;
+use crate::work::chain::Chain;
+use crate::work::prepare::{Prepared, Step, StepArg};
+
+/// The memory of the chains of a program.
+pub struct ChainRoom {
+    /// Blocks for what is stored and loaded again.
+    scratch: crate::base::aligned::AlignedBytes,
+    operands: Vec<ChainOperand>,
+}
+
+impl ChainRoom {
+    pub fn new(prepared: &Prepared) -> ChainRoom {
+        let blocks = prepared.steps.iter().map(|step| match &step.call {
+            super::Call::Chain(chain) => chain.scratch,
+            _ => 0,
+        });
+        ChainRoom {
+            scratch: crate::base::aligned::AlignedBytes::new(
+                blocks.max().unwrap_or(0) * BLOCK_BYTES,
+            ),
+            operands: Vec::new(),
+        }
+    }
+}
+
+impl Evaluator<'_> {
+    /// # Safety
+    /// As for [`run`](Evaluator::run), with all operands ready.
+    pub(super) unsafe fn chain(
+        &mut self,
+        step: &Step,
+        chain: &Chain,
+        tile: TileShape,
+        outs: &[OutPlace],
+        lines: usize,
+    ) {
+        let places = chain.outs.iter().map(|&out| self.target(out, tile, outs));
+        let places: Vec<(*mut u8, isize)> = places.collect();
+        let columns = tile.columns as isize;
+        let dense = places.iter().all(|&(_, stride)| stride == columns);
+        let (rows, n) = if tile.rows == 1 || (dense && self.is_dense(&step.args, tile)) {
+            (1, tile.rows * tile.columns)
+        } else {
+            (tile.rows, tile.columns)
+        };
+        let lines = (lines * step.share).div_ceil(Step::WHOLE);
+        let parts = lines.div_ceil(Prefetches::AT_ONCE).div_ceil(rows).max(1);
+        let most = n.div_ceil(parts).max(1).next_multiple_of(super::PART_UNIT);
+        let lines = lines.div_ceil(parts * rows);
+        for row in 0..rows {
+            for start in (0..n).step_by(most) {
+                self.prefetches.ask(lines);
+                self.aim(&step.args, tile, row, start);
+                self.add_scratch(chain.scratch);
+                let operands = &mut self.chains.operands;
+                operands.extend(places.iter().map(|&(first, stride)| {
+                    let element = row as isize * stride + start as isize;
+                    let first = first.wrapping_offset(element * step.out_size as isize);
+                    ChainOperand::vector(first)
+                }));
+                // SAFETY: the caller's contract: each operand holds the row, a single one an element.
+                unsafe { (chain.run)(&chain.links, &self.chains.operands, most.min(n - start)) };
+            }
+        }
+    }
+
+    /// Whether operands are scalars or lie row after row.
+    fn is_dense(&self, args: &[StepArg], tile: TileShape) -> bool {
+        args.iter()
+            .all(|arg| arg.scalar || self.operand(arg, tile).row_stride == tile.columns as isize)
+    }
+
+    /// Makes the arguments of a chain, from an element of a row of the tile on, the only operands.
+    fn aim(&mut self, args: &[StepArg], tile: TileShape, row: usize, start: usize) {
+        let mut operands = std::mem::take(&mut self.chains.operands);
+        operands.clear();
+        operands.extend(args.iter().map(|arg| {
+            let operand = self.operand(arg, tile);
+            if arg.scalar {
+                return ChainOperand::single(operand.first);
+            }
+            let element = row as isize * operand.row_stride + start as isize;
+            let size = arg.size as isize;
+            ChainOperand::vector(operand.first.wrapping_offset(element * size))
+                .rows(operand.row_stride * size)
+        }));
+        self.chains.operands = operands;
+    }
+
+    fn add_scratch(&mut self, blocks: usize) {
+        let first = self.chains.scratch.as_ptr();
+        let blocks = (0..blocks).map(|block| first.wrapping_add(block * BLOCK_BYTES));
+        let operands = &mut self.chains.operands;
+        operands.extend(blocks.map(ChainOperand::scratch));
+    }
+
+    /// Whether all leaves lie in memory as rows along a dimension, so that a chain reads them there, whatever
+    /// their number.
+    pub fn reads_in_place(&self, column_dim: Option<usize>) -> bool {
+        (0..self.binding.leaves.len()).all(|leaf| {
+            self.lies_in_place(leaf, column_dim)
+                || (self.prepared.scalar_leaves[leaf]
+                    && matches!(self.binding.leaves[leaf], super::Bound::Place { .. }))
+        })
+    }
+
+    /// Sums the runs of one row of the tile, for which [`run_before_fold`](Evaluator::run_before_fold) was
+    /// called.
+    ///
+    /// # Safety
+    /// The row must have as many elements as the last of `ends`.
+    pub unsafe fn sum_runs(
+        &mut self,
+        tile: TileShape,
+        row: usize,
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        self.aim(&folded.args, tile, row, 0);
+        self.add_scratch(folded.scratch);
+        // SAFETY: the caller's contract.
+        unsafe { (folded.sum)(&folded.links, &self.chains.operands, ends, sums) };
+    }
+
+    /// Adds the rows of the tile to sums, one per column; as above.
+    ///
+    /// # Safety
+    /// All operands must have the rows, and there must be as many sums as columns.
+    pub unsafe fn add_rows(&mut self, tile: TileShape, sums: &mut [f64]) {
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        assert!(sums.len() >= tile.columns);
+        self.aim(&folded.args, tile, 0, 0);
+        self.add_scratch(folded.scratch);
+        let sums = sums.as_mut_ptr();
+        // SAFETY: the caller's contract.
+        unsafe {
+            let operands = &self.chains.operands;
+            (folded.add_rows)(&folded.links, operands, tile.rows, tile.columns, sums);
+        }
+    }
+
+    /// The same if all rows follow one another in all operands, with so many of them as one. What is left over
+    /// goes to the first sums.
+    ///
+    /// # Safety
+    /// As for `add_rows`; there must be as many sums as `lanes` rows have columns.
+    pub unsafe fn add_dense_rows(&mut self, tile: TileShape, lanes: usize, sums: &mut [f64]) {
+        let columns = tile.columns * lanes;
+        let whole = TileShape {
+            rows: tile.rows / lanes,
+            columns,
+            ..tile
+        };
+        let rest = tile.rows * tile.columns % columns;
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        assert!(sums.len() >= columns);
+        // SAFETY: the caller's contract; these are all elements of the tile.
+        unsafe {
+            for (start, rows, n) in [(0, whole.rows, columns), (whole.rows * columns, 1, rest)] {
+                self.aim(&folded.args, tile, 0, start);
+                for (operand, arg) in self.chains.operands.iter_mut().zip(&folded.args) {
+                    if !arg.scalar {
+                        *operand = operand.rows((columns * arg.size) as isize);
+                    }
+                }
+                self.add_scratch(folded.scratch);
+                let operands = &self.chains.operands;
+                (folded.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr());
+            }
+        }
+    }
+
+    /// Whether the rows of the tile, for which [`run_before_fold`](Evaluator::run_before_fold) was called,
+    /// follow one another in all operands of the fold.
+    pub fn folds_dense_rows(&self, tile: TileShape) -> bool {
+        let folded = self.prepared.folded.as_ref();
+        folded.is_some_and(|folded| self.is_dense(&folded.args, tile))
+    }
+}
