@@ -162,7 +162,26 @@ impl Fused {
     pub fn program_dtype(&self) -> DType {
         self.program.output_dtype(0)
     }
+
+    /// The scratch bytes of one task, with tiles of so many elements.
+    pub fn scratch(&self, tile: usize) -> usize {
+        let together = self.leaves.iter().filter_map(|leaf| match leaf.source {
+            LeafSource::Held { .. } => {
+                let elements: usize = leaf.shape.iter().product();
+                Some(
+                    elements
+                        .saturating_mul(leaf.dtype.size())
+                        .min(TOGETHER_BYTES),
+                )
+            }
+            _ => None,
+        });
+        self.program.scratch(tile) + together.sum::<usize>()
+    }
 }
+
+/// What a task needs of several blocks is put together beforehand if it has at most so many bytes.
+pub const TOGETHER_BYTES: usize = 96 << 10;
 
 /// An operand of a program.
 pub struct Leaf {

@@ -80,7 +80,7 @@ impl Build<'_> {
         let mut scratch = 0;
         for (input, &cone) in node.inputs.iter().zip(&made.cones) {
             let fused = compile(self, vec![self.wanted(cone)], depth);
-            scratch += fused.program.scratch(fused.program.tile());
+            scratch += fused.scratch(fused.program.tile());
             let first = Output {
                 dtype: node.outputs[0].dtype,
                 shape: made.value.shape().to_vec(),

@@ -53,7 +53,7 @@ impl Build<'_> {
         let each = parts.iter().map(Range::len).max().unwrap_or(1);
         let program = fused
             .iter()
-            .map(|fused| fused.program.scratch(fused.program.tile()))
+            .map(|fused| fused.scratch(fused.program.tile()))
             .max();
         let scratch = program.unwrap_or(0) + contraction.scratch(largest, each, item);
         let products = largest.iter().product::<usize>() as f64 * contraction.depth() as f64;

@@ -105,7 +105,7 @@ impl Build<'_> {
             output_bytes: held_bytes(&outputs),
             scratch_bytes: pieces
                 .iter()
-                .map(|piece| piece.fused.program.scratch(piece.fused.program.tile()))
+                .map(|piece| piece.fused.scratch(piece.fused.program.tile()))
                 .max()
                 .unwrap_or(0) as u64,
             cost: TASK_COST + cost * elements as f64,

@@ -83,7 +83,7 @@ impl Build<'_> {
             fused.program.tile() * tree.tiles()
         };
         let buffer = tile * fused.program.widest();
-        let scratch = fused.program.scratch(tile)
+        let scratch = fused.scratch(tile)
             + buffer * fused.program.outputs.len()
             + levels * side_by_side(tree, cell) * state_bytes;
         let most_states = parts.iter().map(|part| part.states(tree)).max();

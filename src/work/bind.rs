@@ -34,7 +34,7 @@ impl Term {
         }
     }
 
-    fn is_zero(&self) -> bool {
+    pub fn is_zero(&self) -> bool {
         matches!(self, Term::Stride(0))
     }
 }
@@ -301,9 +301,13 @@ fn bind_blocks(
             _keep: Some(block.clone()),
         };
     }
-    Bound::Pieced(Pieced::new(
-        blocks,
-        axes,
-        flat.then(|| c_strides(&leaf.shape)),
-    ))
+    let pieced = Pieced::new(blocks, axes, flat.then(|| c_strides(&leaf.shape)));
+    match pieced.together(leaf.dtype, region) {
+        Some((block, linear)) => Bound::Place {
+            first: block.first(),
+            linear,
+            _keep: Some(Arc::new(block)),
+        },
+        None => Bound::Pieced(pieced),
+    }
 }

@@ -2,9 +2,15 @@
 
 use std::sync::Arc;
 
-use super::bind::Linear;
+use super::bind::{Linear, Term};
 use super::blocks::Block;
 use super::tile::{Operand, TileShape};
+use crate::base::aligned::AlignedBytes;
+use crate::base::chunks::unravel;
+use crate::base::dtype::DType;
+use crate::base::region::Region;
+use crate::base::shape::c_strides;
+use crate::graph::stage::TOGETHER_BYTES;
 use crate::kernel::copy::copy_2d;
 
 /// A leaf over several blocks of another stage.
@@ -35,6 +41,47 @@ impl Pieced {
             axes,
             flat,
         }
+    }
+
+    /// The elements one after the other, and how the dimensions of the region count them, if they are few and
+    /// each is needed several times.
+    pub fn together(&self, dtype: DType, region: &Region) -> Option<(Block, Linear)> {
+        let counts = |dim: usize| self.axes.iter().any(|axis| !axis.terms[dim].is_zero());
+        let dims: Vec<usize> = (0..region.ndim()).filter(|&dim| counts(dim)).collect();
+        let shape: Vec<usize> = dims.iter().map(|&dim| region.shape()[dim]).collect();
+        let n: usize = shape.iter().product();
+        let (&column, _) = dims.split_last()?;
+        if n * dtype.size() > TOGETHER_BYTES || region.size() < n * TIMES {
+            return None;
+        }
+        let bytes = AlignedBytes::new(n * dtype.size());
+        let (&columns, outer) = shape.split_last()?;
+        let tile = TileShape {
+            row_dim: None,
+            column_dim: Some(column),
+            rows: 1,
+            columns,
+        };
+        let mut index = vec![0; region.ndim()];
+        for row in 0..outer.iter().product() {
+            for (&dim, at) in dims.iter().zip(unravel(row, outer)) {
+                index[dim] = at;
+            }
+            let target = bytes.as_ptr().wrapping_add(row * columns * dtype.size());
+            // SAFETY: the blocks hold all that the region needs, and there is room for all rows.
+            unsafe { self.gather(dtype.size(), &index, tile, target) };
+        }
+        let mut terms = vec![Term::Stride(0); region.ndim()];
+        for (&dim, stride) in dims.iter().zip(c_strides(&shape)) {
+            terms[dim] = Term::Stride(stride);
+        }
+        let block = Block {
+            dtype,
+            region: Region::whole(&shape),
+            origin: 0,
+            bytes,
+        };
+        Some((block, Linear { base: 0, terms }))
     }
 
     /// Where a tile lies, if it lies in one block and its rows are contiguous.
@@ -197,6 +244,9 @@ impl Pieced {
         }
     }
 }
+
+/// Elements that are put together are so many times fewer than those of the region that reads them.
+const TIMES: usize = 8;
 
 /// Leaves of more axes are always copied.
 const MOST_AXES: usize = 8;

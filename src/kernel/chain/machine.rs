@@ -153,7 +153,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
 /// # Safety
 /// As for [`AddRowsFn`].
 #[inline(always)]
-unsafe fn add_rows<V: Registers<Item = f64>, const W: usize>(
+unsafe fn add_rows<V: Registers<Item = f64>, const W: usize, const HALF: usize>(
     links: &[Link],
     operands: &[Operand],
     rows: usize,
@@ -168,6 +168,10 @@ unsafe fn add_rows<V: Registers<Item = f64>, const W: usize>(
             while at + W * V::COUNT <= n {
                 add_block::<V, W>(links, operands, rows.clone(), at, sums);
                 at += W * V::COUNT;
+            }
+            while at + HALF * V::COUNT <= n {
+                add_block::<V, HALF>(links, operands, rows.clone(), at, sums);
+                at += HALF * V::COUNT;
             }
             while at + V::COUNT <= n {
                 add_block::<V, 1>(links, operands, rows.clone(), at, sums);
@@ -253,7 +257,7 @@ mod x86 {
         sums: *mut f64,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add_rows::<__m256d, 4>(links, operands, rows, n, sums) }
+        unsafe { add_rows::<__m256d, 4, 2>(links, operands, rows, n, sums) }
     }
 
     /// # Safety
@@ -267,7 +271,7 @@ mod x86 {
         sums: *mut f64,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add_rows::<__m256d, 8>(links, operands, rows, n, sums) }
+        unsafe { add_rows::<__m256d, 8, 4>(links, operands, rows, n, sums) }
     }
 }
 

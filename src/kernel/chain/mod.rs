@@ -106,6 +106,14 @@ impl Operand {
         }
     }
 
+    /// So many bytes further on.
+    pub fn advanced(self, bytes: usize) -> Operand {
+        Operand {
+            first: self.first.wrapping_add(bytes),
+            ..self
+        }
+    }
+
     /// With so many bytes from a row to the next.
     pub fn rows(self, row: isize) -> Operand {
         Operand { row, ..self }

@@ -32,6 +32,8 @@ pub struct Driver<'a> {
     pub in_place: bool,
     /// The only fold is a sum that takes its terms from a chain's registers.
     pub sums: bool,
+    /// Narrow rows of which the sum takes any number at once.
+    pub wide: bool,
     /// Elements of a leaf lie side by side across rows: several rows are evaluated at once, so that all
     /// of a cache line is used.
     pub crossed: bool,
@@ -80,7 +82,7 @@ impl<'a> Driver<'a> {
         let column_dim = lens.len().checked_sub(1);
         let mut in_place =
             alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
-        let mut sums = false;
+        let (mut sums, mut wide) = (false, false);
         if let ([usage], Some(folded)) = (&job.folds[..], &prepared.folded) {
             let chains = !prepared.steps.is_empty() || matches!(tree.mode(), Mode::Lines { .. });
             sums = chains && usage.mask.is_none() && env.folds[usage.fold].has_sums();
@@ -89,6 +91,11 @@ impl<'a> Driver<'a> {
             in_place |= sums && long && folded.before == 0 && evaluator.reads_in_place(column_dim);
         }
         evaluator.in_place = in_place;
+        if sums && tree.lanes() > 1 {
+            let last = tree.outer_axes().last();
+            let row_dim = last.and_then(|&axis| dims.iter().position(|dim| dim.axis == axis));
+            wide = evaluator.has_wide_rows(row_dim, column_dim);
+        }
         let dim_of_rank = tree
             .outer_axes()
             .iter()
@@ -101,6 +108,7 @@ impl<'a> Driver<'a> {
             index: vec![0; lens.len()],
             in_place,
             sums,
+            wide,
             crossed,
             last_kept: kept.iter().rposition(|&kept| kept),
             dim_of_rank,

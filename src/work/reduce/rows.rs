@@ -44,7 +44,25 @@ impl Driver<'_> {
         let mut at = piece.start;
         while at < piece.end {
             let (number, follow) = self.seek(cell, at);
-            let rows = follow.min(piece.end - at).min(most_rows);
+            let rows = follow.min(piece.end - at);
+            if self.wide
+                && (at - piece.start).is_multiple_of(lanes)
+                && Some(n) == column_dim.map(|dim| self.lens[dim])
+                && let ([level], [states]) = (&*levels, &mut states[..])
+                && let Some(sums) = level.fold.sums(states)
+            {
+                let tile = TileShape {
+                    row_dim,
+                    column_dim,
+                    rows,
+                    columns: n,
+                };
+                // SAFETY: rows of the piece, which are all wide; there is a sum for each column of a lane.
+                unsafe { self.evaluator.add_wide_rows(&self.index, tile, lanes, sums) };
+                at += rows;
+                continue;
+            }
+            let rows = rows.min(most_rows);
             for column in (0..n).step_by(most_columns) {
                 if let Some(dim) = self.last_kept {
                     self.index[dim] = first_column + column;

@@ -1,29 +1,28 @@
 //! Chains on tiles.
 
-use super::{Evaluator, OutPlace, TileShape};
+use super::{Bound, Call, Evaluator, OutPlace, TileShape};
+use crate::base::aligned::AlignedBytes;
 use crate::kernel::chain::Operand as ChainOperand;
 use crate::kernel::prefetch::Prefetches;
-use crate::op::program::BLOCK_BYTES;
+use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::work::chain::Chain;
 use crate::work::prepare::{Prepared, Step, StepArg};
 
 /// The memory of the chains of a program.
 pub struct ChainRoom {
     /// Blocks for what is stored and loaded again.
-    scratch: crate::base::aligned::AlignedBytes,
+    scratch: AlignedBytes,
     operands: Vec<ChainOperand>,
 }
 
 impl ChainRoom {
     pub fn new(prepared: &Prepared) -> ChainRoom {
         let blocks = prepared.steps.iter().map(|step| match &step.call {
-            super::Call::Chain(chain) => chain.scratch,
+            Call::Chain(chain) => chain.scratch,
             _ => 0,
         });
         ChainRoom {
-            scratch: crate::base::aligned::AlignedBytes::new(
-                blocks.max().unwrap_or(0) * BLOCK_BYTES,
-            ),
+            scratch: AlignedBytes::new(blocks.max().unwrap_or(0) * BLOCK_BYTES),
             operands: Vec::new(),
         }
     }
@@ -106,7 +105,7 @@ impl Evaluator<'_> {
         (0..self.binding.leaves.len()).all(|leaf| {
             self.lies_in_place(leaf, column_dim)
                 || (self.prepared.scalar_leaves[leaf]
-                    && matches!(self.binding.leaves[leaf], super::Bound::Place { .. }))
+                    && matches!(self.binding.leaves[leaf], Bound::Place { .. }))
         })
     }
 
@@ -177,6 +176,73 @@ impl Evaluator<'_> {
                 let operands = &self.chains.operands;
                 (folded.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr());
             }
+        }
+    }
+
+    /// Whether every leaf is rows that follow one another without gaps, or the same row again and again, and the
+    /// fold needs nothing else: then any number of rows can be folded at once.
+    pub fn has_wide_rows(&self, row_dim: Option<usize>, column_dim: Option<usize>) -> bool {
+        let (Some(row), Some(column)) = (row_dim, column_dim) else {
+            return false;
+        };
+        let columns = self.binding.dims[column].len as isize;
+        let wide = |leaf: &Bound| match leaf {
+            Bound::Place { linear, .. } => {
+                let strides = [row, column].map(|dim| linear.terms[dim].stride());
+                strides == [Some(columns), Some(1)] || strides[0] == Some(0)
+            }
+            _ => false,
+        };
+        let folded = self.prepared.folded.as_ref();
+        folded.is_some_and(|folded| folded.before == 0) && self.binding.leaves.iter().all(wide)
+    }
+
+    /// Adds `rows` whole rows from `index` on to the sums of as many lanes.
+    ///
+    /// # Safety
+    /// The rows must lie within the bound region and be [wide](Evaluator::has_wide_rows); there must be as
+    /// many sums as `lanes` rows have columns.
+    pub unsafe fn add_wide_rows(
+        &mut self,
+        index: &[usize],
+        tile: TileShape,
+        lanes: usize,
+        sums: &mut [f64],
+    ) {
+        let TileShape { rows, columns, .. } = tile;
+        let few = TileShape {
+            rows: rows.min(lanes),
+            ..tile
+        };
+        // SAFETY: a tile of few rows.
+        unsafe { self.run_before_fold(index, few) };
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        let wide = lanes * columns;
+        assert!(sums.len() >= wide);
+        for (first, rows, n) in [
+            (0, rows / lanes, wide),
+            (rows / lanes, 1, rows % lanes * columns),
+        ] {
+            self.aim(&folded.args, few, 0, 0);
+            for (operand, arg) in self.chains.operands.iter_mut().zip(&folded.args) {
+                let leaf = match arg.arg {
+                    Arg::Leaf(leaf) => &self.binding.leaves[leaf as usize],
+                    _ => continue,
+                };
+                let advances = match leaf {
+                    Bound::Place { linear, .. } => tile
+                        .row_dim
+                        .is_some_and(|dim| linear.terms[dim].stride() != Some(0)),
+                    _ => false,
+                };
+                let bytes = if advances { wide * arg.size } else { 0 };
+                *operand = operand.advanced(first * bytes).rows(bytes as isize);
+            }
+            self.add_scratch(folded.scratch);
+            let operands = &self.chains.operands;
+            // SAFETY: these are all elements of the rows.
+            unsafe { (folded.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr()) };
         }
     }
 
