@@ -5,7 +5,7 @@ const LINE: usize = 64;
 /// Asks for the cache lines of `len` bytes, as far as the second-level cache: it takes some time until they are
 /// read, and the first one is for what is needed meanwhile.
 #[inline]
-fn prefetch(start: *const u8, len: usize) {
+pub fn prefetch(start: *const u8, len: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};

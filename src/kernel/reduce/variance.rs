@@ -13,6 +13,8 @@ use crate::base::element::Element;
 use crate::error::Result;
 use crate::kernel::elementwise::{TileFn, cast};
 use crate::kernel::level::{Level, level_functions};
+use crate::kernel::prefetch::prefetch;
+use crate::op::tree::RUN;
 
 /// For each state how many values there were, their mean, and the sum of the squares of their
 /// deviations from it.
@@ -402,8 +404,13 @@ impl<M: Moment + Element> Fold for Variance<M> {
                         let run = run(rows, r, ends, i, self.plain.dtype());
                         states.set(at + i, self.mean_of(&run));
                     }
+                    let bytes = self.plain.dtype().size() * RUN;
                     for i in group {
                         let run = run(rows, r, ends, i, self.plain.dtype());
+                        if ends.len() > GROUP {
+                            // Long rows lie in memory, and what follows this group is next.
+                            prefetch(run.values.wrapping_add(GROUP * bytes), bytes);
+                        }
                         states.m2[at + i] = self.m2_of(&run, states.get(at + i));
                     }
                 }
