@@ -173,8 +173,6 @@ fn tile_shape(evaluator: &Evaluator<'_>, dims: &[Dim], most: usize) -> TileShape
             }
         }
         None => {
-            // Half of what fits: the store buffer takes more of it while the next tile is computed.
-            let most = (most / 2).max(1);
             let columns = dims[column_dim].len.min(most);
             TileShape {
                 row_dim: column_dim.checked_sub(1),

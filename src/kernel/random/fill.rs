@@ -111,6 +111,20 @@ trait Law<T>: Copy {
     /// By own functions if `FMA`, else by the system's.
     fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]);
 
+    /// Writes values of whole blocks without their words, from the first one on, and gives how many.
+    ///
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn at_once(
+        self,
+        _blocks: &Blocks,
+        _first: u64,
+        _out: &mut [MaybeUninit<T>],
+        _level: Level,
+    ) -> usize {
+        0
+    }
+
     #[inline(always)]
     unsafe fn body<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
         self.values::<FMA>(words, out);
@@ -153,6 +167,10 @@ impl Run {
             head.copy_from_slice(&values[skipped..skipped + head.len()]);
             block += 1;
         }
+        // SAFETY: the caller promises the level.
+        let done = unsafe { law.at_once(&self.blocks, block, rest, self.level) };
+        rest = &mut rest[done..];
+        block += done as u64 / per_block;
         let mut words = [MaybeUninit::uninit(); WORDS];
         while rest.len() >= L::PER_BLOCK {
             let whole = (rest.len() / L::PER_BLOCK).min(WORDS / 2);
@@ -228,6 +246,21 @@ struct Uniform<F> {
 
 impl Law<f64> for Uniform<f64> {
     const PER_BLOCK: usize = 2;
+
+    unsafe fn at_once(
+        self,
+        blocks: &Blocks,
+        first: u64,
+        out: &mut [MaybeUninit<f64>],
+        level: Level,
+    ) -> usize {
+        let factor = self.width * UNIT_53;
+        if !factor.is_normal() {
+            return 0;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { blocks.uniform(first, [self.low, factor], out, level) }
+    }
 
     #[inline(always)]
     fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<f64>]) {

@@ -104,6 +104,26 @@ impl Blocks {
             words.assume_init_ref()
         }
     }
+
+    /// `low + factor * (word >> 11)` for the words of consecutive blocks, if the level computes it without
+    /// writing the words: gives how many of the numbers it has written, whole groups from the first one on.
+    ///
+    /// # Safety
+    /// The machine must have the level.
+    pub unsafe fn uniform(
+        &self,
+        first: u64,
+        [low, factor]: [f64; 2],
+        out: &mut [MaybeUninit<f64>],
+        level: Level,
+    ) -> usize {
+        match level {
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: the caller's promise.
+            Level::Avx512 => unsafe { x86::uniform(self, first, [low, factor], out) },
+            _ => 0,
+        }
+    }
 }
 
 level_functions!(unsafe fn words_portable, words_avx2,
@@ -189,7 +209,10 @@ mod x86 {
         for group in groups {
             // The upper word of the counter is the same in all lanes, except where it carries.
             if (index as u32).checked_add(GROUP as u32).is_some() {
-                group_512(blocks, index, group);
+                // SAFETY: room for a group; the stores are unaligned ones.
+                group_512(blocks, index, |at, words| unsafe {
+                    _mm512_storeu_si512(group[at..].as_mut_ptr().cast(), words);
+                });
             } else {
                 // SAFETY: the body is safe code.
                 unsafe { words_body(blocks, index, group) };
@@ -200,8 +223,37 @@ mod x86 {
         unsafe { words_body(blocks, index, rest) };
     }
 
+    /// # Safety
+    /// The machine must have AVX-512 F and DQ.
+    #[target_feature(enable = "avx512f,avx512dq")]
+    pub unsafe fn uniform(
+        blocks: &Blocks,
+        first: u64,
+        [low, factor]: [f64; 2],
+        out: &mut [MaybeUninit<f64>],
+    ) -> usize {
+        let mut index = first;
+        let (low, factor) = (_mm512_set1_pd(low), _mm512_set1_pd(factor));
+        let (groups, _) = out.as_chunks_mut::<{ 2 * GROUP }>();
+        for (done, group) in groups.iter_mut().enumerate() {
+            if (index as u32).checked_add(GROUP as u32).is_none() {
+                return done * 2 * GROUP;
+            }
+            // SAFETY: room for a group; the stores are unaligned ones.
+            group_512(blocks, index, |at, words| unsafe {
+                let number = _mm512_cvtepu64_pd(_mm512_srli_epi64::<11>(words));
+                let value = _mm512_add_pd(low, _mm512_mul_pd(factor, number));
+                _mm512_storeu_pd(group[at..].as_mut_ptr().cast(), value);
+            });
+            index = index.wrapping_add(GROUP as u64);
+        }
+        groups.len() * 2 * GROUP
+    }
+
+    /// Gives the words of a group, eight at a time, with the number of the first.
+    #[inline]
     #[target_feature(enable = "avx512f")]
-    fn group_512(blocks: &Blocks, first: u64, out: &mut [MaybeUninit<u64>; 2 * GROUP]) {
+    fn group_512(blocks: &Blocks, first: u64, mut give: impl FnMut(usize, __m512i)) {
         let broadcast = |x: u32| _mm512_set1_epi64(x as i64);
         // Products have a port of their own, which shifts would share: shuffles run beside them. What is
         // in the upper halves does not matter.
@@ -263,18 +315,8 @@ mod x86 {
             let w1 = _mm512_xor_si512(swapped(p0), w1);
             let front = _mm512_set_epi64(11, 3, 10, 2, 9, 1, 8, 0);
             let back = _mm512_set_epi64(15, 7, 14, 6, 13, 5, 12, 4);
-            let out = &mut out[16 * s..16 * s + 16];
-            // SAFETY: sixteen words, two registers; the stores are unaligned ones.
-            unsafe {
-                _mm512_storeu_si512(
-                    out.as_mut_ptr().cast(),
-                    _mm512_permutex2var_epi64(w0, front, w1),
-                );
-                _mm512_storeu_si512(
-                    out[8..].as_mut_ptr().cast(),
-                    _mm512_permutex2var_epi64(w0, back, w1),
-                );
-            }
+            give(16 * s, _mm512_permutex2var_epi64(w0, front, w1));
+            give(16 * s + 8, _mm512_permutex2var_epi64(w0, back, w1));
         }
     }
 }

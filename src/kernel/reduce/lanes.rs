@@ -92,6 +92,7 @@ pub trait Loops: Monoid {
             level
         };
         let (passes, rest) = rows.as_chunks::<PASS>();
+        let (pairs, rest) = rest.as_chunks::<2>();
         // SAFETY: the caller's promise.
         unsafe {
             for rows in passes {
@@ -99,6 +100,13 @@ pub trait Loops: Monoid {
                     Level::Portable => Self::pass_portable(self, rows, states),
                     Level::Avx2 => Self::pass_avx2(self, rows, states),
                     Level::Avx512 => Self::pass_avx512(self, rows, states),
+                }
+            }
+            for pair in pairs {
+                match level {
+                    Level::Portable => Self::pair_portable(self, pair, states),
+                    Level::Avx2 => Self::pair_avx2(self, pair, states),
+                    Level::Avx512 => Self::pair_avx512(self, pair, states),
                 }
             }
             for &row in rest {
@@ -117,6 +125,8 @@ pub trait Loops: Monoid {
         this: Self, terms: &[Self::Term], lanes: &mut [Self::State; LANES]) = Self::lanes_body);
     level_functions!(unsafe fn pass_portable, pass_avx2, pass_avx512(
         this: Self, rows: &[*const Self::Term; PASS], states: &mut [Self::State]) = Self::pass_body);
+    level_functions!(unsafe fn pair_portable, pair_avx2, pair_avx512(
+        this: Self, rows: &[*const Self::Term; 2], states: &mut [Self::State]) = Self::pair_body);
     level_functions!(unsafe fn row_portable, row_avx2, row_avx512(
         this: Self, row: *const Self::Term, states: &mut [Self::State]) = Self::row_body);
 
@@ -160,6 +170,16 @@ pub trait Loops: Monoid {
             state = self.step(state, g[i]);
             state = self.step(state, h[i]);
             states[i] = state;
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn pair_body(self, rows: &[*const Self::Term; 2], states: &mut [Self::State]) {
+        let n = states.len();
+        // SAFETY: the caller promises that every row has `n` terms.
+        let [a, b] = rows.map(|row| unsafe { from_raw_parts(row, n) });
+        for i in 0..n {
+            states[i] = self.step(self.step(states[i], a[i]), b[i]);
         }
     }
 
