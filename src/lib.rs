@@ -84,6 +84,8 @@ mod io;
 
 mod array;
 
+#[cfg(feature = "zarr")]
+pub use array::zarr;
 pub use array::{
     AnyArray, Array, Block, Blocks, Compute, Engine, EngineBuilder, Explain, Filtered,
     IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Report, TaskGraph, compute,

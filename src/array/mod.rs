@@ -18,6 +18,8 @@ mod operators;
 mod products;
 pub mod random;
 mod reductions;
+#[cfg(feature = "zarr")]
+pub mod zarr;
 
 pub use any::AnyArray;
 pub use block_functions::map_blocks;

@@ -3,3 +3,7 @@
 //! Nothing here sees a plan: a reader is asked for regions, a writer is given them.
 
 pub mod npy;
+pub mod position;
+pub mod raw;
+#[cfg(feature = "zarr")]
+pub mod zarr;

@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use ndarray::{ArrayViewD, Axis};
 
-use super::{header, position};
+use super::header;
 use crate::base::element::Element;
 use crate::base::region::Region;
 use crate::base::shape::{c_strides, check_shape};
 use crate::base::source::Sink;
 use crate::error::{BoxError, Error, Kind, Result};
+use crate::io::position;
 
 /// An `.npy` file that is being written, in C order.
 ///
@@ -116,7 +117,7 @@ impl<T: Element> NpySink<T> {
         }
         let mut at = offset;
         let mut elements = values.iter();
-        let most = (super::read::SCRATCH_BYTES / size_of::<T>()).max(1);
+        let most = (crate::io::raw::SCRATCH_BYTES / size_of::<T>()).max(1);
         loop {
             scratch.clear();
             scratch.extend(elements.by_ref().take(most));

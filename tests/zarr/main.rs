@@ -1,0 +1,6 @@
+//! Zarr files: those of zarr-python, our own, and broken ones.
+#![cfg(feature = "zarr")]
+
+mod hostile;
+mod read;
+mod sample;
