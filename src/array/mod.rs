@@ -18,6 +18,7 @@ mod operators;
 mod products;
 pub mod random;
 mod reductions;
+mod store;
 #[cfg(feature = "zarr")]
 pub mod zarr;
 
@@ -33,3 +34,4 @@ pub use handle::{Array, Operand};
 pub use join::{concatenate, stack};
 pub use layout::{IntoSlice, Pad};
 pub use products::{IntoAxisList, IntoPairs, einsum};
+pub use store::{Store, store_all};

@@ -2,6 +2,7 @@
 //!
 //! Nothing here sees a plan: a reader is asked for regions, a writer is given them.
 
+pub mod atomic;
 pub mod npy;
 pub mod position;
 pub mod raw;

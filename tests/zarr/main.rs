@@ -4,3 +4,4 @@
 mod hostile;
 mod read;
 mod sample;
+mod write;

@@ -6,6 +6,11 @@
 //! zlib, CRC-32C, shards, transposed and byte-swapped elements.
 
 mod open;
+mod write;
 
 pub use open::{ZarrArray, ZarrGroup, ZarrMember};
 pub use serde_json;
+pub use write::create_group;
+
+pub use crate::io::zarr::create::{BloscCompressor, Codec, Create, Shuffle};
+pub use crate::io::zarr::update::Update;

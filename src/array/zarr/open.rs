@@ -45,6 +45,18 @@ impl ZarrArray {
         Ok(ZarrArray { file })
     }
 
+    /// As [`open`](ZarrArray::open), but also if a region of the array is being written, or was not written to the
+    /// end: some chunks may be old and some new.
+    ///
+    /// # Errors
+    /// As [`open`](ZarrArray::open).
+    #[track_caller]
+    pub fn open_unfinished(path: impl AsRef<Path>) -> Result<ZarrArray> {
+        let at = Location::caller();
+        let file = ZarrFile::open_unfinished(path).map_err(|error| error.at(at))?;
+        Ok(ZarrArray { file })
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.file.folder

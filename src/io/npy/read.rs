@@ -179,4 +179,16 @@ impl<T: Element> Source for NpySource<T> {
     fn describe(&self) -> String {
         self.file.path.display().to_string()
     }
+
+    fn fingerprint(&self) -> Option<String> {
+        file_fingerprint(&self.file.path)
+    }
+}
+
+/// A file's path, length and last change.
+pub fn file_fingerprint(path: &Path) -> Option<String> {
+    let path = std::fs::canonicalize(path).ok()?;
+    let metadata = std::fs::metadata(&path).ok()?;
+    let changed = metadata.modified().ok()?;
+    Some(format!("{} {} {changed:?}", path.display(), metadata.len()))
 }

@@ -78,6 +78,18 @@ impl Codecs {
         self.shards.is_some()
     }
 
+    /// The most bytes that a file has after encoding.
+    pub fn most_encoded(&self, file_shape: &[usize]) -> usize {
+        let size =
+            self.chain
+                .encoded_representation(&non_zero(file_shape), &self.data_type, &self.fill);
+        let bytes = file_shape
+            .iter()
+            .copied()
+            .fold(self.fill.size(), usize::saturating_mul);
+        most(size.unwrap_or(BytesRepresentation::UnboundedSize), bytes)
+    }
+
     pub fn unit_shape(&self, file_shape: &[usize]) -> Result<Vec<usize>> {
         Ok(match &self.shards {
             Some(shards) => shards.inner.clone(),

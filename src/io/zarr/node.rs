@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::metadata::{self, ArrayInfo, NodeKind, refuse};
+use super::update::{MARKER, unfinished};
 use crate::error::{Error, Kind, Result};
 
 /// An array's folder and its metadata.
@@ -35,8 +36,20 @@ impl ZarrFile {
     /// Reads an array's metadata.
     ///
     /// # Errors
-    /// If there is no array, or its metadata are wrong; the error names the path.
+    /// If there is no array, its metadata are wrong, or a region of it was not written to the end; the error names the
+    /// path.
     pub fn open(path: impl AsRef<Path>) -> Result<ZarrFile> {
+        let file = ZarrFile::open_unfinished(path)?;
+        let folder = &file.folder;
+        if fs::symlink_metadata(folder.join(MARKER)).is_ok() {
+            let error = refuse(unfinished(folder));
+            return Err(error.context(format!("opening {}", folder.display())));
+        }
+        Ok(file)
+    }
+
+    /// Reads an array's metadata, also if a region of it was not written to the end.
+    pub fn open_unfinished(path: impl AsRef<Path>) -> Result<ZarrFile> {
         let folder = path.as_ref().to_path_buf();
         let info = metadata::find(&folder)
             .and_then(|found| found.array())
@@ -101,4 +114,24 @@ impl Node {
         members.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(members)
     }
+}
+
+/// Writes a group's metadata, unless there is a group already.
+pub fn create_group(folder: &Path, attributes: &Map<String, Value>) -> Result<()> {
+    if folder.join("zarr.json").exists() || folder.join(".zgroup").exists() {
+        return Node::open(folder).map(|_| ());
+    }
+    if folder.join(".zarray").exists() {
+        let error = refuse("it is an array, not a group");
+        return Err(error.context(format!("creating {}", folder.display())));
+    }
+    let document =
+        serde_json::json!({"zarr_format": 3, "node_type": "group", "attributes": attributes});
+    let text = format!("{document:#}\n");
+    crate::io::atomic::write_file(&folder.join("zarr.json"), text.as_bytes(), false).map_err(
+        |error| {
+            let what = format!("creating {}", folder.display());
+            Error::wrap(Kind::Io, what, error.into())
+        },
+    )
 }

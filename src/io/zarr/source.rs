@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use ndarray::{ArrayView, ArrayViewMutD, Axis, IxDyn, Slice};
 
 use super::codecs::{Decoder, Shards};
+use super::encode;
 use super::node::ZarrFile;
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::element::Element;
@@ -64,7 +65,7 @@ impl<T: Element> ZarrSource<T> {
             Err(error) => return Err(error.into()),
         };
         let Some(file) = file else {
-            out.fill(self.fill());
+            out.fill(encode::fill(&self.file.info));
             return Ok(());
         };
         let length = file.metadata()?.len();
@@ -91,7 +92,7 @@ impl<T: Element> ZarrSource<T> {
                         },
                         None => {
                             let mut into = into;
-                            into.fill(self.fill());
+                            into.fill(encode::fill(&self.file.info));
                             continue;
                         }
                     };
@@ -118,16 +119,6 @@ impl<T: Element> ZarrSource<T> {
                 Ok(())
             }
         }
-    }
-
-    fn fill(&self) -> T {
-        let mut fill = [T::default()];
-        let bytes = &self.file.info.fill;
-        let Ok(()) = position::fill(&mut fill, false, |out| {
-            out.copy_from_slice(bytes);
-            Ok::<(), std::convert::Infallible>(())
-        });
-        fill[0]
     }
 
     fn path(&self, index: &[usize]) -> PathBuf {
@@ -336,5 +327,16 @@ impl<T: Element> Source for ZarrSource<T> {
 
     fn describe(&self) -> String {
         self.file.folder.display().to_string()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        // Chunks that were changed by themselves are not noticed: the files must not change anyway.
+        let folder = std::fs::canonicalize(&self.file.folder).ok()?;
+        let name = match self.file.info.version {
+            2 => ".zarray",
+            _ => "zarr.json",
+        };
+        let changed = std::fs::metadata(folder.join(name)).ok()?.modified().ok()?;
+        Some(format!("{} {changed:?}", folder.display()))
     }
 }
