@@ -2,6 +2,9 @@
 #![cfg(feature = "zarr")]
 
 mod hostile;
+mod python;
 mod read;
+#[cfg(unix)]
+mod resume;
 mod sample;
 mod write;

@@ -491,17 +491,15 @@ fn folders_that_cannot_be_written() {
     }
 }
 
-/// `/dev/full` is no folder; a file system that is full is tried where one can be had.
-#[cfg(target_os = "linux")]
+/// A chunk's folder that is none: the error names chunk and path.
+#[cfg(unix)]
 #[test]
-fn a_full_disk() {
-    let (folder, path) = temporary();
-    array::<f64>(&[4, 4])
-        .to_zarr_with(&path, &Create::new().chunks(2))
-        .unwrap();
-    // A chunk whose temporary file goes nowhere: the folder of its row is a link to what is no folder.
+fn a_chunk_that_cannot_be_written() {
+    let (_folder, path) = temporary();
+    let options = Create::new().chunks(2);
+    array::<f64>(&[4, 4]).to_zarr_with(&path, &options).unwrap();
     fs::remove_dir_all(path.join("c/0")).unwrap();
-    std::os::unix::fs::symlink("/dev/full", path.join("c/0")).unwrap();
+    fs::write(path.join("c/0"), "no folder").unwrap();
     let error = array::<f64>(&[4, 4])
         .update_zarr(&path, [0, 0], &Update::new())
         .unwrap_err();
@@ -510,5 +508,40 @@ fn a_full_disk() {
         error.is_io() && text.contains("chunk [0, ") && text.contains("x.zarr/c/0"),
         "{text}"
     );
-    drop(folder);
+}
+
+/// A file system that is too small, where one can be had: mounting one is not for everybody.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk() {
+    use std::process::Command;
+    let folder = tempfile::tempdir().unwrap();
+    let mount = |args: &[&str]| {
+        Command::new(args[0])
+            .args(&args[1..])
+            .arg(folder.path())
+            .output()
+    };
+    let small = mount(&["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs"]);
+    if !small.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: this user cannot mount a small file system");
+        return;
+    }
+    let mut rng = flagstone::random::Generator::new(1);
+    let x = rng.uniform::<f64>([200, 200], 50);
+    let stores = [
+        x.to_zarr(folder.path().join("x.zarr")),
+        x.to_npy(folder.path().join("x.npy")),
+    ];
+    let left = listing(folder.path());
+    array::<f64>(&[10])
+        .to_zarr(folder.path().join("small.zarr"))
+        .unwrap();
+    mount(&["umount"]).unwrap();
+    for (result, name) in stores.into_iter().zip(["x.zarr", "x.npy"]) {
+        let error = result.unwrap_err();
+        assert!(error.is_io() && error.to_string().contains(name), "{error}");
+        assert!(error.to_string().contains("No space left"), "{error}");
+    }
+    assert!(left.is_empty(), "nothing is left behind: {left:?}");
 }

@@ -215,6 +215,7 @@ impl Create {
             let why = format!("{names} dimension names for {} axes", shape.len());
             return Err(Error::new(Kind::Value, why));
         }
+        self.codec.check()?;
         let fill = fill_json(self.fill.unwrap_or(Scalar::zero(dtype)));
         if self.version == 2 {
             self.layout_2(dtype, shape, &chunks, fill)
@@ -425,6 +426,24 @@ impl Create {
             } => 32 * MIB,
             Codec::Blosc { .. } => 4 * MIB,
         }
+    }
+}
+
+impl Codec {
+    /// That the level is one.
+    fn check(&self) -> Result<()> {
+        let (name, level, most) = match *self {
+            Codec::None => return Ok(()),
+            Codec::Zstd(level) => ("Zstandard", i64::from(level), 22),
+            Codec::Gzip(level) => ("gzip", i64::from(level), 9),
+            Codec::Blosc { level, .. } => ("Blosc", i64::from(level), 9),
+        };
+        // Zstandard's negative levels are faster than the first one.
+        if level <= most {
+            return Ok(());
+        }
+        let why = format!("{name} at level {level}: the highest is {most}");
+        Err(Error::new(Kind::Value, why))
     }
 }
 
