@@ -84,12 +84,14 @@ mod io;
 
 mod array;
 
+#[cfg(feature = "npz")]
+pub use array::Npz;
 #[cfg(feature = "zarr")]
 pub use array::zarr;
 pub use array::{
     AnyArray, Array, Block, Blocks, Compute, Engine, EngineBuilder, Explain, Filtered,
-    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Report, Store, TaskGraph, compute,
-    concatenate, einsum, map_blocks, random, stack, store_all, where_,
+    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Raw, Report, Store, TaskGraph,
+    compute, concatenate, einsum, map_blocks, random, stack, store_all, where_,
 };
 pub use base::axis::{Axes, AxisIndex, IntoAxes, keep};
 pub use base::chunk_spec::{AUTO_BYTES, Auto, Bytes, IntoAxisChunks, IntoChunks};
