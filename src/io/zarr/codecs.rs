@@ -5,7 +5,7 @@
 //! writes straight to where the elements belong, where it can.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use serde_json::Value;
@@ -168,7 +168,15 @@ fn shards(
 
 /// One codec at a time: threads are Flagstone's business.
 pub fn one_thread() -> CodecOptions {
-    CodecOptions::default().with_concurrent_target(1)
+    // The default asks Rayon for its threads, and would start those of its global pool for that.
+    static OPTIONS: LazyLock<CodecOptions> = LazyLock::new(|| {
+        let options = || CodecOptions::default().with_concurrent_target(1);
+        match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool.install(options),
+            Err(_) => options(),
+        }
+    });
+    *OPTIONS
 }
 
 pub fn non_zero(shape: &[usize]) -> Vec<NonZeroU64> {
