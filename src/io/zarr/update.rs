@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
 use super::encode;
+use super::files;
 use super::metadata::refuse;
 use super::node::ZarrFile;
 use super::source::ZarrSource;
@@ -16,7 +17,6 @@ use crate::base::element::Element;
 use crate::base::region::Region;
 use crate::base::source::{Sink, Source};
 use crate::error::{BoxError, Error, Kind, Result};
-use crate::io::atomic;
 
 /// The file that marks an array into which a region is being written, or was not written to the end.
 pub const MARKER: &str = ".flagstone-unfinished";
@@ -167,7 +167,7 @@ fn mark(folder: &Path, start: &[usize], shape: &[usize], options: Update) -> Res
         .and_then(|()| {
             if options.sync {
                 file.sync_all()?;
-                atomic::sync_folder(folder)?;
+                files::sync_folder(folder)?;
             }
             Ok(())
         })
@@ -211,7 +211,7 @@ impl<T: Element> Sink for RegionSink<T> {
         self.unwritten.store(false, Ordering::Release);
         let written = || {
             let bytes = self.encoded(&cell, &inside, values)?;
-            Ok(atomic::write_file(&path, &bytes, self.sync)?)
+            Ok(files::write_file(&path, &bytes, self.sync)?)
         };
         written().map_err(|error: BoxError| {
             let what = format!("chunk {index:?} in {}", path.display());
@@ -259,12 +259,12 @@ impl<T: Element> Sink for RegionSink<T> {
         let folder = &self.file.folder;
         let done = || {
             if self.sync {
-                atomic::sync_tree(folder)?;
+                files::sync_tree(folder)?;
             }
             fs::remove_file(folder.join(MARKER))?;
             self.unwritten.store(false, Ordering::Release);
             if self.sync {
-                atomic::sync_folder(folder)?;
+                files::sync_folder(folder)?;
             }
             Ok(())
         };
