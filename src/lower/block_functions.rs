@@ -77,7 +77,7 @@ impl Build<'_> {
             .product();
         let depth = made.depth;
         let mut inputs = Vec::with_capacity(node.inputs.len());
-        let mut scratch = 0;
+        let mut scratch = block_fn.function.scratch_bytes();
         for (input, &cone) in node.inputs.iter().zip(&made.cones) {
             let fused = compile(self, vec![self.wanted(cone)], depth);
             scratch += fused.scratch(fused.program.tile());

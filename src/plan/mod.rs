@@ -7,6 +7,8 @@ pub mod chunking;
 pub mod display;
 pub mod einsum;
 pub mod fingerprint;
+#[cfg(feature = "zarr")]
+pub mod identity;
 pub mod layout;
 pub mod node;
 pub mod products;
