@@ -58,6 +58,21 @@ fn tail(r: f64) -> f64 {
     c8.mul_add(r4, c4).mul_add(r4, c0)
 }
 
+/// The polynomial without its first coefficient, divided by `r`.
+#[inline(always)]
+fn tail_after_square(r: f64) -> f64 {
+    let r2 = r * r;
+    let r4 = r2 * r2;
+    let c12 = TAIL[2].mul_add(r, TAIL[1]);
+    let c34 = TAIL[4].mul_add(r, TAIL[3]);
+    let c56 = TAIL[6].mul_add(r, TAIL[5]);
+    let c78 = TAIL[8].mul_add(r, TAIL[7]);
+    let c910 = TAIL[10].mul_add(r, TAIL[9]);
+    let c1 = c34.mul_add(r2, c12);
+    let c5 = c78.mul_add(r2, c56);
+    c910.mul_add(r4, c5).mul_add(r4, c1)
+}
+
 /// The polynomial with even and odd powers side by side: less work than [`tail`], and a bit less precise.
 #[inline(always)]
 fn tail_of_exp(r: f64, r2: f64) -> f64 {
@@ -140,15 +155,19 @@ pub fn exp2(x: f64) -> f64 {
 #[inline(always)]
 pub(super) fn half_expm1(x: f64) -> (f64, f64) {
     let reduced = reduce(x);
-    // Where 1 is taken off, more bits of the rest are seen: what is missing in `r` counts `e^r` times.
+    // Where 1 is taken off, more bits of the rest are seen: what is missing in `r` counts `e^r` times, and
+    // half of the square is taken in two parts.
     let (r, missing) = fast_two_sum(reduced.hi, reduced.lo);
-    let above = tail(r).mul_add(r * r, missing.mul_add(r, missing));
+    let (square, square_error) = two_product(0.5 * r, r);
+    let above = (2.0 * r * square).mul_add(tail_after_square(r), square_error);
+    let above = above + missing.mul_add(r, missing);
     // Half of it, because 2^1024 is none.
     let n = reduced.n.to_bits().wrapping_sub(ROUND.to_bits());
     let power = f64::from_bits(n.wrapping_add(1022) << 52);
     let (whole, whole_error) = two_sum(power, -0.5);
-    let (hi, error) = two_sum(whole, r * power);
-    let lo = above.mul_add(power, error + whole_error);
+    let (sum, error) = two_sum(whole, r * power);
+    let (hi, square_error) = two_sum(sum, square * power);
+    let lo = above.mul_add(power, error + whole_error + square_error);
     fast_two_sum(hi, lo)
 }
 
