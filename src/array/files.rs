@@ -145,18 +145,7 @@ impl Engine {
     /// # Errors
     /// As [`Array::store`].
     pub fn store<T: Element>(&self, array: &Array<T>, sink: &impl Sink<Elem = T>) -> Result<()> {
-        for block in self.blocks(array) {
-            let block = block?;
-            sink.write(block.region(), block.values())
-                .map_err(|error| {
-                    Error::wrap(
-                        Kind::Io,
-                        format!("writing {} to a sink", block.region()),
-                        error,
-                    )
-                })?;
-        }
-        Ok(())
+        self.store_all(&[(array, sink)]).map(|_| ())
     }
 
     /// Computes an array into a `.npy` file; see [`Array::to_npy`].

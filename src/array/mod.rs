@@ -15,9 +15,12 @@ mod handle;
 mod join;
 mod layout;
 mod operators;
+mod planning;
 mod products;
 pub mod random;
 mod reductions;
+mod refusal;
+mod store;
 
 pub use any::AnyArray;
 pub use block_functions::map_blocks;

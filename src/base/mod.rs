@@ -14,3 +14,4 @@ pub mod region;
 pub mod scalar;
 pub mod shape;
 pub mod source;
+pub mod spill;

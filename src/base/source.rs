@@ -5,8 +5,9 @@ use ndarray::ArrayViewMutD;
 use super::chunks::Chunks;
 use super::dtype::DType;
 use super::element::Element;
-use super::memory::RawViewMut;
+use super::memory::{RawViewMut, view};
 use super::region::Region;
+use super::shape::c_strides;
 use crate::error::{BoxError, Error, Kind, Result};
 
 /// Something that arrays are read from: a file, a data base, a simulation.
@@ -137,4 +138,41 @@ pub trait Sink: Send + Sync {
         region: &Region,
         values: ndarray::ArrayViewD<'_, Self::Elem>,
     ) -> Result<(), BoxError>;
+
+    /// The bytes that one write uses beside `values`: buffers for encoding, for example. They count in the
+    /// memory that a computation is promised to keep to.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+}
+
+/// A [`Sink`] whose element type is known at run time.
+pub(crate) trait ErasedSink: Send + Sync {
+    fn dtype(&self) -> DType;
+
+    /// Writes a block of elements in C order.
+    ///
+    /// # Safety
+    /// `first` must be the first of the region's elements, initialized and of the sink's dtype.
+    unsafe fn write(&self, region: &Region, first: *const u8) -> Result<()>;
+
+    fn scratch_bytes(&self) -> usize;
+}
+
+impl<T: Element> ErasedSink for &dyn Sink<Elem = T> {
+    fn dtype(&self) -> DType {
+        T::DTYPE
+    }
+
+    unsafe fn write(&self, region: &Region, first: *const u8) -> Result<()> {
+        let shape = region.shape();
+        // SAFETY: the caller's contract.
+        let values = unsafe { view::<T>(first, shape, &c_strides(shape)) };
+        Sink::write(*self, region, values)
+            .map_err(|error| Error::wrap(Kind::Io, format!("writing {region} to a sink"), error))
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        Sink::scratch_bytes(*self)
+    }
 }

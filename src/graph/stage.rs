@@ -60,6 +60,22 @@ pub enum Place {
     Result(usize),
     /// In blocks that the caller takes one by one.
     Stream,
+    /// In the sink with this number, block by block; a write takes `scratch` bytes beside the block.
+    Sink { number: usize, scratch: usize },
+    /// In the temporary file, as the environment's spilled value with this number.
+    Spill(usize),
+}
+
+impl Place {
+    /// Whether blocks are those of the value's own chunk grid, because somebody else is given them.
+    pub fn is_chunked(self) -> bool {
+        matches!(self, Place::Stream | Place::Sink { .. })
+    }
+
+    /// Whether a task hands the block on before it ends, so that nothing of it is held afterwards.
+    pub fn is_written(self) -> bool {
+        matches!(self, Place::Sink { .. } | Place::Spill(_))
+    }
 }
 
 pub enum Job {
@@ -74,9 +90,18 @@ pub enum Job {
         of: StageId,
     },
     BlockFn(BlockFnJob),
-    /// One region of a source per task.
-    Load {
-        source: usize,
+    /// One region of a source, or of what was spilled, per task.
+    Load(LoadFrom),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadFrom {
+    Source(usize),
+    /// A value that a stage has written to the temporary file.
+    Spill {
+        stage: StageId,
+        output: usize,
+        number: usize,
     },
 }
 
@@ -165,6 +190,7 @@ impl Fused {
 }
 
 /// An operand of a program.
+#[derive(Clone)]
 pub struct Leaf {
     pub source: LeafSource,
     /// From the iteration space to the array below.
@@ -225,7 +251,7 @@ impl Stage {
             Job::Reduce(reduce) => vec![&reduce.fused],
             Job::Contract(contract) => contract.fused.iter().collect(),
             Job::BlockFn(block_fn) => block_fn.inputs.iter().map(|input| &input.fused).collect(),
-            Job::Merge { .. } | Job::Load { .. } => Vec::new(),
+            Job::Merge { .. } | Job::Load(_) => Vec::new(),
         }
     }
 

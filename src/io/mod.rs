@@ -3,3 +3,4 @@
 //! Nothing here sees a plan: a reader is asked for regions, a writer is given them.
 
 pub mod npy;
+pub mod spill;

@@ -33,7 +33,7 @@ impl Build<'_> {
         let mut domain = made.needed.clone();
         let stream = members
             .iter()
-            .any(|&(_, other)| self.place(other) == Place::Stream);
+            .any(|&(_, other)| self.place(other).is_chunked());
         let flat = members
             .iter()
             .any(|&(_, other)| self.reach.made[other].flat);

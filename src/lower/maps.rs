@@ -71,7 +71,7 @@ impl Build<'_> {
             _ => Vec::new(),
         };
         let opaque = pieces.iter().any(|piece| is_opaque(&piece.fused, self));
-        let grid = if group.iter().any(|&at| self.place(at) == Place::Stream) {
+        let grid = if group.iter().any(|&at| self.place(at).is_chunked()) {
             made.value.chunks().clone()
         } else if made.flat {
             bands(domain.shape(), MAP_TASK)
@@ -85,6 +85,13 @@ impl Build<'_> {
                 self.options,
             )
         };
+        if let [single] = &pieces[..]
+            && single.region.shape() == made.value.shape()
+        {
+            let leaves: Vec<Leaf> = single.fused.leaves.clone();
+            self.align_loads(&leaves, &domain, &grid);
+        }
+        let made = &self.reach.made[group[0]];
         let elements = grid.largest_block();
         let outputs: Vec<Output> = group
             .iter()
