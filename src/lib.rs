@@ -84,10 +84,12 @@ mod io;
 
 mod array;
 
+#[cfg(feature = "zarr")]
+pub use array::zarr;
 pub use array::{
     AnyArray, Array, Block, Blocks, Compute, Engine, EngineBuilder, Explain, Filtered,
-    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Report, TaskGraph, compute,
-    concatenate, einsum, map_blocks, random, stack, where_,
+    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Report, Store, TaskGraph, compute,
+    concatenate, einsum, map_blocks, random, stack, store_all, where_,
 };
 pub use base::axis::{Axes, AxisIndex, IntoAxes, keep};
 pub use base::chunk_spec::{AUTO_BYTES, Auto, Bytes, IntoAxisChunks, IntoChunks};

@@ -46,7 +46,7 @@ fn deep_reductions() {
     for _ in 0..500 {
         y = &y - &y.mean(0) + 1.0;
     }
-    assert_eq!(y.compute().unwrap(), ndarray::ArrayD::ones(vec![8]));
+    assert_eq!(y.compute().unwrap(), ndarray::ArrayD::<f64>::ones(vec![8]));
 }
 
 #[test]

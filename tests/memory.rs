@@ -6,7 +6,7 @@
 
 use std::process::Command;
 
-use flagstone::{Array, BoxError, Chunks, Engine, Region, Sink, Source, random};
+use flagstone::{Array, BoxError, Chunks, Engine, Region, Sink, Source, Store, random};
 use ndarray::{ArrayViewD, ArrayViewMutD};
 
 /// The process's peak of resident bytes.
@@ -130,9 +130,9 @@ fn child() {
             .build()
             .unwrap()
     };
-    let sink = Nowhere;
+    let store = || [Store::to_sink(&x, Nowhere).unwrap()];
     let explain = |engine: &Engine| match stored {
-        true => engine.explain_stores(&[(&x, &sink)]).unwrap(),
+        true => engine.explain_stores(&store()).unwrap(),
         false => engine.explain(&x).unwrap(),
     };
     // The smallest budget that is enough, by halving.
@@ -156,7 +156,7 @@ fn child() {
     let explained = explain(&engine);
     let before = peak();
     let planned = match stored {
-        true => engine.store_all(&[(&x, &sink)]).unwrap().planned_peak_bytes,
+        true => engine.store_all(store()).unwrap().planned_peak_bytes,
         false => engine.measure(&x).unwrap().1.planned_peak_bytes,
     };
     assert!(planned <= budget, "{explained}");

@@ -212,7 +212,10 @@ fn operands_are_read_where_they_lie() {
 fn empty_sums_are_zeros_and_empty_sides_give_nothing() {
     let zeros = |shape: [usize; 2]| Array::<f64>::zeros(shape, ..);
     let product = zeros([5, 0]).matmul(zeros([0, 7]));
-    assert_eq!(product.compute().unwrap(), ArrayD::zeros(IxDyn(&[5, 7])));
+    assert_eq!(
+        product.compute().unwrap(),
+        ArrayD::<f64>::zeros(IxDyn(&[5, 7]))
+    );
     assert_eq!(
         zeros([0, 5])
             .matmul(zeros([5, 7]))

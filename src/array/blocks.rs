@@ -116,7 +116,7 @@ impl<T: Element> Blocks<T> {
             .find(|stage| stage.delivered)
             .map_or(0, |stage| stage.first);
         let n_tasks = planned.tasks.len();
-        // SAFETY: there are no result places, and no sinks.
+        // SAFETY: there are no result places.
         let work = unsafe {
             GraphWork::new(
                 planned.graph,

@@ -24,7 +24,7 @@ use crate::graph::stage::Place;
 use crate::io::spill::SpillFile;
 use crate::plan::build;
 use crate::plan::node::{NodeKind, Value};
-use crate::work::{GraphWork, Places, ResultPlace, SinkPlace, Stop};
+use crate::work::{GraphWork, Places, ResultPlace, Stop};
 
 /// Lets long tasks look whether their run was cancelled.
 pub(super) fn stop(engine: &Engine) -> Stop {
@@ -257,20 +257,19 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
         .collect();
     // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
     // has ended.
-    let mut report = unsafe { execute(engine, planned, results, Vec::new()) }?;
+    let mut report = unsafe { execute(engine, planned, results) }?;
     report.seconds = began.elapsed().as_secs_f64();
     Ok((what.assemble(&mut pending.into_iter()), report))
 }
 
-/// Runs a plan whose values go to `results`, strided as the values' own axes, or to sinks.
+/// Runs a plan whose values go to `results`, strided as the values' own axes.
 ///
 /// # Safety
-/// Each place must have room for its value, and be touched by nobody else before this returns; each sink must live as long.
-pub(super) unsafe fn execute(
+/// Each place must have room for its value, and be touched by nobody else before this returns.
+unsafe fn execute(
     engine: &Engine,
     planned: Planned,
     mut results: Vec<ResultPlace>,
-    sinks: Vec<SinkPlace>,
 ) -> Result<Report> {
     planned.check(engine)?;
     let serial = planned.is_tiny();
@@ -303,7 +302,6 @@ pub(super) unsafe fn execute(
     let spilled = env.spilled_bytes();
     let places = Places {
         results,
-        sinks,
         spill: spill_file(engine, spilled)?,
     };
     // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
@@ -373,7 +371,7 @@ pub(super) fn into<T: Element, D: Dimension>(
         strides: out.strides().to_vec(),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
-    unsafe { execute(engine, planned, vec![place], Vec::new()) }?;
+    unsafe { execute(engine, planned, vec![place]) }?;
     Ok(())
 }
 

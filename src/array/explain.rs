@@ -13,7 +13,6 @@ use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage};
 use crate::lower::touched;
 use crate::op::contract::Role;
 use crate::plan::display::PlanDisplay;
-use crate::plan::node::Value;
 use crate::work::describe;
 
 /// A computation, explained: printed, it shows the optimized plan, the stages and their tasks, the passes
@@ -64,17 +63,13 @@ impl Explain {
     pub(super) fn new<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<Explain> {
         let values = requested(what)?;
         let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
-        Ok(Explain::of(engine, &values, &places))
-    }
-
-    pub(super) fn of(engine: &Engine, values: &[Value], places: &[Place]) -> Explain {
-        let planned = plan(engine, values, places);
+        let planned = plan(engine, &values, &places);
         let stages = planned
             .graph
             .order
             .iter()
             .map(|&id| line(&planned, &planned.graph.dag[id]));
-        Explain {
+        Ok(Explain {
             plan: PlanDisplay(&planned.roots).to_string(),
             stages: stages.collect(),
             passes: passes(&planned),
@@ -94,7 +89,7 @@ impl Explain {
                 })
                 .sum(),
             bytes_spilled: planned.env.spilled_bytes(),
-        }
+        })
     }
 
     /// The number of tasks.
@@ -243,7 +238,6 @@ fn fate(planned: &Planned, stage: &Stage) -> String {
     for output in &stage.outputs {
         let fate = match output.place {
             Place::Result(_) => "into the result".to_owned(),
-            Place::Sink { .. } => "into a sink".to_owned(),
             Place::Spill(number) => {
                 let spilled = planned.env.spills[number].bytes();
                 format!("spilled, {} in the temporary file", bytes(spilled))

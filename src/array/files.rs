@@ -7,17 +7,14 @@ use std::sync::Arc;
 use super::any::AnyArray;
 use super::engine::Engine;
 use super::handle::Array;
+use super::store::Store;
 use crate::base::chunk_spec::{ChunkSpec, IntoChunks};
 use crate::base::dtype::with_dtype;
 use crate::base::element::Element;
-use crate::base::source::Sink;
 use crate::error::{Error, Kind, Result};
 use crate::io::npy::{NpyFile, NpyMapped, NpySink, NpySource};
 use crate::plan::build;
 use crate::plan::node::Value;
-
-/// The bytes of a block on its way to a file.
-const STORE_BYTES: usize = 4 << 20;
 
 fn npy_source<T: Element>(
     file: NpyFile,
@@ -101,68 +98,33 @@ impl<T: Element> Array<T> {
     /// # std::fs::remove_file(path).ok();
     /// # Ok::<(), flagstone::Error>(())
     /// ```
+    #[track_caller]
     pub fn to_npy(&self, path: impl AsRef<Path>) -> Result<()> {
         Engine::global()?.store_npy(self, path)
-    }
-
-    /// Computes the array into a [`Sink`] of your own, chunk by chunk.
-    ///
-    /// Streams: the sink gets exactly the blocks of the chunk grid, as they are finished; the array is never put
-    /// together.
-    ///
-    /// # Errors
-    /// As [`compute`](Array::compute), and if the sink fails; that error names the region.
-    ///
-    /// ```
-    /// use std::sync::Mutex;
-    ///
-    /// use flagstone::{Array, BoxError, Region, Sink};
-    ///
-    /// /// Remembers where it was written to.
-    /// struct Log(Mutex<Vec<String>>);
-    ///
-    /// impl Sink for Log {
-    ///     type Elem = f64;
-    ///     fn write(&self, region: &Region, _: ndarray::ArrayViewD<'_, f64>) -> Result<(), BoxError> {
-    ///         self.0.lock().unwrap().push(region.to_string());
-    ///         Ok(())
-    ///     }
-    /// }
-    ///
-    /// let log = Log(Mutex::default());
-    /// Array::<f64>::ones([4, 3], [2, 3]).store(&log)?;
-    /// assert_eq!(*log.0.lock().unwrap(), ["[0..2, 0..3]", "[2..4, 0..3]"]);
-    /// # Ok::<(), flagstone::Error>(())
-    /// ```
-    pub fn store(&self, sink: &impl Sink<Elem = T>) -> Result<()> {
-        Engine::global()?.store(self, sink)
     }
 }
 
 impl Engine {
-    /// Computes an array into a [`Sink`]; see [`Array::store`].
-    ///
-    /// # Errors
-    /// As [`Array::store`].
-    pub fn store<T: Element>(&self, array: &Array<T>, sink: &impl Sink<Elem = T>) -> Result<()> {
-        self.store_all(&[(array, sink)]).map(|_| ())
-    }
-
     /// Computes an array into a `.npy` file; see [`Array::to_npy`].
     ///
     /// # Errors
     /// As [`Array::to_npy`].
+    #[track_caller]
     pub fn store_npy<T: Element>(&self, array: &Array<T>, path: impl AsRef<Path>) -> Result<()> {
+        self.store_all([Store::to_npy(array, path)?])?;
+        Ok(())
+    }
+}
+
+impl Store {
+    /// An array and the `.npy` file that it is to become; see [`Array::to_npy`].
+    ///
+    /// # Errors
+    /// The mistake that the array carries, or a file that cannot be created.
+    #[track_caller]
+    pub fn to_npy<T: Element>(array: &Array<T>, path: impl AsRef<Path>) -> Result<Store> {
         let value = array.value.clone()?;
-        let sink = NpySink::<T>::create(&path, value.shape())?;
-        // Consecutive blocks of a few megabytes: the chunk grid is the user's, the store's is this one.
-        let elements = STORE_BYTES / size_of::<T>();
-        let grid = crate::plan::chunking::consecutive(value.shape(), elements);
-        let at = Location::caller();
-        let bands = Array::<T>::from_plan(build::rechunk(&value, ChunkSpec::Grid(grid), at), at);
-        self.store(&bands, &sink)
-            .map_err(|error| error.context(format!("storing {}", path.as_ref().display())))?;
-        sink.finish()
+        Store::to_sink(array, NpySink::<T>::create(&path, value.shape())?)
     }
 }
 

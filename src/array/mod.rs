@@ -21,6 +21,8 @@ pub mod random;
 mod reductions;
 mod refusal;
 mod store;
+#[cfg(feature = "zarr")]
+pub mod zarr;
 
 pub use any::AnyArray;
 pub use block_functions::map_blocks;
@@ -34,3 +36,4 @@ pub use handle::{Array, Operand};
 pub use join::{concatenate, stack};
 pub use layout::{IntoSlice, Pad};
 pub use products::{IntoAxisList, IntoPairs, einsum};
+pub use store::{Store, store_all};

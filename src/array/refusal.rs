@@ -23,42 +23,39 @@ pub(super) fn refuse(planned: &Planned, budget: u64) -> Error {
     Error::new(Kind::Memory, message)
 }
 
-/// Which chunks the user could choose.
+/// Which chunks the user could choose; of what he has no say in, only the budget can be said.
 fn advice(planned: &Planned, stage: &Stage, budget: u64) -> String {
-    let own = planned.tasks.own_bytes;
+    let (floor, own) = (planned.order.floor, planned.tasks.own_bytes);
     let left = |bytes: u64| bytes.saturating_sub(own).saturating_sub(FIXED);
-    let floor = planned.order.floor;
-    let cell: Vec<usize> = stage.outputs[0]
-        .grid
-        .0
-        .iter()
-        .map(|axis| axis.largest())
-        .collect();
     let share = left(budget) as f64 / left(floor).max(1) as f64;
-    let whose = match &stage.job {
+    // A function's blocks are its inputs', where it has any.
+    let grid = match &stage.job {
+        Job::BlockFn(job) => match job.inputs.first() {
+            Some(input) => &input.blocks,
+            None => &job.blocks[0],
+        },
+        _ => &stage.outputs[0].grid,
+    };
+    let cell: Vec<usize> = grid.0.iter().map(|axis| axis.largest()).collect();
+    let streamed = |stage: &Stage| {
+        let mut outputs = stage.outputs.iter();
+        outputs.any(|output| output.place == Place::Stream)
+    };
+    let what = match &stage.job {
         Job::Load(LoadFrom::Source(number)) => {
             let source = &planned.env.sources[*number];
-            match source.storage_grid() {
-                Some(_) => format!(
-                    "{}, which is stored in units of {cell:?}, stored in",
-                    source.describe()
-                ),
-                None => "arrays in".to_owned(),
-            }
+            Some(format!(
+                "{} is stored in units of {cell:?}",
+                source.describe()
+            ))
         }
-        _ if stage.outputs.iter().any(|output| output.place.is_chunked()) => {
-            format!("a result in chunks of {cell:?} in")
-        }
-        Job::BlockFn(_) => "arrays in".to_owned(),
-        _ => "arrays in".to_owned(),
+        Job::BlockFn(_) => Some(format!("its blocks are of {cell:?}")),
+        _ if streamed(stage) => Some(format!("the result's blocks are of {cell:?}")),
+        _ => None,
     };
-    let results = stage
-        .outputs
-        .iter()
-        .any(|output| matches!(output.place, Place::Result(_)));
-    match smaller(&cell, share) {
-        Some(fitting) if !results => {
-            format!(": instead of {whose} chunks of at most {fitting:?} would fit")
+    match (what, smaller(&cell, share)) {
+        (Some(what), Some(fitting)) => {
+            format!("; {what}, and in chunks of at most {fitting:?} it would fit")
         }
         _ => format!("; a budget of {} would do", bytes(floor)),
     }

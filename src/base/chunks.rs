@@ -163,6 +163,26 @@ impl Chunks {
         Ok(Chunks(axes))
     }
 
+    /// Blocks of at most so many elements, each consecutive in C order.
+    pub(crate) fn consecutive(shape: &[usize], elements: usize) -> Chunks {
+        let mut room = elements.max(1);
+        let mut axes: Vec<AxisChunks> = shape
+            .iter()
+            .rev()
+            .map(|&len| {
+                let size = len.min(room).max(1);
+                room = if size == len {
+                    (room / size.max(1)).max(1)
+                } else {
+                    1
+                };
+                AxisChunks::regular(len, size)
+            })
+            .collect();
+        axes.reverse();
+        Chunks(axes)
+    }
+
     /// The number of axes.
     pub fn ndim(&self) -> usize {
         self.0.len()

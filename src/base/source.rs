@@ -5,9 +5,8 @@ use ndarray::ArrayViewMutD;
 use super::chunks::Chunks;
 use super::dtype::DType;
 use super::element::Element;
-use super::memory::{RawViewMut, view};
+use super::memory::RawViewMut;
 use super::region::Region;
-use super::shape::c_strides;
 use crate::error::{BoxError, Error, Kind, Result};
 
 /// Something that arrays are read from: a file, a data base, a simulation.
@@ -81,6 +80,12 @@ pub trait Source: Send + Sync + 'static {
     fn describe(&self) -> String {
         "source".to_owned()
     }
+
+    /// What tells the source's values from all others, in other processes too: a path and the time of the
+    /// last change, for example. A store that was interrupted is only resumed with the same values.
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A [`Source`] whose element type is known at run time.
@@ -91,6 +96,7 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn cost(&self) -> f64;
     fn scratch_bytes(&self) -> usize;
     fn describe(&self) -> String;
+    fn fingerprint(&self) -> Option<String>;
 }
 
 impl<S: Source> ErasedSource for S {
@@ -123,56 +129,115 @@ impl<S: Source> ErasedSource for S {
     fn describe(&self) -> String {
         Source::describe(self)
     }
+
+    fn fingerprint(&self) -> Option<String> {
+        Source::fingerprint(self)
+    }
 }
 
-/// Something that finished blocks are written to, region by region; see [`Array::store`](crate::Array::store).
+/// Something that finished blocks are written to: a file, a data base, a socket. See
+/// [`Array::store`](crate::Array::store).
 ///
-/// Every element is written exactly once. Regions may come in any order, and from several threads at once.
+/// Every element is written exactly once. Blocks come in any order, and from several threads at once, as they
+/// are finished; the array is never put together.
+///
+/// ```
+/// use std::sync::{Arc, Mutex};
+///
+/// use flagstone::{Array, BoxError, Chunks, Region, Sink};
+///
+/// /// A table of rows, which are written one at a time.
+/// struct Rows(Mutex<Vec<Vec<f64>>>);
+///
+/// impl Sink for Rows {
+///     type Elem = f64;
+///     fn write(&self, region: &Region, values: ndarray::ArrayViewD<'_, f64>) -> Result<(), BoxError> {
+///         self.0.lock().unwrap()[region.start()[0]] = values.iter().copied().collect();
+///         Ok(())
+///     }
+///     fn write_grid(&self) -> Option<Chunks> {
+///         let rows = self.0.lock().unwrap().len();
+///         Some(Chunks::regular(&[rows, 3], &[1, 3]).unwrap()) // one row, whole
+///     }
+/// }
+///
+/// let rows = Arc::new(Rows(Mutex::new(vec![Vec::new(); 4])));
+/// Array::<f64>::arange(0.0, 12.0, 1.0, ..).reshape([4, 3]).rechunk(2).store(rows.clone())?;
+/// assert_eq!(rows.0.lock().unwrap()[1], [3.0, 4.0, 5.0]);
+/// # Ok::<(), flagstone::Error>(())
+/// ```
 pub trait Sink: Send + Sync {
     /// The type of the elements.
     type Elem: Element;
 
-    /// Writes the elements of one region; the two have the same shape. An error ends the computation.
+    /// Writes the elements of one region; the two have the same shape.
+    ///
+    /// An error ends the computation with one that names the region and the sink; a panic does so too.
     fn write(
         &self,
         region: &Region,
         values: ndarray::ArrayViewD<'_, Self::Elem>,
     ) -> Result<(), BoxError>;
 
-    /// The bytes that one write uses beside `values`: buffers for encoding, for example. They count in the
-    /// memory that a computation is promised to keep to.
+    /// The units in which the sink can be written, as the chunks of a compressed file: it is given exactly these
+    /// blocks, whatever the array's chunks are, so that no two threads ever write the same unit. `None` if any
+    /// region is as good as another: it is given the blocks of the array's chunk grid.
+    fn write_grid(&self) -> Option<Chunks> {
+        None
+    }
+
+    /// Whether a block of the grid is there already, from a store that was interrupted: it is neither computed nor
+    /// written again.
+    fn is_written(&self, region: &Region) -> bool {
+        let _ = region;
+        false
+    }
+
+    /// The bytes that one write uses beside the values: buffers for encoding, for example. They count in
+    /// the memory that a computation is promised to keep to.
     fn scratch_bytes(&self) -> usize {
         0
     }
-}
 
-/// A [`Sink`] whose element type is known at run time.
-pub(crate) trait ErasedSink: Send + Sync {
-    fn dtype(&self) -> DType;
-
-    /// Writes a block of elements in C order.
-    ///
-    /// # Safety
-    /// `first` must be the first of the region's elements, initialized and of the sink's dtype.
-    unsafe fn write(&self, region: &Region, first: *const u8) -> Result<()>;
-
-    fn scratch_bytes(&self) -> usize;
-}
-
-impl<T: Element> ErasedSink for &dyn Sink<Elem = T> {
-    fn dtype(&self) -> DType {
-        T::DTYPE
+    /// Called once, when every block has been written: makes the whole visible. It is not called after an error.
+    fn finish(&self) -> Result<(), BoxError> {
+        Ok(())
     }
 
-    unsafe fn write(&self, region: &Region, first: *const u8) -> Result<()> {
-        let shape = region.shape();
-        // SAFETY: the caller's contract.
-        let values = unsafe { view::<T>(first, shape, &c_strides(shape)) };
-        Sink::write(*self, region, values)
-            .map_err(|error| Error::wrap(Kind::Io, format!("writing {region} to a sink"), error))
+    /// What the sink is, for error messages: a path, for example.
+    fn describe(&self) -> String {
+        "a sink".to_owned()
+    }
+}
+
+impl<S: Sink + ?Sized> Sink for std::sync::Arc<S> {
+    type Elem = S::Elem;
+
+    fn write(
+        &self,
+        region: &Region,
+        values: ndarray::ArrayViewD<'_, S::Elem>,
+    ) -> Result<(), BoxError> {
+        (**self).write(region, values)
+    }
+
+    fn write_grid(&self) -> Option<Chunks> {
+        (**self).write_grid()
+    }
+
+    fn is_written(&self, region: &Region) -> bool {
+        (**self).is_written(region)
     }
 
     fn scratch_bytes(&self) -> usize {
-        Sink::scratch_bytes(*self)
+        (**self).scratch_bytes()
+    }
+
+    fn finish(&self) -> Result<(), BoxError> {
+        (**self).finish()
+    }
+
+    fn describe(&self) -> String {
+        (**self).describe()
     }
 }

@@ -60,22 +60,8 @@ pub enum Place {
     Result(usize),
     /// In blocks that the caller takes one by one.
     Stream,
-    /// In the sink with this number, block by block; a write takes `scratch` bytes beside the block.
-    Sink { number: usize, scratch: usize },
     /// In the temporary file, as the environment's spilled value with this number.
     Spill(usize),
-}
-
-impl Place {
-    /// Whether blocks are those of the value's own chunk grid, because somebody else is given them.
-    pub fn is_chunked(self) -> bool {
-        matches!(self, Place::Stream | Place::Sink { .. })
-    }
-
-    /// Whether a task hands the block on before it ends, so that nothing of it is held afterwards.
-    pub fn is_written(self) -> bool {
-        matches!(self, Place::Sink { .. } | Place::Spill(_))
-    }
 }
 
 pub enum Job {

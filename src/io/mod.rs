@@ -2,5 +2,10 @@
 //!
 //! Nothing here sees a plan: a reader is asked for regions, a writer is given them.
 
+pub mod atomic;
 pub mod npy;
+pub mod position;
+pub mod raw;
 pub mod spill;
+#[cfg(feature = "zarr")]
+pub mod zarr;

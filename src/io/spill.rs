@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::npy::position;
+use super::position;
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
 

@@ -33,7 +33,7 @@ impl Build<'_> {
         let fused = cones.map(|cone| compile(self, vec![self.wanted(cone)], depth));
         let item = spec.dtype.size();
         let made = &self.reach.made[at];
-        let (grid, parts) = if self.place(at).is_chunked() {
+        let (grid, parts) = if self.place(at) == Place::Stream {
             (spec.chunks.clone(), whole(contraction))
         } else if made.flat {
             let cell = cell(contraction, &domain, item, self.options);

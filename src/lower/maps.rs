@@ -71,7 +71,7 @@ impl Build<'_> {
             _ => Vec::new(),
         };
         let opaque = pieces.iter().any(|piece| is_opaque(&piece.fused, self));
-        let grid = if group.iter().any(|&at| self.place(at).is_chunked()) {
+        let grid = if group.iter().any(|&at| self.place(at) == Place::Stream) {
             made.value.chunks().clone()
         } else if made.flat {
             bands(domain.shape(), MAP_TASK)

@@ -269,7 +269,7 @@ impl Pass<'_> {
     /// Blocks of a reduction lack the axes that it keeps with length 1: streamed, they are copied.
     fn fits_directly(&self, value: &Value, root: usize) -> bool {
         match &value.node.kind {
-            NodeKind::Reduce(reduce) => !(reduce.keep && self.places[root].is_chunked()),
+            NodeKind::Reduce(reduce) => !(reduce.keep && self.places[root] == Place::Stream),
             _ => true,
         }
     }

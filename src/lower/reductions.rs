@@ -57,7 +57,7 @@ impl Build<'_> {
             opaque,
             self.options,
         );
-        if group.iter().any(|&at| self.place(at).is_chunked()) {
+        if group.iter().any(|&at| self.place(at) == Place::Stream) {
             let input = &self.reach.made[group[0]].value.node.inputs[0];
             grid = Chunks(
                 tree.kept()

@@ -102,8 +102,6 @@ impl Build<'_> {
             && plain(other)
             && one.value.shape() == two.value.shape()
             && one.needed == two.needed
-            && (!(self.place(at).is_chunked() || self.place(other).is_chunked())
-                || one.value.chunks() == two.value.chunks())
     }
 
     fn is_plain_map(&self, at: usize) -> bool {
@@ -220,10 +218,9 @@ fn block_bytes(output: &Output) -> u64 {
     (output.grid.largest_block() as u64).saturating_mul(output.dtype.size() as u64)
 }
 
-/// What a task needs for blocks that it writes before it ends.
+/// What a task needs for blocks that it spills before it ends.
 fn written_bytes(outputs: &[Output]) -> u64 {
     let written = outputs.iter().map(|output| match output.place {
-        Place::Sink { scratch, .. } => block_bytes(output) + scratch as u64,
         Place::Spill(_) => with_staging(block_bytes(output)),
         _ => 0,
     });

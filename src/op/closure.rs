@@ -46,4 +46,9 @@ pub trait BlockFunction: Send + Sync {
         inputs: &[RawBlock],
         outputs: &mut [RawViewMut],
     ) -> Result<()>;
+
+    /// The bytes that a call uses beside its inputs and outputs, where that is known.
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
 }

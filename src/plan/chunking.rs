@@ -123,22 +123,7 @@ pub fn reshape(input: &Chunks, shape: &[usize]) -> Chunks {
 
 /// Blocks of at most so many elements, each consecutive in C order.
 pub fn consecutive(shape: &[usize], elements: usize) -> Chunks {
-    let mut room = elements.max(1);
-    let mut axes: Vec<AxisChunks> = shape
-        .iter()
-        .rev()
-        .map(|&len| {
-            let size = len.min(room).max(1);
-            room = if size == len {
-                (room / size.max(1)).max(1)
-            } else {
-                1
-            };
-            AxisChunks::regular(len, size)
-        })
-        .collect();
-    axes.reverse();
-    Chunks(axes)
+    Chunks::consecutive(shape, elements)
 }
 
 /// The grid of a reduction: the kept axes' own, reduced ones gone or of length 1.

@@ -19,7 +19,6 @@ use crate::base::aligned::AlignedBytes;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
-use crate::base::source::ErasedSink;
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
 use crate::graph::env::Env;
@@ -39,28 +38,10 @@ pub struct ResultPlace {
     pub strides: Vec<isize>,
 }
 
-/// A sink, for as long as the tasks run.
-#[derive(Clone, Copy)]
-pub struct SinkPlace(*const (dyn ErasedSink + 'static));
-
-impl SinkPlace {
-    /// Whoever makes a [`GraphWork`] of it promises that the sink outlives the run.
-    pub fn new<'a>(sink: &'a (dyn ErasedSink + 'a)) -> SinkPlace {
-        // SAFETY: only the lifetime changes; the promise of `GraphWork::new` is what keeps it.
-        let sink = unsafe {
-            std::mem::transmute::<*const (dyn ErasedSink + 'a), *const (dyn ErasedSink + 'static)>(
-                sink,
-            )
-        };
-        SinkPlace(sink)
-    }
-}
-
 /// Where values go that tasks do not hold.
 #[derive(Default)]
 pub struct Places {
     pub results: Vec<ResultPlace>,
-    pub sinks: Vec<SinkPlace>,
     /// The temporary file, if anything is spilled.
     pub spill: Option<Box<dyn SpillStore>>,
 }
@@ -100,7 +81,7 @@ pub struct GraphWork {
     stop: Stop,
 }
 
-// SAFETY: sinks are `Sync`; result places are written by tasks only, each its own region, and whoever made the work
+// SAFETY: result places are written by tasks only, each its own region, and whoever made the work
 // keeps them alive and untouched until the run has ended; everything else is `Send + Sync`.
 unsafe impl Send for GraphWork {}
 // SAFETY: as above.
@@ -109,7 +90,7 @@ unsafe impl Sync for GraphWork {}
 impl GraphWork {
     /// # Safety
     /// Each result place must have room for its value and be touched by nobody else while the work
-    /// is run; sinks must live as long.
+    /// is run.
     pub unsafe fn new(
         graph: Arc<Graph>,
         env: Arc<Env>,
@@ -186,7 +167,7 @@ impl GraphWork {
                     None,
                 )
             }
-            Place::Held | Place::Stream | Place::Sink { .. } | Place::Spill(_) => {
+            Place::Held | Place::Stream | Place::Spill(_) => {
                 let bytes = region.size() * size;
                 let bytes = if zeroed {
                     AlignedBytes::zeroed(bytes)
@@ -453,36 +434,25 @@ impl GraphWork {
     /// Runs a task; its output stays until it is released or taken.
     pub fn run(&self, task: u32) -> Result<()> {
         let mut made = self.run_task(task)?;
-        self.write_blocks(task, &mut made)?;
+        self.spill_blocks(task, &mut made)?;
         self.store.put(task, made);
         Ok(())
     }
 
-    /// Hands blocks to sinks and to the temporary file; nothing of them is held any more.
-    fn write_blocks(&self, task: u32, made: &mut Made) -> Result<()> {
+    /// Writes blocks to the temporary file that are spilled; nothing of them is held any more.
+    fn spill_blocks(&self, task: u32, made: &mut Made) -> Result<()> {
         let Made::Blocks(blocks) = made else {
             return Ok(());
         };
         let (id, _, _) = self.numbering.locate(&self.graph, task);
         for (output, slot) in self.graph.dag[id].outputs.iter().zip(blocks) {
-            if !output.place.is_written() {
-                continue;
-            }
-            let Some(block) = slot.take() else { continue };
-            match output.place {
-                Place::Sink { number, .. } => {
-                    // SAFETY: the sink outlives the run; the block is whole and in C order.
-                    let sink = unsafe { &*self.places.sinks[number].0 };
-                    assert_eq!(sink.dtype(), output.dtype, "a sink is of its value's dtype");
-                    // SAFETY: as above.
-                    unsafe { sink.write(&block.region, block.first()) }?;
-                }
-                Place::Spill(number) if !block.region.is_empty() => {
-                    let spill = &self.env.spills[number];
-                    // SAFETY: the block is whole and in C order.
-                    unsafe { spill::write(self.spill()?, spill, &block.region, block.first()) }?;
-                }
-                _ => {}
+            if let Place::Spill(number) = output.place
+                && let Some(block) = slot.take()
+                && !block.region.is_empty()
+            {
+                let spill = &self.env.spills[number];
+                // SAFETY: the block is whole and in C order.
+                unsafe { spill::write(self.spill()?, spill, &block.region, block.first()) }?;
             }
         }
         Ok(())

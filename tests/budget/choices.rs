@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flagstone::{Array, Engine, Rule, random};
+use flagstone::{Array, Engine, Rule, Store, random};
 
 use crate::source::{Units, Whole};
 
@@ -79,8 +79,10 @@ fn a_cheap_generator_is_computed_again() {
     let x = random::Generator::new(7).normal::<f64>([SIDE, SIDE], 64);
     let job = &x + x.t();
     let explain = |memory| {
-        let sink = Whole::new(&[SIDE, SIDE]);
-        engine(memory).explain_stores(&[(&job, &sink)]).unwrap()
+        let sink = Arc::new(Whole::new(&[SIDE, SIDE]));
+        engine(memory)
+            .explain_stores(&[Store::to_sink(&job, sink).unwrap()])
+            .unwrap()
     };
     assert_eq!(explain(WHOLE * 4).bytes_spilled(), 0);
     assert_eq!(explain(WHOLE / 4).bytes_spilled(), 0);
@@ -156,17 +158,20 @@ fn passes_over_units() {
         engine.compute(&(x.mean(0), x.std(0))).unwrap();
         assert_eq!(source.take_reads(), (256, 1), "moments");
         let (mean, std) = (x.mean(0), x.std(0));
-        let sinks = [Whole::new(&[SIDE]), Whole::new(&[SIDE])];
+        let sinks = [(); 2].map(|()| Arc::new(Whole::new(&[SIDE])));
         engine
-            .store_all(&[(&mean, &sinks[0]), (&std, &sinks[1])])
+            .store_all([
+                Store::to_sink(&mean, sinks[0].clone()).unwrap(),
+                Store::to_sink(&std, sinks[1].clone()).unwrap(),
+            ])
             .unwrap();
         assert_eq!(source.take_reads(), (256, 1), "moments, stored");
         let sum = &x + x.t();
-        let sink = Whole::new(&[SIDE, SIDE]);
-        engine.store_all(&[(&sum, &sink)]).unwrap();
+        let sink = Arc::new(Whole::new(&[SIDE, SIDE]));
+        engine.store(&sum, sink.clone()).unwrap();
         assert_eq!(source.take_reads(), (256, 1), "beside its transpose");
         let values = source.values();
-        assert_eq!(sink.into_values(), &values + &values.t());
+        assert_eq!(sink.values(), &values + &values.t());
         engine.compute(&sum).unwrap();
         assert_eq!(
             source.take_reads(),

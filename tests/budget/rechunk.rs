@@ -1,6 +1,8 @@
 //! From any grid to any other, in whatever memory there is.
 
-use flagstone::{Array, Engine, Rule};
+use std::sync::Arc;
+
+use flagstone::{Array, Engine, Rule, Store};
 use proptest::prelude::*;
 
 use crate::source::{Units, Whole};
@@ -16,9 +18,10 @@ fn engine(threads: usize, memory: u64) -> Engine {
 /// Stores `x` in a budget; the units that were read altogether, and the most for one. `None` if it is refused.
 fn store(engine: &Engine, source: &Units, x: &Array<f64>) -> Option<(usize, usize)> {
     source.take_reads();
-    let sink = Whole::new(x.shape());
-    let explained = engine.explain_stores(&[(x, &sink)]).unwrap();
-    match engine.store_all(&[(x, &sink)]) {
+    let sink = Arc::new(Whole::new(x.shape()));
+    let stored = || Store::to_sink(x, sink.clone()).unwrap();
+    let explained = engine.explain_stores(&[stored()]).unwrap();
+    match engine.store_all([stored()]) {
         Err(error) => {
             assert!(error.is_memory(), "{error}");
             assert!(explained.floor_bytes() > engine.memory());
@@ -40,10 +43,7 @@ fn store(engine: &Engine, source: &Units, x: &Array<f64>) -> Option<(usize, usiz
     } else {
         assert!(announced > 1.0, "{explained}");
     }
-    assert_eq!(sink.into_values(), {
-        let values = source.values();
-        values
-    });
+    assert_eq!(sink.values(), source.values());
     Some((total, most))
 }
 
@@ -71,11 +71,11 @@ proptest! {
         let x = Array::from_source(source.clone()).rechunk(&target[..]);
         let ample = engine(threads, 1 << 30);
         prop_assert_eq!(store(&ample, &source, &x), Some((source.count(), 1)));
-        let sink = Whole::new(&shape);
-        let floor = ample.explain_stores(&[(&x, &sink)]).unwrap().floor_bytes();
+        let sink = Arc::new(Whole::new(&shape));
+        let floor = ample.explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()]).unwrap().floor_bytes();
         for share in [8, 6, 4, 3, 2, 1] {
             let budget = engine(threads, floor * share / 8);
-            let spilled = budget.explain_stores(&[(&x, &sink)]).unwrap().bytes_spilled() > 0;
+            let spilled = budget.explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()]).unwrap().bytes_spilled() > 0;
             if let Some((total, _)) = store(&budget, &source, &x)
                 && spilled
             {
@@ -93,16 +93,18 @@ fn rows_become_columns() {
     let whole = 512 * 1024 * 8;
     let ample = engine(2, whole * 4);
     assert_eq!(store(&ample, &source, &x), Some((128, 1)));
-    let sink = Whole::new(&[512, 1024]);
+    let sink = Arc::new(Whole::new(&[512, 1024]));
     assert_eq!(
         ample
-            .explain_stores(&[(&x, &sink)])
+            .explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()])
             .unwrap()
             .bytes_spilled(),
         0
     );
     let tight = engine(2, whole / 8);
-    let explained = tight.explain_stores(&[(&x, &sink)]).unwrap();
+    let explained = tight
+        .explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()])
+        .unwrap();
     let spilled = explained.bytes_spilled();
     assert!(spilled >= whole && spilled % whole == 0, "{explained}");
     let text = explained.to_string();
@@ -117,8 +119,10 @@ fn cheap_units_are_read_again() {
     let source = Units::new(&[512, 1024], &[256, 1024]).cost(0.05);
     let x = Array::from_source(source.clone()).rechunk([512, 8]);
     let tight = engine(1, 512 * 1024 * 8 / 2);
-    let sink = Whole::new(&[512, 1024]);
-    let explained = tight.explain_stores(&[(&x, &sink)]).unwrap();
+    let sink = Arc::new(Whole::new(&[512, 1024]));
+    let explained = tight
+        .explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()])
+        .unwrap();
     assert_eq!(explained.bytes_spilled(), 0, "{explained}");
     assert_eq!(store(&tight, &source, &x), Some((256, 128)));
 }
@@ -129,8 +133,10 @@ fn some_grids_are_passed_through() {
     let source = Units::new(&[2048, 2048], &[1, 2048]).cost(50.0);
     let x = Array::from_source(source.clone()).rechunk([2048, 1]);
     let tight = engine(1, 1 << 20);
-    let sink = Whole::new(&[2048, 2048]);
-    let explained = tight.explain_stores(&[(&x, &sink)]).unwrap();
+    let sink = Arc::new(Whole::new(&[2048, 2048]));
+    let explained = tight
+        .explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()])
+        .unwrap();
     assert!(explained.to_string().contains("pass on"), "{explained}");
     assert_eq!(store(&tight, &source, &x), Some((2048, 1)));
 }
@@ -146,8 +152,10 @@ fn the_disk_can_be_ruled_out() {
         .without(Rule::Spill)
         .build()
         .unwrap();
-    let sink = Whole::new(&[512, 1024]);
-    let explained = diskless.explain_stores(&[(&x, &sink)]).unwrap();
+    let sink = Arc::new(Whole::new(&[512, 1024]));
+    let explained = diskless
+        .explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()])
+        .unwrap();
     assert_eq!(explained.bytes_spilled(), 0);
     assert_eq!(store(&diskless, &source, &x), Some((128 * 128, 128)));
 }

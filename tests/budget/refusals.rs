@@ -1,5 +1,7 @@
 //! What does not fit is an error before anything runs, which says what would.
 
+use std::sync::Arc;
+
 use flagstone::{Array, Engine};
 
 use crate::source::{Units, Whole};
@@ -49,8 +51,10 @@ fn chunks_of_a_store_that_are_too_large() {
     let source = Units::new(&[1024, 1024], &[128, 128]);
     let x = Array::from_source(source.clone());
     let small = engine(3 << 20);
-    let sink = Whole::new(&[1024, 1024]);
-    let error = small.store(&x.rechunk([1024, 512]), &sink).unwrap_err();
+    let sink = Arc::new(Whole::new(&[1024, 1024]));
+    let error = small
+        .store(&x.rechunk([1024, 512]), sink.clone())
+        .unwrap_err();
     let text = error.to_string();
     assert!(
         error.is_memory() && text.contains("3145728 bytes"),
@@ -58,8 +62,8 @@ fn chunks_of_a_store_that_are_too_large() {
     );
     assert_eq!(source.take_reads(), (0, 0));
     let fitting = advised(&text);
-    small.store(&x.rechunk(&fitting[..]), &sink).unwrap();
-    assert_eq!(sink.into_values(), source.values());
+    small.store(&x.rechunk(&fitting[..]), sink.clone()).unwrap();
+    assert_eq!(sink.values(), source.values());
 }
 
 #[test]

@@ -131,10 +131,10 @@ impl Whole {
     }
 
     /// The array, if all of it was written.
-    pub fn into_values(self) -> ArrayD<f64> {
-        let (values, written) = self.0.into_inner().unwrap();
-        assert_eq!(written, values.len(), "elements that were written");
-        values
+    pub fn values(&self) -> ArrayD<f64> {
+        let (values, written) = &*self.0.lock().unwrap();
+        assert_eq!(*written, values.len(), "elements that were written");
+        values.clone()
     }
 }
 

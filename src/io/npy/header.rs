@@ -187,7 +187,7 @@ fn code_of(dtype: DType) -> &'static str {
     }
 }
 
-fn descr_of(dtype: DType) -> String {
+pub fn descr_of(dtype: DType) -> String {
     let order = match dtype.size() {
         1 => '|',
         _ if cfg!(target_endian = "big") => '>',

@@ -3,7 +3,6 @@
 pub mod header;
 #[cfg(unix)]
 pub mod map;
-pub mod position;
 pub mod read;
 pub mod write;
 

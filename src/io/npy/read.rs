@@ -5,22 +5,16 @@ use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use ndarray::{ArrayView, ArrayViewMutD, Axis, IxDyn, ShapeBuilder, Slice};
+use ndarray::ArrayViewMutD;
 
 use super::header::{self, Header};
-use super::position;
 use crate::base::chunks::Chunks;
 use crate::base::element::Element;
 use crate::base::region::Region;
-use crate::base::shape::c_strides;
 use crate::base::source::Source;
 use crate::error::{BoxError, Error, Kind, Result};
-
-/// Runs this close to each other are read together with the gap: the system reads whole pages anyway,
-/// and one call per element of a column would take a hundred times as long.
-const GAP_BYTES: usize = 4096;
-/// What a read that cannot go straight into its destination holds at most.
-pub const SCRATCH_BYTES: usize = 256 << 10;
+use crate::io::position;
+use crate::io::raw::{self, SCRATCH_BYTES};
 
 /// An open `.npy` file whose header has been read and checked.
 #[derive(Debug)]
@@ -99,7 +93,7 @@ impl NpyFile {
 ///
 /// A read touches the runs of elements that it needs and, where two of them are less than a page apart,
 /// what lies between. It goes straight to its destination where both are contiguous, else through
-/// at most [`SCRATCH_BYTES`].
+/// at most 256 KiB.
 pub struct NpySource<T> {
     file: NpyFile,
     chunks: Chunks,
@@ -136,72 +130,6 @@ impl<T: Element> NpySource<T> {
             element: PhantomData,
         })
     }
-
-    /// Fills `out` from byte `offset` on; `strides` are the file's, in elements, slowest axis first.
-    fn fill(
-        &self,
-        mut out: ArrayViewMutD<'_, T>,
-        strides: &[usize],
-        offset: u64,
-        scratch: &mut Vec<T>,
-    ) -> io::Result<()> {
-        let header = &self.file.header;
-        let item = size_of::<T>();
-        let Extent { span, dense_from } = extent(out.shape(), strides, GAP_BYTES / item);
-        let contiguous = span == out.len();
-        if contiguous && let Some(slice) = out.as_slice_mut() {
-            return position::read_elements(&self.file.file, slice, offset, header.swapped);
-        }
-        if dense_from == 0 && span * item <= SCRATCH_BYTES {
-            scratch.resize(span, T::default());
-            position::read_elements(&self.file.file, scratch, offset, header.swapped)?;
-            let layout = IxDyn(out.shape()).strides(IxDyn(strides));
-            let found =
-                ArrayView::from_shape(layout, scratch).expect("the span covers the elements");
-            out.assign(&found);
-            return Ok(());
-        }
-        // The slowest axis is cut: into single rows while rows lie apart, else into what fits.
-        let row = (strides[0] * item).max(1);
-        let step = if dense_from == 0 {
-            (SCRATCH_BYTES / row).max(1)
-        } else {
-            1
-        };
-        for first in (0..out.shape()[0]).step_by(step) {
-            let end = (first + step).min(out.shape()[0]);
-            let at = offset + (first * strides[0] * item) as u64;
-            let mut part = out.slice_axis_mut(Axis(0), Slice::from(first..end));
-            if end - first > 1 {
-                self.fill(part, strides, at, scratch)?;
-            } else {
-                self.fill(part.index_axis_mut(Axis(0), 0), &strides[1..], at, scratch)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// How a region lies in the file.
-struct Extent {
-    /// The elements from the first to the last, gaps included.
-    span: usize,
-    /// The slowest axis from which on no gap is longer than allowed.
-    dense_from: usize,
-}
-
-fn extent(shape: &[usize], strides: &[usize], gap: usize) -> Extent {
-    let mut span = 1;
-    let mut dense_from = shape.len();
-    let mut dense = true;
-    for axis in (0..shape.len()).rev() {
-        dense &= shape[axis] == 1 || strides[axis] - span <= gap;
-        span += (shape[axis] - 1) * strides[axis];
-        if dense {
-            dense_from = axis;
-        }
-    }
-    Extent { span, dense_from }
 }
 
 impl<T: Element> Source for NpySource<T> {
@@ -219,20 +147,11 @@ impl<T: Element> Source for NpySource<T> {
         let Header {
             shape,
             fortran,
+            swapped,
             data_offset,
             ..
         } = &self.file.header;
-        let inside = region.ndim() == shape.len() && Region::whole(shape).contains(region);
-        if !inside || out.shape() != region.shape() {
-            let why = format!(
-                "the region does not fit the array of shape {shape:?} or the destination of shape {:?}",
-                out.shape()
-            );
-            return Err(Error::new(Kind::Internal, why).into());
-        }
-        if region.is_empty() {
-            return Ok(());
-        }
+        raw::check_region(shape, region, out.shape())?;
         // A Fortran-order file is the C-order file of the transposed array.
         let (mut shape, mut start, mut out) = (shape.clone(), region.start().to_vec(), out);
         if *fortran {
@@ -240,24 +159,12 @@ impl<T: Element> Source for NpySource<T> {
             start.reverse();
             out = out.reversed_axes();
         }
-        let mut strides: Vec<usize> = c_strides(&shape)
-            .iter()
-            .map(|stride| stride.unsigned_abs())
-            .collect();
-        let first: usize = start
-            .iter()
-            .zip(&strides)
-            .map(|(at, stride)| at * stride)
-            .sum();
-        // Axes of length 1 have played their part, and would hide that the others are contiguous.
-        for axis in (0..shape.len()).rev() {
-            if out.shape()[axis] == 1 {
-                out = out.index_axis_move(Axis(axis), 0);
-                strides.remove(axis);
-            }
-        }
-        let offset = data_offset + (first * size_of::<T>()) as u64;
-        Ok(self.fill(out, &strides, offset, &mut Vec::new())?)
+        let place = raw::Place {
+            shape: &shape,
+            offset: *data_offset,
+            swapped: *swapped,
+        };
+        Ok(raw::read_region(&self.file.file, &place, &start, out)?)
     }
 
     fn cost(&self) -> f64 {
@@ -272,4 +179,16 @@ impl<T: Element> Source for NpySource<T> {
     fn describe(&self) -> String {
         self.file.path.display().to_string()
     }
+
+    fn fingerprint(&self) -> Option<String> {
+        file_fingerprint(&self.file.path)
+    }
+}
+
+/// A file's path, length and last change.
+pub fn file_fingerprint(path: &Path) -> Option<String> {
+    let path = std::fs::canonicalize(path).ok()?;
+    let metadata = std::fs::metadata(&path).ok()?;
+    let changed = metadata.modified().ok()?;
+    Some(format!("{} {} {changed:?}", path.display(), metadata.len()))
 }

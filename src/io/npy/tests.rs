@@ -425,7 +425,7 @@ fn round_trip<T: Element>() {
             )
             .unwrap();
         }
-        sink.finish().unwrap();
+        sink.publish().unwrap();
         assert_eq!(read_all::<T>(&path), array);
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 5);
@@ -491,7 +491,7 @@ fn an_unfinished_file_is_never_seen() {
 
     NpySink::<i32>::create(&path, &[2, 0])
         .unwrap()
-        .finish()
+        .publish()
         .unwrap();
     assert_eq!(read_all::<i32>(&path).shape(), [2, 0]);
     let error = NpySink::<i32>::create(folder.path().join("no/x.npy"), &[2])
@@ -521,7 +521,7 @@ fn blocks_may_be_written_from_several_threads() {
             });
         }
     });
-    sink.finish().unwrap();
+    sink.publish().unwrap();
     assert_eq!(read_all::<u16>(&path), array);
 }
 

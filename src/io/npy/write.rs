@@ -1,29 +1,35 @@
 //! Writing `.npy` files region by region.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ndarray::{ArrayViewD, Axis};
 
-use super::{header, position};
+use super::header;
+use crate::base::chunks::Chunks;
 use crate::base::element::Element;
 use crate::base::region::Region;
 use crate::base::shape::{c_strides, check_shape};
 use crate::base::source::Sink;
 use crate::error::{BoxError, Error, Kind, Result};
+use crate::io::atomic::create_beside;
+use crate::io::position;
+
+/// The bytes of a block on its way to a file.
+const BLOCK_BYTES: usize = 4 << 20;
 
 /// An `.npy` file that is being written, in C order.
 ///
 /// The elements go to a temporary file beside the target, which takes the target's name once it is
 /// whole: nobody ever sees half an array under the name, and the array that is read may be the one
-/// that is replaced. Dropped before [`finish`](NpySink::finish), the temporary file is removed.
+/// that is replaced. Dropped before [`publish`](NpySink::publish), the temporary file is removed.
 pub struct NpySink<T> {
     target: PathBuf,
     /// The file and its name; the name is `None` once the file has got the target's.
-    temporary: Option<PathBuf>,
+    temporary: Mutex<Option<PathBuf>>,
     file: File,
     shape: Vec<usize>,
     strides: Vec<usize>,
@@ -56,7 +62,7 @@ impl<T: Element> NpySink<T> {
             .collect();
         let sink = NpySink {
             target,
-            temporary: Some(temporary),
+            temporary: Mutex::new(Some(temporary)),
             file,
             shape: shape.to_vec(),
             strides,
@@ -75,7 +81,7 @@ impl<T: Element> NpySink<T> {
     ///
     /// # Errors
     /// If either fails; the file that had the name before is then still there.
-    pub fn finish(mut self) -> Result<()> {
+    pub fn publish(&self) -> Result<()> {
         let failed = |error: io::Error| {
             Error::wrap(
                 Kind::Io,
@@ -83,12 +89,13 @@ impl<T: Element> NpySink<T> {
                 error.into(),
             )
         };
+        let mut temporary = lock(&self.temporary);
         // Without this, a power cut could leave the name on a file whose elements never arrived.
         self.file.sync_all().map_err(failed)?;
-        if let Some(temporary) = &self.temporary {
+        if let Some(temporary) = &*temporary {
             fs::rename(temporary, &self.target).map_err(failed)?;
         }
-        self.temporary = None;
+        *temporary = None;
         Ok(())
     }
 
@@ -116,7 +123,7 @@ impl<T: Element> NpySink<T> {
         }
         let mut at = offset;
         let mut elements = values.iter();
-        let most = (super::read::SCRATCH_BYTES / size_of::<T>()).max(1);
+        let most = (crate::io::raw::SCRATCH_BYTES / size_of::<T>()).max(1);
         loop {
             scratch.clear();
             scratch.extend(elements.by_ref().take(most));
@@ -129,25 +136,8 @@ impl<T: Element> NpySink<T> {
     }
 }
 
-/// A new file in the target's folder, so that renaming never crosses file systems.
-fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let name = target
-        .file_name()
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path has no file name"))?;
-    loop {
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let mut temporary = std::ffi::OsString::from(".");
-        temporary.push(name);
-        temporary.push(format!(".{}-{number}.tmp", std::process::id()));
-        let path = target.with_file_name(temporary);
-        match OpenOptions::new().write(true).create_new(true).open(&path) {
-            Ok(file) => return Ok((path, file)),
-            // Left behind by a process that was killed and had our number.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-            Err(error) => return Err(error),
-        }
-    }
+fn lock(path: &Mutex<Option<PathBuf>>) -> MutexGuard<'_, Option<PathBuf>> {
+    path.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<T: Element> Sink for NpySink<T> {
@@ -181,11 +171,29 @@ impl<T: Element> Sink for NpySink<T> {
                 Error::wrap(Kind::Io, what, error.into()).into()
             })
     }
+
+    fn write_grid(&self) -> Option<Chunks> {
+        // Consecutive blocks of a few megabytes: the chunk grid is the user's, the file's is this one.
+        let elements = BLOCK_BYTES / size_of::<T>();
+        Some(Chunks::consecutive(&self.shape, elements))
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        crate::io::raw::SCRATCH_BYTES
+    }
+
+    fn finish(&self) -> Result<(), BoxError> {
+        Ok(self.publish()?)
+    }
+
+    fn describe(&self) -> String {
+        self.target.display().to_string()
+    }
 }
 
 impl<T> Drop for NpySink<T> {
     fn drop(&mut self) {
-        if let Some(temporary) = &self.temporary {
+        if let Some(temporary) = &*lock(&self.temporary) {
             // Nobody is left to tell; a file that cannot be removed keeps a name that says what it is.
             let _ = fs::remove_file(temporary);
         }

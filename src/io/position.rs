@@ -66,28 +66,47 @@ pub fn read_elements<T: Element>(
     offset: u64,
     swapped: bool,
 ) -> io::Result<()> {
+    fill(out, swapped, |bytes| read_bytes(file, bytes, offset))
+}
+
+/// Fills `out` with elements that `write` puts there as bytes, in this machine's order or the other one.
+pub fn fill<T: Element, E>(
+    out: &mut [T],
+    swapped: bool,
+    write: impl FnOnce(&mut [u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    /// Also if `write` panics, nobody sees a `bool` that is none.
+    struct Valid<'a>(&'a mut [u8], bool);
+    impl Drop for Valid<'_> {
+        fn drop(&mut self) {
+            if self.1 {
+                self.0
+                    .iter_mut()
+                    .for_each(|byte| *byte = (*byte != 0) as u8);
+            }
+        }
+    }
     // SAFETY: elements have no padding, and every pattern of bits is a value of every type but
-    // `bool`, whose bytes are made 0 or 1 below before anyone sees them as `bool`.
+    // `bool`, whose bytes are made 0 or 1 before anyone sees them as `bool`.
     let bytes =
         unsafe { std::slice::from_raw_parts_mut(out.as_mut_ptr().cast::<u8>(), size_of_val(out)) };
-    let result = read_bytes(file, bytes, offset);
-    if T::DTYPE == DType::Bool {
-        bytes.iter_mut().for_each(|byte| *byte = (*byte != 0) as u8);
-    }
-    result?;
+    let valid = Valid(bytes, T::DTYPE == DType::Bool);
+    write(valid.0)?;
     if swapped {
-        swap(bytes, T::DTYPE.part().size());
+        swap(valid.0, T::DTYPE.part().size());
     }
     Ok(())
 }
 
+/// The elements' bytes.
+pub fn bytes_of<T: Element>(elements: &[T]) -> &[u8] {
+    // SAFETY: elements have no padding, so all their bytes are initialized.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast::<u8>(), size_of_val(elements)) }
+}
+
 /// Writes elements in this machine's byte order.
 pub fn write_elements<T: Element>(file: &File, elements: &[T], offset: u64) -> io::Result<()> {
-    // SAFETY: elements have no padding, so all their bytes are initialized.
-    let bytes = unsafe {
-        std::slice::from_raw_parts(elements.as_ptr().cast::<u8>(), size_of_val(elements))
-    };
-    write_bytes(file, bytes, offset)
+    write_bytes(file, bytes_of(elements), offset)
 }
 
 /// Reverses the bytes of every number of `size` bytes.

@@ -1,0 +1,146 @@
+"""Writes the small Zarr and NumPy files of the tests, with the libraries that others use.
+
+The files are committed, so that tests need no Python. To write them again:
+
+    python3 -m venv v3 && v3/bin/pip install zarr==3.1.6 numpy==2.4.6
+    v3/bin/python tests/data/generate.py v3
+    python3 -m venv v2 && v2/bin/pip install zarr==2.18.7 numcodecs==0.15.1 numpy==2.2.6
+    v2/bin/python tests/data/generate.py v2
+
+Every array holds `values(dtype, shape)`, which the tests compute again.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import zarr
+
+HERE = Path(__file__).parent / "zarr"
+SHAPE = (7, 10)
+DTYPES = "bool int8 int16 int32 int64 uint8 uint16 uint32 uint64 float32 float64 complex64 complex128".split()
+
+
+def values(dtype, shape):
+    """Element n of C order is n * 37 % 101, minus 50 if the type has a sign; complex ones add 0.25j * n."""
+    n = np.arange(int(np.prod(shape)), dtype=np.int64)
+    x = n * 37 % 101
+    dtype = np.dtype(dtype)
+    if dtype.kind == "b":
+        x = x % 2 == 1
+    elif dtype.kind in "ifc":
+        x = x - 50
+    x = x.astype(dtype)
+    if dtype.kind == "f":
+        x = x / dtype.type(8)
+    if dtype.kind == "c":
+        x = x + (n * 0.25j).astype(dtype)
+    return x.astype(dtype).reshape(shape)
+
+
+def folder(name):
+    path = HERE / name
+    if path.exists():
+        shutil.rmtree(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(path)
+
+
+def v3():
+    from zarr.codecs import (
+        BloscCodec, BytesCodec, Crc32cCodec, GzipCodec, TransposeCodec, ZstdCodec,
+    )
+
+    def make(name, dtype="float64", shape=SHAPE, chunks=(4, 6), data=True, **options):
+        x = zarr.create_array(folder("v3/" + name), shape=shape, chunks=chunks, dtype=dtype, **options)
+        if data:
+            x[...] = values(dtype, shape)
+        return x
+
+    for dtype in DTYPES:
+        make(f"dtype_{dtype}", dtype, compressors=None)
+    make("zstd", compressors=ZstdCodec(level=3))
+    make("zstd_checksum", compressors=ZstdCodec(level=1, checksum=True))
+    make("gzip", compressors=GzipCodec(level=5))
+    for cname in ["lz4", "lz4hc", "blosclz", "zstd", "zlib"]:
+        make(f"blosc_{cname}", compressors=BloscCodec(cname=cname, shuffle="shuffle"))
+    make("blosc_bitshuffle", "int32", compressors=BloscCodec(cname="lz4", shuffle="bitshuffle"))
+    make("crc32c", compressors=[ZstdCodec(level=1), Crc32cCodec()])
+    make("big_endian", serializer=BytesCodec(endian="big"), compressors=None)
+    make("big_endian_complex", "complex64", serializer=BytesCodec(endian="big"), compressors=ZstdCodec())
+    make("transpose", filters=TransposeCodec(order=(1, 0)), compressors=None)
+    make("transpose_zstd", shape=(5, 6, 7), chunks=(2, 3, 4), filters=TransposeCodec(order=(2, 0, 1)))
+    make("sharded", shape=(12, 20), chunks=(3, 5), shards=(6, 10))
+    make("sharded_uncompressed", shape=(12, 20), chunks=(3, 5), shards=(6, 10), compressors=None)
+    make("sharded_edge", "int16", shape=(10, 17), chunks=(3, 5), shards=(6, 10))
+    make("sharded_transpose", shape=(12, 20), chunks=(3, 5), shards=(6, 10), filters=TransposeCodec(order=(1, 0)))
+    x = make("sharded_missing", shape=(12, 20), chunks=(3, 5), shards=(6, 10), fill_value=2.5, data=False)
+    x[0:3, 5:10] = values("float64", (12, 20))[0:3, 5:10]
+    x = make("missing", "int32", fill_value=-7, data=False)
+    x[0:4, 0:6] = values("int32", SHAPE)[0:4, 0:6]
+    make("fill_nan", fill_value=float("nan"), data=False)
+    make("fill_infinity", "float32", fill_value=float("-inf"), data=False)
+    make("fill_true", "bool", fill_value=True, data=False)
+    make("fill_complex", "complex128", fill_value=1 - 2j, data=False)
+    make("fill_uint64", "uint64", fill_value=2**64 - 1, data=False)
+    make("scalar", shape=(), chunks=())
+    make("one_axis", "uint8", shape=(11,), chunks=(4,))
+    make("empty", shape=(0, 5), chunks=(1, 2))
+    make("dotted", chunk_key_encoding={"name": "default", "separator": "."})
+    make("v2_keys", chunk_key_encoding={"name": "v2", "separator": "/"})
+    make("five_axes", "int64", shape=(2, 3, 2, 3, 4), chunks=(1, 2, 2, 2, 3))
+    make("named", "float32", attributes={"units": "K", "valid": [0, 400.5], "nested": {"a": None}},
+         dimension_names=["time", None])
+    group = zarr.create_group(folder("v3/group"), attributes={"title": "a group"})
+    inner = group.create_group("inner")
+    inner.create_array("x", shape=SHAPE, chunks=(4, 6), dtype="float64")[...] = values("float64", SHAPE)
+    group.create_array("y", shape=(4,), chunks=(2,), dtype="int8")[...] = values("int8", (4,))
+    zarr.consolidate_metadata(group.store)
+
+
+def v2():
+    from numcodecs import Blosc, GZip, LZ4, Zlib, Zstd, Delta
+
+    assert zarr.__version__.startswith("2.")
+
+    def make(name, dtype="<f8", shape=SHAPE, chunks=(4, 6), data=True, **options):
+        x = zarr.open(folder("v2/" + name), mode="w", shape=shape, chunks=chunks, dtype=dtype, **options)
+        if data:
+            x[...] = values(np.dtype(dtype).newbyteorder("="), shape)
+        return x
+
+    for dtype in DTYPES:
+        make(f"dtype_{dtype}", np.dtype(dtype).str, compressor=None)
+    for dtype in ["int16", "uint32", "float32", "float64", "complex128"]:
+        make(f"big_{dtype}", np.dtype(dtype).newbyteorder(">").str, compressor=Zstd(1))
+    make("default")
+    make("blosc_bitshuffle", compressor=Blosc("zstd", 3, Blosc.BITSHUFFLE))
+    make("blosc_noshuffle", compressor=Blosc("lz4", 5, Blosc.NOSHUFFLE))
+    make("zstd", compressor=Zstd(5))
+    make("gzip", compressor=GZip(5))
+    make("zlib", compressor=Zlib(5))
+    make("fortran", compressor=None, order="F")
+    make("fortran_zstd", ">i4", shape=(5, 6, 7), chunks=(2, 3, 4), compressor=Zstd(1), order="F")
+    make("slashes", compressor=Zstd(1), dimension_separator="/")
+    x = make("missing", "<i4", fill_value=-7, data=False)
+    x[0:4, 0:6] = values("int32", SHAPE)[0:4, 0:6]
+    make("fill_none", fill_value=None, data=False)
+    make("fill_nan", fill_value=np.nan, data=False)
+    make("scalar", shape=(), chunks=())
+    make("empty", shape=(0, 5), chunks=(1, 2))
+    x = make("named", "<f4")
+    x.attrs["units"] = "K"
+    x.attrs["_ARRAY_DIMENSIONS"] = ["time", "place"]
+    group = zarr.open_group(folder("v2/group"), mode="w")
+    group.attrs["title"] = "a group"
+    group.create_group("inner").create_dataset("x", shape=SHAPE, chunks=(4, 6), dtype="<f8")[...] = values("f8", SHAPE)
+    # What cannot be read, and must say so.
+    make("filtered_delta", "<i4", filters=[Delta("<i4")], data=False)[...] = values("int32", SHAPE)
+    make("lz4", compressor=LZ4())
+    zarr.open(folder("v2/structured"), mode="w", shape=(3,), chunks=(3,), dtype=[("a", "<i4"), ("b", "<f8")])[...] = 0
+    zarr.open(folder("v2/text"), mode="w", shape=(3,), chunks=(3,), dtype="<U4")[...] = "text"
+    zarr.open(folder("v2/half"), mode="w", shape=(3,), chunks=(3,), dtype="<f2")[...] = 1
+
+
+{"v3": v3, "v2": v2}[sys.argv[1]]()

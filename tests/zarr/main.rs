@@ -1,0 +1,10 @@
+//! Zarr files: those of zarr-python, our own, and broken ones.
+#![cfg(feature = "zarr")]
+
+mod hostile;
+mod python;
+mod read;
+#[cfg(unix)]
+mod resume;
+mod sample;
+mod write;
