@@ -9,6 +9,7 @@ pub mod chunks;
 pub mod dtype;
 pub mod element;
 pub mod index_map;
+pub mod mapped;
 pub mod memory;
 pub mod region;
 pub mod scalar;
