@@ -60,7 +60,7 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
         spills: on(Rule::Spill),
     };
     let mut best = planner.attempt(&options);
-    for shrink in [2, 4] {
+    for shrink in [1, 2, 3, 4] {
         if best.order.floor <= budget {
             return best;
         }

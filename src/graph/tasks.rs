@@ -35,9 +35,8 @@ pub struct Tasks {
     pub own_bytes: u64,
 }
 
-/// The numbers and states of a task (32 bytes), the slot of its output (48), and as much again as the
-/// planner's arrays need for a moment.
-const TASK_BYTES: u64 = 112;
+/// The numbers (12 bytes) and states (8) of a task, and the slot of its output (40).
+const TASK_BYTES: u64 = 60;
 /// A dependency is listed at both of its ends.
 const DEPENDENCY_BYTES: u64 = 8;
 
