@@ -106,7 +106,7 @@ fn rows_become_columns() {
         .explain_stores(&[Store::to_sink(&x, sink.clone()).unwrap()])
         .unwrap();
     let spilled = explained.bytes_spilled();
-    assert!(spilled >= whole && spilled % whole == 0, "{explained}");
+    assert!(spilled > 0 && spilled.is_multiple_of(whole), "{explained}");
     let text = explained.to_string();
     assert!(text.contains("spilled, 4.0 MiB"), "{text}");
     assert!(text.contains("units: 1 pass\n"), "{text}");
