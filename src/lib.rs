@@ -24,9 +24,11 @@
 //!
 //! - **Making arrays**: [`zeros`](Array::zeros), [`arange`](Array::arange), [`from_fn`](Array::from_fn),
 //!   [`from_ndarray`](Array::from_ndarray) (never copies), [`from_npy`](Array::from_npy), [`random::Generator`], or a
-//!   [`Source`] of your own. [`AnyArray`] is an array whose element type is known at run time, as a file's.
+//!   [`Source`] of your own; files of Zarr (feature `zarr`), archives (`npz`), stacks of files, [`Raw`] ones. [`AnyArray`] is an array whose element type is known at run time, as a file's.
 //! - **Shapes, axes, chunks** are written as it suits: [`IntoShape`], [`IntoAxes`] (`0`, `-1`, `(0, 1)`, `..`, [`keep`]),
 //!   [`IntoChunks`] (`1000`, `[100, 200]`, `(1000, ..)`, [`Auto`], [`Bytes`]).
+//! - **Storing**: [`to_npy`](Array::to_npy), `to_zarr`, a [`Sink`] of your own, or several in one pass ([`store_all`]);
+//!   block by block, from all cores.
 //! - **Chunks** are what [block functions](Array::map_blocks) see and how results are
 //!   [streamed](Array::blocks), and they fix the order in which reductions add up. How work is divided among cores
 //!   has nothing to do with them, so [`rechunk`](Array::rechunk) moves nothing.
@@ -84,12 +86,14 @@ mod io;
 
 mod array;
 
+#[cfg(feature = "npz")]
+pub use array::Npz;
 #[cfg(feature = "zarr")]
 pub use array::zarr;
 pub use array::{
     AnyArray, Array, Block, Blocks, Compute, Engine, EngineBuilder, Explain, Filtered,
-    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Report, Store, TaskGraph, compute,
-    concatenate, einsum, map_blocks, random, stack, store_all, where_,
+    IntoAxisList, IntoBytes, IntoPairs, IntoSlice, Operand, Pad, Raw, Report, Store, TaskGraph,
+    compute, concatenate, einsum, map_blocks, random, stack, store_all, where_,
 };
 pub use base::axis::{Axes, AxisIndex, IntoAxes, keep};
 pub use base::chunk_spec::{AUTO_BYTES, Auto, Bytes, IntoAxisChunks, IntoChunks};

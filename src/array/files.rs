@@ -7,11 +7,12 @@ use std::sync::Arc;
 use super::any::AnyArray;
 use super::engine::Engine;
 use super::handle::Array;
+use super::raw_files::check_dtype;
 use super::store::Store;
 use crate::base::chunk_spec::{ChunkSpec, IntoChunks};
 use crate::base::dtype::with_dtype;
 use crate::base::element::Element;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::io::npy::{NpyFile, NpyMapped, NpySink, NpySource};
 use crate::plan::build;
 use crate::plan::node::Value;
@@ -48,7 +49,7 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let open = || {
             let file = NpyFile::open(&path)?;
-            check_dtype::<T>(&file)?;
+            check_dtype::<T>(file.path(), file.header().dtype)?;
             npy_source::<T>(file, chunks.into_spec(), at)
         };
         let value = open().map_err(|error| error.at(at))?;
@@ -72,7 +73,7 @@ impl<T: Element> Array<T> {
     ) -> Result<Array<T>> {
         let at = Location::caller();
         let file = NpyFile::open(&path)?;
-        check_dtype::<T>(&file)?;
+        check_dtype::<T>(file.path(), file.header().dtype)?;
         // SAFETY: the caller's contract.
         let mapped = unsafe { NpyMapped::new(&file) }?;
         let value = build::memory(mapped.into_memory(), chunks.into_spec(), at)
@@ -126,22 +127,6 @@ impl Store {
         let value = array.value.clone()?;
         Store::to_sink(array, NpySink::<T>::create(&path, value.shape())?)
     }
-}
-
-fn check_dtype<T: Element>(file: &NpyFile) -> Result<()> {
-    let dtype = file.header().dtype;
-    if dtype == T::DTYPE {
-        return Ok(());
-    }
-    Err(Error::new(
-        Kind::Dtype,
-        format!(
-            "{} holds {dtype}, not {}: open it as an array of {}, or as an AnyArray",
-            file.path().display(),
-            T::DTYPE,
-            dtype.rust_name()
-        ),
-    ))
 }
 
 impl AnyArray {

@@ -14,10 +14,13 @@ mod filter;
 mod handle;
 mod join;
 mod layout;
+#[cfg(feature = "npz")]
+mod npz;
 mod operators;
 mod planning;
 mod products;
 pub mod random;
+mod raw_files;
 mod reductions;
 mod refusal;
 mod store;
@@ -35,5 +38,8 @@ pub use filter::Filtered;
 pub use handle::{Array, Operand};
 pub use join::{concatenate, stack};
 pub use layout::{IntoSlice, Pad};
+#[cfg(feature = "npz")]
+pub use npz::Npz;
 pub use products::{IntoAxisList, IntoPairs, einsum};
+pub use raw_files::Raw;
 pub use store::{Store, store_all};

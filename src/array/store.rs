@@ -155,8 +155,12 @@ fn region_of(grid: &Chunks, blocks: &Region) -> Region {
 /// missing blocks are put together along the last axis, and then equal rows along the ones before.
 fn missing(grid: &Chunks, is_written: impl Fn(&Region) -> bool) -> Vec<Region> {
     let counts = grid.num_blocks();
-    let mut boxes: Vec<Region> = (0..grid.count())
-        .map(|number| unravel(number, &counts))
+    let indices = || (0..grid.count()).map(|number| unravel(number, &counts));
+    // A new store, perhaps of a million blocks.
+    if !indices().any(|index| is_written(&grid.region(&index))) {
+        return vec![Region::whole(&counts)];
+    }
+    let mut boxes: Vec<Region> = indices()
         .filter(|index| !is_written(&grid.region(index)))
         .map(|index| Region::new(index, vec![1; counts.len()]))
         .collect();

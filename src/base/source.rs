@@ -96,6 +96,7 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn cost(&self) -> f64;
     fn scratch_bytes(&self) -> usize;
     fn describe(&self) -> String;
+    #[cfg(feature = "zarr")]
     fn fingerprint(&self) -> Option<String>;
 }
 
@@ -130,6 +131,7 @@ impl<S: Source> ErasedSource for S {
         Source::describe(self)
     }
 
+    #[cfg(feature = "zarr")]
     fn fingerprint(&self) -> Option<String> {
         Source::fingerprint(self)
     }

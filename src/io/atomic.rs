@@ -1,8 +1,8 @@
-//! Files that appear whole or not at all.
+//! Names for files and folders that are not complete yet.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -30,52 +30,4 @@ pub fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// Writes a file under a temporary name, and renames it. Makes the folder if there is none.
-///
-/// With `sync`, the bytes are on the disk before the name is.
-pub fn write_file(target: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
-    let (temporary, mut file) = match create_beside(target) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            if let Some(folder) = target.parent() {
-                fs::create_dir_all(folder)?;
-            }
-            create_beside(target)?
-        }
-        found => found?,
-    };
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| if sync { file.sync_all() } else { Ok(()) })
-        .and_then(|()| fs::rename(&temporary, target));
-    if written.is_err() {
-        // The first error is the one to tell; what cannot be removed has a name that says what it is.
-        let _ = fs::remove_file(&temporary);
-    }
-    written
-}
-
-/// Hands a folder's names to the disk.
-pub fn sync_folder(folder: &Path) -> io::Result<()> {
-    // Other systems cannot open folders, and need not.
-    if cfg!(unix) {
-        File::open(folder)?.sync_all()?;
-    }
-    Ok(())
-}
-
-/// Hands the names of a folder and of all folders in it to the disk.
-pub fn sync_tree(folder: &Path) -> io::Result<()> {
-    let mut open = vec![folder.to_path_buf()];
-    while let Some(folder) = open.pop() {
-        for entry in fs::read_dir(&folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                open.push(entry.path());
-            }
-        }
-        sync_folder(&folder)?;
-    }
-    Ok(())
 }

@@ -2,14 +2,18 @@
 
 use std::fs::File;
 use std::io;
+use std::marker::PhantomData;
+use std::path::PathBuf;
 
 use ndarray::{ArrayView, ArrayViewMutD, Axis, IxDyn, ShapeBuilder, Slice};
 
 use super::position;
+use crate::base::chunks::Chunks;
 use crate::base::element::Element;
 use crate::base::region::Region;
-use crate::base::shape::c_strides;
-use crate::error::{Error, Kind, Result};
+use crate::base::shape::{c_strides, check_shape};
+use crate::base::source::Source;
+use crate::error::{BoxError, Error, Kind, Result};
 
 /// Runs this close to each other are read together with the gap: the system reads whole pages anyway,
 /// and one call per element of a column would take a hundred times as long.
@@ -146,4 +150,111 @@ fn extent(shape: &[usize], strides: &[usize], gap: usize) -> Extent {
         }
     }
     Extent { span, dense_from }
+}
+
+/// A file of elements without a header.
+#[derive(Clone, Debug)]
+pub struct RawFile {
+    pub path: PathBuf,
+    pub shape: Vec<usize>,
+    pub offset: u64,
+    pub swapped: bool,
+    pub fortran: bool,
+}
+
+/// The elements of such a file.
+pub struct RawSource<T> {
+    raw: RawFile,
+    file: File,
+    chunks: Chunks,
+    element: PhantomData<fn() -> T>,
+}
+
+impl<T: Element> RawSource<T> {
+    /// Opens the file.
+    ///
+    /// # Errors
+    /// If there is no such file, or it is too short for its elements.
+    pub fn open(raw: RawFile, chunks: Chunks) -> Result<RawSource<T>> {
+        let path = raw.path.display();
+        let failed =
+            |error: io::Error| Error::wrap(Kind::Io, format!("opening {path}"), error.into());
+        check_shape(&raw.shape, size_of::<T>())
+            .map_err(|error| error.context(format!("opening {path}")))?;
+        let file = File::open(&raw.path).map_err(failed)?;
+        let metadata = file.metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
+        let bytes = (raw.shape.iter().product::<usize>() * size_of::<T>()) as u64;
+        let end = raw.offset.checked_add(bytes);
+        if end.is_none_or(|end| end > metadata.len()) {
+            let why = format!(
+                "{path} is too short: {:?} elements of {} from byte {} on are {bytes} bytes, and the file has {}",
+                raw.shape,
+                T::DTYPE,
+                raw.offset,
+                metadata.len()
+            );
+            return Err(Error::new(Kind::Io, why));
+        }
+        Ok(RawSource {
+            raw,
+            file,
+            chunks,
+            element: PhantomData,
+        })
+    }
+}
+
+impl<T: Element> Source for RawSource<T> {
+    type Elem = T;
+
+    fn shape(&self) -> &[usize] {
+        &self.raw.shape
+    }
+
+    fn chunks(&self) -> Chunks {
+        self.chunks.clone()
+    }
+
+    fn read(&self, region: &Region, out: ArrayViewMutD<'_, T>) -> Result<(), BoxError> {
+        check_region(&self.raw.shape, region, out.shape())?;
+        let (mut shape, mut start, mut out) =
+            (self.raw.shape.clone(), region.start().to_vec(), out);
+        if self.raw.fortran {
+            shape.reverse();
+            start.reverse();
+            out = out.reversed_axes();
+        }
+        let place = Place {
+            shape: &shape,
+            offset: self.raw.offset,
+            swapped: self.raw.swapped,
+        };
+        Ok(read_region(&self.file, &place, &start, out)?)
+    }
+
+    fn cost(&self) -> f64 {
+        0.25 * size_of::<T>() as f64
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        SCRATCH_BYTES
+    }
+
+    fn describe(&self) -> String {
+        self.raw.path.display().to_string()
+    }
+
+    fn fingerprint(&self) -> Option<String> {
+        let RawFile {
+            offset,
+            swapped,
+            fortran,
+            ..
+        } = self.raw;
+        let file = super::npy::read::file_fingerprint(&self.raw.path)?;
+        Some(format!("{file} {offset} {swapped} {fortran}"))
+    }
 }

@@ -7,6 +7,7 @@ pub mod chunking;
 pub mod display;
 pub mod einsum;
 pub mod fingerprint;
+#[cfg(feature = "zarr")]
 pub mod identity;
 pub mod layout;
 pub mod node;

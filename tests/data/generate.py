@@ -4,6 +4,7 @@ The files are committed, so that tests need no Python. To write them again:
 
     python3 -m venv v3 && v3/bin/pip install zarr==3.1.6 numpy==2.4.6
     v3/bin/python tests/data/generate.py v3
+    v3/bin/python tests/data/generate.py npz
     python3 -m venv v2 && v2/bin/pip install zarr==2.18.7 numcodecs==0.15.1 numpy==2.2.6
     v2/bin/python tests/data/generate.py v2
 
@@ -143,4 +144,15 @@ def v2():
     zarr.open(folder("v2/half"), mode="w", shape=(3,), chunks=(3,), dtype="<f2")[...] = 1
 
 
-{"v3": v3, "v2": v2}[sys.argv[1]]()
+def npz():
+    arrays = {f"dtype_{dtype}": values(dtype, SHAPE) for dtype in DTYPES}
+    arrays["fortran"] = np.asfortranarray(values("float64", (5, 6, 7)))
+    arrays["big"] = values("int32", SHAPE).astype(">i4")
+    arrays["scalar"] = values("float64", ())
+    arrays["empty"] = values("float64", (0, 3))
+    arrays["nested/name"] = values("float64", SHAPE)
+    np.savez(HERE.parent / "stored.npz", **arrays)
+    np.savez_compressed(HERE.parent / "compressed.npz", **arrays)
+
+
+{"v3": v3, "v2": v2, "npz": npz}[sys.argv[1]]()

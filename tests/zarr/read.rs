@@ -1,6 +1,6 @@
 //! What zarr-python wrote is read bit by bit, whole and in parts.
 
-use flagstone::zarr::{ZarrArray, ZarrGroup};
+use flagstone::zarr::{Codec, Create, ZarrArray, ZarrGroup};
 use flagstone::{AnyArray, Array, Complex, DType, Engine, s};
 use ndarray::{ArrayD, Axis, IxDyn, Slice};
 
@@ -215,4 +215,74 @@ fn what_cannot_be_held_says_so() {
     let error = Array::<f64>::from_zarr(data("v3/named")).err().unwrap();
     assert!(error.is_dtype(), "{error}");
     assert!(error.to_string().contains("float32"), "{error}");
+}
+
+/// Everything but what a region needs is made unreadable.
+#[test]
+fn only_what_is_needed_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("x.zarr");
+    let expected = values::<f64>(&[12, 20]);
+    let x = Array::from_ndarray(expected.clone(), ..);
+    for (codec, sharded) in [
+        (Codec::Zstd(1), false),
+        (Codec::None, false),
+        (Codec::Zstd(1), true),
+        (Codec::None, true),
+    ] {
+        let mut options = Create::new().chunks([3, 5]).codec(codec).overwrite();
+        if sharded {
+            options = options.shards([6, 10]);
+        }
+        x.to_zarr_with(&path, &options).unwrap();
+        // One chunk stays: rows 3..6, columns 5..10.
+        let keep = if sharded { "c/0/0" } else { "c/1/1" };
+        for row in std::fs::read_dir(path.join("c")).unwrap() {
+            for file in std::fs::read_dir(row.unwrap().path()).unwrap() {
+                let file = file.unwrap().path();
+                if !file.ends_with(keep) {
+                    std::fs::write(&file, "damaged").unwrap();
+                } else if sharded {
+                    spoil_all_but(&file, 3);
+                }
+            }
+        }
+        let x = Array::<f64>::from_zarr(&path).unwrap();
+        for part in [s![3..6, 5..10], s![4..5, 6..9], s![3..6;2, 9..10]] {
+            let found = x.slice(part).compute().unwrap();
+            assert_eq!(
+                found,
+                expected.slice(part).into_dyn(),
+                "{codec:?}, {sharded}"
+            );
+        }
+        assert_eq!(
+            x.slice(s![3..6, 5..10]).sum(..).item().unwrap(),
+            expected.slice(s![3..6, 5..10]).sum()
+        );
+        let spoiled = x.slice(s![2..4, 5..10]).compute();
+        if codec == Codec::None && sharded {
+            // Nothing says that these bytes are not values.
+            assert_ne!(spoiled.unwrap(), expected.slice(s![2..4, 5..10]).into_dyn());
+        } else {
+            assert!(spoiled.unwrap_err().is_io());
+        }
+    }
+}
+
+/// Overwrites the inner chunks of a shard of four, except one.
+fn spoil_all_but(shard: &std::path::Path, kept: usize) {
+    let mut bytes = std::fs::read(shard).unwrap();
+    let index = bytes.len() - 4 * 16 - 4;
+    let number = |at: usize, bytes: &[u8]| {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize
+    };
+    for inner in (0..4).filter(|&inner| inner != kept) {
+        let (offset, length) = (
+            number(index + inner * 16, &bytes),
+            number(index + inner * 16 + 8, &bytes),
+        );
+        bytes[offset..offset + length].fill(0xa5);
+    }
+    std::fs::write(shard, bytes).unwrap();
 }

@@ -426,7 +426,17 @@ fn regions() {
         .update_zarr(&path, [0, 0], &Update::new())
         .unwrap_err();
     assert!(error.is_dtype(), "{error}");
+    // What is not begun leaves no mark; meanwhile there is one.
+    let one = array::<f64>(&[2, 2]);
+    let store = Store::update_zarr(&one, &path, [0, 0], &Update::new()).unwrap();
+    assert!(Array::<f64>::from_zarr(&path).is_err());
+    assert!(Store::update_zarr(&one, &path, [4, 4], &Update::new()).is_err());
+    drop(store);
+    let engine = Engine::builder().threads(1).memory(1000).build().unwrap();
+    let store = Store::update_zarr(&one, &path, [0, 0], &Update::new()).unwrap();
+    assert!(engine.store_all([store]).unwrap_err().is_memory());
     assert_eq!(listing(&path), before);
+    assert!(Array::<f64>::from_zarr(&path).is_ok());
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Reading regions of `.npy` files by positioned reads.
 
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
@@ -49,30 +49,21 @@ impl NpyFile {
             )));
         }
         let length = metadata.len();
-        let mut prelude = [0; header::PRELUDE];
-        let present = length.min(header::PRELUDE as u64) as usize;
-        position::read_bytes(&file, &mut prelude[..present], 0).map_err(failed)?;
-        let (start, len) = header::text_range(&prelude[..present]).map_err(named)?;
-        if ((start + len) as u64) > length {
-            let why = format!(
-                "its header claims {len} bytes, and the file has only {} after it starts",
-                length.saturating_sub(start as u64)
-            );
-            return Err(named(Error::new(Kind::Io, why)));
-        }
-        let mut text = vec![0; len];
-        position::read_bytes(&file, &mut text, start as u64).map_err(failed)?;
-        let header = Header::parse(&text, start).map_err(named)?;
-        let present = length - header.data_offset;
-        if present < header.data_bytes() {
-            let why = format!(
-                "the file is truncated: {:?} elements of {} are {} bytes, and {present} are there",
-                header.shape,
-                header.dtype,
-                header.data_bytes()
-            );
-            return Err(named(Error::new(Kind::Io, why)));
-        }
+        NpyFile::within(path, file, 0, length)
+    }
+
+    /// An `.npy` file of `length` bytes from byte `base` of another one on.
+    ///
+    /// # Errors
+    /// As [`open`](NpyFile::open).
+    pub fn within(path: PathBuf, file: File, base: u64, length: u64) -> Result<NpyFile> {
+        let named = |error: Error| error.context(format!("in {}", path.display()));
+        let mut from = At {
+            file: &file,
+            offset: base,
+        };
+        let mut header = read_header(&mut from, length).map_err(named)?;
+        header.data_offset += base;
         Ok(NpyFile { path, file, header })
     }
 
@@ -87,6 +78,54 @@ impl NpyFile {
     pub fn header(&self) -> &Header {
         &self.header
     }
+}
+
+/// Reads in order, by positions.
+struct At<'a> {
+    file: &'a File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        position::read_bytes(self.file, out, self.offset)?;
+        self.offset += out.len() as u64;
+        Ok(out.len())
+    }
+}
+
+/// Reads the header at the beginning of `length` bytes, which must be enough for the elements.
+pub fn read_header(from: &mut impl Read, length: u64) -> Result<Header> {
+    let failed = |error: io::Error| Error::wrap(Kind::Io, "reading the header", error.into());
+    // The first bytes say how long the header is: never more is read than there is.
+    let mut prelude = [0; header::PRELUDE];
+    let present = length.min(header::PRELUDE as u64) as usize;
+    from.read_exact(&mut prelude[..present]).map_err(failed)?;
+    let (start, len) = header::text_range(&prelude[..present])?;
+    if ((start + len) as u64) > length {
+        let why = format!(
+            "its header claims {len} bytes, and the file has only {} after it starts",
+            length.saturating_sub(start as u64)
+        );
+        return Err(Error::new(Kind::Io, why));
+    }
+    let mut text = prelude[start..present].to_vec();
+    text.truncate(len);
+    let known = text.len();
+    text.resize(len, 0);
+    from.read_exact(&mut text[known..]).map_err(failed)?;
+    let header = Header::parse(&text, start)?;
+    let present = length - header.data_offset;
+    if present < header.data_bytes() {
+        let why = format!(
+            "the file is truncated: {:?} elements of {} are {} bytes, and {present} are there",
+            header.shape,
+            header.dtype,
+            header.data_bytes()
+        );
+        return Err(Error::new(Kind::Io, why));
+    }
+    Ok(header)
 }
 
 /// The elements of an `.npy` file, read region by region.

@@ -5,7 +5,7 @@
 //! writes straight to where the elements belong, where it can.
 
 use std::num::NonZeroU64;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use flate2::bufread::{GzDecoder, ZlibDecoder};
 use serde_json::Value;
@@ -168,7 +168,15 @@ fn shards(
 
 /// One codec at a time: threads are Flagstone's business.
 pub fn one_thread() -> CodecOptions {
-    CodecOptions::default().with_concurrent_target(1)
+    // The default asks Rayon for its threads, and would start those of its global pool for that.
+    static OPTIONS: LazyLock<CodecOptions> = LazyLock::new(|| {
+        let options = || CodecOptions::default().with_concurrent_target(1);
+        match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+            Ok(pool) => pool.install(options),
+            Err(_) => options(),
+        }
+    });
+    *OPTIONS
 }
 
 pub fn non_zero(shape: &[usize]) -> Vec<NonZeroU64> {
@@ -253,7 +261,7 @@ impl Decoder {
         let most_encoded = if steps.is_empty() && gives.size() == Some(bytes as u64) {
             bytes
         } else {
-            encoded.saturating_add(encoded / 8).saturating_add(64 << 10)
+            encoded.saturating_add(encoded / 64).saturating_add(4 << 10)
         };
         Ok(Decoder {
             plain: plain(&array, dtype, shape.len()),
@@ -277,12 +285,19 @@ impl Decoder {
         if self.is_raw() {
             return super::super::raw::SCRATCH_BYTES;
         }
+        // The last step writes where the elements are wanted, if it can: to the destination or, where that is only a
+        // part of the unit, to a buffer of a whole one.
         let between: usize = self
             .steps
             .iter()
-            .map(|step| step.most)
+            .enumerate()
+            .filter(|(number, step)| {
+                let last = number + 1 == self.steps.len();
+                !(last && self.plain.is_some() && step.writes_in_place())
+            })
+            .map(|(_, step)| step.most)
             .fold(0, usize::saturating_add);
-        // Codecs of arrays (transposing, unpacking) copy once more.
+        // Codecs of arrays (unpacking, say) copy once more.
         let copies = if self.plain.is_some() { 1 } else { 3 };
         self.most_encoded
             .saturating_add(between)
@@ -394,6 +409,11 @@ fn plain(array: &CodecChain, dtype: DType, ndim: usize) -> Option<Plain> {
 }
 
 impl Step {
+    /// Whether `decode_into` needs no buffer of its own.
+    fn writes_in_place(&self) -> bool {
+        matches!(self.kind, StepKind::Zstd | StepKind::Gzip | StepKind::Zlib)
+    }
+
     fn decode(&self, bytes: Vec<u8>) -> std::result::Result<Vec<u8>, BoxError> {
         let limit = self.most as u64 + 1;
         let mut out = Vec::new();

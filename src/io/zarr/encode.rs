@@ -1,7 +1,5 @@
 //! From elements to the bytes of a chunk's file.
 
-use std::borrow::Cow;
-
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 use zarrs::array::codec::api::{ArrayBytes, ArrayToBytesCodecTraits};
 
@@ -19,25 +17,23 @@ pub fn encode<T: Element>(
     info: &ArrayInfo,
     values: ArrayViewD<'_, T>,
 ) -> Result<Vec<u8>, BoxError> {
-    let whole: Cow<'_, [T]>;
-    if values.shape() == info.file_shape
-        && let Some(slice) = values.as_slice()
-    {
-        // The bytes are looked at while `values` is borrowed, so that a copy is needed nowhere.
-        return encode_bytes(info, position::bytes_of(slice));
-    }
     if values.shape() == info.file_shape {
-        whole = Cow::Owned(values.iter().copied().collect());
-    } else {
-        let mut padded = ArrayD::from_elem(IxDyn(&info.file_shape), fill::<T>(info));
-        let mut part = padded.view_mut();
-        for (axis, &len) in values.shape().iter().enumerate() {
-            part.slice_axis_inplace(Axis(axis), Slice::from(0..len));
-        }
-        part.assign(&values);
-        whole = Cow::Owned(padded.into_raw_vec_and_offset().0);
+        return match values.as_slice() {
+            Some(slice) => encode_bytes(info, position::bytes_of(slice)),
+            None => {
+                let copied: Vec<T> = values.iter().copied().collect();
+                encode_bytes(info, position::bytes_of(&copied))
+            }
+        };
     }
-    encode_bytes(info, position::bytes_of(&whole))
+    let mut padded = ArrayD::from_elem(IxDyn(&info.file_shape), fill::<T>(info));
+    let mut part = padded.view_mut();
+    for (axis, &len) in values.shape().iter().enumerate() {
+        part.slice_axis_inplace(Axis(axis), Slice::from(0..len));
+    }
+    part.assign(&values);
+    let padded = padded.into_raw_vec_and_offset().0;
+    encode_bytes(info, position::bytes_of(&padded))
 }
 
 fn encode_bytes(info: &ArrayInfo, bytes: &[u8]) -> Result<Vec<u8>, BoxError> {

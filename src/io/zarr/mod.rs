@@ -3,6 +3,7 @@
 pub mod codecs;
 pub mod create;
 pub mod encode;
+pub mod files;
 pub mod journal;
 pub mod keys;
 pub mod metadata;

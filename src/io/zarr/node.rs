@@ -128,10 +128,8 @@ pub fn create_group(folder: &Path, attributes: &Map<String, Value>) -> Result<()
     let document =
         serde_json::json!({"zarr_format": 3, "node_type": "group", "attributes": attributes});
     let text = format!("{document:#}\n");
-    crate::io::atomic::write_file(&folder.join("zarr.json"), text.as_bytes(), false).map_err(
-        |error| {
-            let what = format!("creating {}", folder.display());
-            Error::wrap(Kind::Io, what, error.into())
-        },
-    )
+    super::files::write_file(&folder.join("zarr.json"), text.as_bytes(), false).map_err(|error| {
+        let what = format!("creating {}", folder.display());
+        Error::wrap(Kind::Io, what, error.into())
+    })
 }

@@ -11,6 +11,7 @@ use ndarray::ArrayViewD;
 
 use super::create::{Create, Layout, check_name};
 use super::encode;
+use super::files;
 use super::journal::{self, Entry, Found, Journal, crc_of};
 use super::metadata::{self, NodeKind, refuse};
 use crate::base::chunks::Chunks;
@@ -113,10 +114,10 @@ impl<T: Element> ZarrSink<T> {
         };
         let failed = |error: io::Error| io_error("finishing", &self.target, error);
         if self.sync {
-            atomic::sync_tree(folder).map_err(failed)?;
+            files::sync_tree(folder).map_err(failed)?;
         }
         for (name, text) in &self.layout.files {
-            atomic::write_file(&folder.join(name), text, self.sync).map_err(failed)?;
+            files::write_file(&folder.join(name), text, self.sync).map_err(failed)?;
         }
         check_free(&self.target, self.overwrite)?;
         let old = atomic::name_beside(&self.target).map_err(failed)?;
@@ -144,7 +145,7 @@ impl<T: Element> ZarrSink<T> {
             } else {
                 parent
             };
-            atomic::sync_folder(parent).map_err(failed)?;
+            files::sync_folder(parent).map_err(failed)?;
         }
         if replaced {
             fs::remove_dir_all(&old).map_err(|error| io_error("removing", &old, error))?;
@@ -254,7 +255,7 @@ impl<T: Element> Sink for ZarrSink<T> {
         let path = self.folder.join(self.layout.info.keys.path(&index));
         let written = || {
             let bytes = encode::encode(&self.layout.info, values)?;
-            atomic::write_file(&path, &bytes, self.sync)?;
+            files::write_file(&path, &bytes, self.sync)?;
             if let Some(journal) = &self.journal {
                 let entry = Entry {
                     bytes: bytes.len() as u64,

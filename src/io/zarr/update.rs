@@ -3,10 +3,12 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::{ArrayD, ArrayViewD, Axis, IxDyn, Slice};
 
 use super::encode;
+use super::files;
 use super::metadata::refuse;
 use super::node::ZarrFile;
 use super::source::ZarrSource;
@@ -15,7 +17,6 @@ use crate::base::element::Element;
 use crate::base::region::Region;
 use crate::base::source::{Sink, Source};
 use crate::error::{BoxError, Error, Kind, Result};
-use crate::io::atomic;
 
 /// The file that marks an array into which a region is being written, or was not written to the end.
 pub const MARKER: &str = ".flagstone-unfinished";
@@ -63,13 +64,15 @@ impl Update {
 
 /// A region of a Zarr array that is being written.
 ///
-/// The array is marked while it is half old and half new, and stays so after an error.
+/// The array is marked while it is half old and half new, and stays so after an error, unless nothing was written.
 pub struct RegionSink<T> {
     source: ZarrSource<T>,
     file: ZarrFile,
     start: Vec<usize>,
     shape: Vec<usize>,
     sync: bool,
+    /// Whether the mark is this update's own, and nothing has been written under it.
+    unwritten: AtomicBool,
 }
 
 fn io_error(what: &str, path: &Path, error: io::Error) -> Error {
@@ -101,9 +104,10 @@ impl<T: Element> RegionSink<T> {
                 return Err(Error::new(Kind::Shape, why));
             }
             let source = ZarrSource::new(file.clone())?;
-            mark(&file.folder, start, shape, options)?;
+            let marked = mark(&file.folder, start, shape, options)?;
             Ok(RegionSink {
                 source,
+                unwritten: AtomicBool::new(marked),
                 start: start.to_vec(),
                 shape: shape.to_vec(),
                 sync: options.sync,
@@ -140,15 +144,16 @@ impl<T: Element> RegionSink<T> {
     }
 }
 
-/// Puts the mark there; a mark that is there already is somebody else's, or of an update that was interrupted.
-fn mark(folder: &Path, start: &[usize], shape: &[usize], options: Update) -> Result<()> {
+/// Puts the mark there; a mark that is there already is somebody else's, or of an update that was interrupted. Gives
+/// whether it is new.
+fn mark(folder: &Path, start: &[usize], shape: &[usize], options: Update) -> Result<bool> {
     let path = folder.join(MARKER);
     let opened = OpenOptions::new().write(true).create_new(true).open(&path);
     let mut file = match opened {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             if options.over_unfinished {
-                return Ok(());
+                return Ok(false);
             }
             return Err(refuse(unfinished(folder)));
         }
@@ -162,11 +167,12 @@ fn mark(folder: &Path, start: &[usize], shape: &[usize], options: Update) -> Res
         .and_then(|()| {
             if options.sync {
                 file.sync_all()?;
-                atomic::sync_folder(folder)?;
+                files::sync_folder(folder)?;
             }
             Ok(())
         })
-        .map_err(|error| io_error("marking", folder, error))
+        .map_err(|error| io_error("marking", folder, error))?;
+    Ok(true)
 }
 
 /// Says what the mark in a folder means.
@@ -202,9 +208,10 @@ impl<T: Element> Sink for RegionSink<T> {
             return Err(Error::new(Kind::Internal, why).into());
         }
         let path = self.path(&index);
+        self.unwritten.store(false, Ordering::Release);
         let written = || {
             let bytes = self.encoded(&cell, &inside, values)?;
-            Ok(atomic::write_file(&path, &bytes, self.sync)?)
+            Ok(files::write_file(&path, &bytes, self.sync)?)
         };
         written().map_err(|error: BoxError| {
             let what = format!("chunk {index:?} in {}", path.display());
@@ -252,11 +259,12 @@ impl<T: Element> Sink for RegionSink<T> {
         let folder = &self.file.folder;
         let done = || {
             if self.sync {
-                atomic::sync_tree(folder)?;
+                files::sync_tree(folder)?;
             }
             fs::remove_file(folder.join(MARKER))?;
+            self.unwritten.store(false, Ordering::Release);
             if self.sync {
-                atomic::sync_folder(folder)?;
+                files::sync_folder(folder)?;
             }
             Ok(())
         };
@@ -265,5 +273,14 @@ impl<T: Element> Sink for RegionSink<T> {
 
     fn describe(&self) -> String {
         self.file.folder.display().to_string()
+    }
+}
+
+impl<T> Drop for RegionSink<T> {
+    fn drop(&mut self) {
+        if *self.unwritten.get_mut() {
+            // The array is as it was; a mark that cannot be removed says at least what is to be done.
+            let _ = fs::remove_file(self.file.folder.join(MARKER));
+        }
     }
 }
