@@ -10,6 +10,8 @@ workloads run NAME… [--engine flagstone|limit] [--shape 10000x10000] [--chunks
     [--threads N] [--memory 1GiB] [--repeat 5] [--seed 42]
     [--x FILE.npy] [--y FILE.npy]
 workloads compare NAME… [--pairs 15] [the same flags]
+workloads ooc [JOB…] [--dir FOLDER] [--memory 512MiB] [--side 1024] [--unit 128] [--codec none|zstd]
+    [--engine flagstone|limit] [--threads N] [--keep] [--seed 42]
 workloads serve [--threads N] [--memory 1GiB]
     and on each line of standard input: NAME [--repeat 1] [--chunks …] [--shape …] [--x …] [--y …]";
 
@@ -25,6 +27,12 @@ pub enum Command {
     Run(Options),
     Compare(Options),
     Serve(Options),
+    /// Jobs on files that are larger than memory.
+    #[cfg(feature = "zarr")]
+    Ooc(crate::ooc::Options),
+    /// One of them, in a process of its own.
+    #[cfg(feature = "zarr")]
+    OocChild(crate::ooc::Options),
 }
 
 #[derive(Clone, Debug)]
@@ -51,6 +59,10 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String>
         Some("run") => jobs(words).map(Command::Run),
         Some("compare") => jobs(words).map(Command::Compare),
         Some("serve") => options(words).map(Command::Serve),
+        #[cfg(feature = "zarr")]
+        Some("ooc") => crate::ooc::parse(words).map(Command::Ooc),
+        #[cfg(feature = "zarr")]
+        Some("ooc-child") => crate::ooc::parse(words).map(Command::OocChild),
         Some(other) => Err(format!("no command is named {other:?}")),
         None => Err("a command is needed".to_owned()),
     }
@@ -126,7 +138,7 @@ fn unknown_workload(name: &str) -> String {
     )
 }
 
-fn engine(value: &str) -> Option<EngineName> {
+pub fn engine(value: &str) -> Option<EngineName> {
     match value {
         "flagstone" => Some(EngineName::Flagstone),
         "limit" => Some(EngineName::Limit),
@@ -142,7 +154,7 @@ fn lengths(value: &str) -> Option<Vec<usize>> {
     value.split('x').map(positive).collect()
 }
 
-fn bytes(value: &str) -> Option<usize> {
+pub fn bytes(value: &str) -> Option<usize> {
     let digits = value
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(value.len());

@@ -8,7 +8,8 @@
 //!
 //! `run` prints one JSON object a line; `compare` runs Flagstone and the loop in turn, in one process, and
 //! prints both medians and the median of the ratios, pair by pair; `serve` answers jobs one by one, for
-//! programs that measure other libraries in turn with Flagstone (`benches/peers`). `docs/performance.md`
+//! programs that measure other libraries in turn with Flagstone (`benches/peers`); `ooc` runs jobs on a Zarr array
+//! that is larger than memory, each in a process of its own. `docs/performance.md`
 //! explains the workloads and the figures.
 
 mod args;
@@ -18,6 +19,8 @@ mod files;
 mod flagstone;
 mod json;
 mod limit;
+#[cfg(feature = "zarr")]
+mod ooc;
 mod serve;
 mod table;
 
@@ -43,8 +46,16 @@ fn main() -> ExitCode {
             WORKLOADS
                 .iter()
                 .for_each(|workload| println!("{:16}{}", workload.name, workload.what));
+            #[cfg(feature = "zarr")]
+            ooc::JOBS
+                .iter()
+                .for_each(|job| println!("{:16}{}", job.name, job.what));
             Ok(())
         }
+        #[cfg(feature = "zarr")]
+        Command::Ooc(options) => ooc::run(&options),
+        #[cfg(feature = "zarr")]
+        Command::OocChild(options) => ooc::run_child(&options),
         Command::Run(options) => run_all(&options),
         Command::Compare(options) => compare_all(&options),
         Command::Serve(options) => serve::serve(&options),

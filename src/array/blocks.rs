@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::compute::{Tasked, plan, stop};
+use super::compute::{Tasked, spill_file, stop};
 use super::engine::Engine;
 use super::handle::Array;
+use super::planning::plan;
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::element::Element;
 use crate::base::memory::view;
@@ -15,7 +16,7 @@ use crate::base::shape::c_strides;
 use crate::error::{Error, Result};
 use crate::exec::{RunOptions, Stream};
 use crate::graph::stage::Place;
-use crate::work::{self, GraphWork};
+use crate::work::{self, GraphWork, Places};
 
 /// One finished block of an array, as [`Array::blocks`] gives it.
 ///
@@ -103,6 +104,11 @@ impl<T: Element> Blocks<T> {
     fn open(engine: &Engine, array: &Array<T>) -> Result<State> {
         let value = array.value.clone()?;
         let planned = plan(engine, std::slice::from_ref(&value), &[Place::Stream]);
+        planned.check(engine)?;
+        let places = Places {
+            spill: spill_file(engine, planned.env.spilled_bytes())?,
+            ..Places::default()
+        };
         let first = planned
             .tasks
             .stages
@@ -117,7 +123,7 @@ impl<T: Element> Blocks<T> {
                 planned.env,
                 planned.numbering,
                 n_tasks,
-                Vec::new(),
+                places,
                 stop(engine),
             )
         };

@@ -11,125 +11,20 @@ use super::blocks::Blocks;
 use super::engine::{Engine, Report};
 use super::explain::{Explain, TaskGraph, bytes_read};
 use super::handle::Array;
+use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::element::Element;
 use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
+use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
 use crate::exec::{Hold, RunOptions, Work};
-use crate::graph::env::Env;
-use crate::graph::expand::{Numbering, expand};
-use crate::graph::stage::{Graph, Place};
-use crate::graph::tasks::{Order, Tasks, order};
-use crate::kernel::level::level;
-use crate::lower::{Options, lower};
-use crate::op::fold::Fold;
-use crate::op::generate::Generate;
-use crate::op::reducer::ReduceOp;
-use crate::optimize::{Rule, optimize};
+use crate::graph::stage::Place;
+use crate::io::spill::SpillFile;
 use crate::plan::build;
 use crate::plan::node::{NodeKind, Value};
-use crate::work::{GraphWork, ResultPlace, Stop};
-
-/// A job so short (in estimated nanoseconds) that waking other threads would not pay.
-const SERIAL_COST: f64 = 60_000.0;
-
-/// A plan that is ready to run.
-pub(super) struct Planned {
-    pub roots: Vec<Value>,
-    pub graph: Arc<Graph>,
-    pub env: Arc<Env>,
-    pub tasks: Arc<Tasks>,
-    pub order: Arc<Order>,
-    pub numbering: Numbering,
-}
-
-/// Optimizes and lowers, with smaller tasks and without sharing if the floor is above the budget.
-pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Planned {
-    let roots = optimize(values, &engine.off);
-    let on = |rule: Rule| !engine.off.contains(&rule);
-    let mut options = Options {
-        threads: engine.threads(),
-        fuse_elementwise: on(Rule::FuseElementwise),
-        fuse_reductions: on(Rule::FuseReductions),
-        share_stages: on(Rule::ShareStages),
-        share_loads: true,
-        recompute: on(Rule::Recompute),
-        shrink: 0,
-        fold: make_fold,
-    };
-    let mut planned = attempt(&roots, places, &options);
-    let budget = engine.memory();
-    for (shrink, share) in [(2, true), (4, true), (4, false), (6, false)] {
-        if planned.order.floor <= budget {
-            break;
-        }
-        options = Options {
-            shrink,
-            share_loads: share,
-            ..options
-        };
-        let smaller = attempt(&roots, places, &options);
-        if smaller.order.floor < planned.order.floor {
-            planned = smaller;
-        }
-    }
-    planned
-}
-
-fn attempt(roots: &[Value], places: &[Place], options: &Options) -> Planned {
-    let (graph, env) = lower(roots, places, options);
-    let (tasks, numbering) = expand(&graph);
-    // A stream's blocks come in index order: that of its stage's tasks.
-    let delivered: Vec<u32> = tasks
-        .stages
-        .iter()
-        .filter(|stage| stage.delivered)
-        .flat_map(|stage| stage.first..stage.first + stage.count)
-        .collect();
-    let order = order(&tasks, (!delivered.is_empty()).then_some(&delivered[..]));
-    Planned {
-        roots: roots.to_vec(),
-        graph: Arc::new(graph),
-        env: Arc::new(env),
-        tasks: Arc::new(tasks),
-        order: Arc::new(order),
-        numbering,
-    }
-}
-
-fn make_fold(
-    op: ReduceOp,
-    dtype: crate::base::dtype::DType,
-    masked: bool,
-) -> Option<Box<dyn Fold>> {
-    crate::kernel::reduce::fold(op, dtype, masked, level())
-}
-
-impl Planned {
-    /// Whether the job is shorter than waking a thread. With functions of users nobody can tell.
-    pub fn is_tiny(&self) -> bool {
-        let env = &self.env;
-        let opaque = !env.maps.is_empty()
-            || !env.block_fns.is_empty()
-            || !env.sources.is_empty()
-            || env
-                .generates
-                .iter()
-                .any(|generate| matches!(generate, Generate::Closure { .. }));
-        if opaque && self.tasks.len() > 1 {
-            return false;
-        }
-        let cost: f64 = self
-            .graph
-            .dag
-            .node_weights()
-            .map(|stage| stage.cost * stage.tasks() as f64)
-            .sum();
-        cost < SERIAL_COST
-    }
-}
+use crate::work::{GraphWork, Places, ResultPlace, Stop};
 
 /// Lets long tasks look whether their run was cancelled.
 pub(super) fn stop(engine: &Engine) -> Stop {
@@ -348,6 +243,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
         .collect();
     let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
+    planned.check(engine)?;
     let pending = requests
         .iter()
         .map(|request| (request.allocate)(request.value.shape()))
@@ -375,6 +271,7 @@ unsafe fn execute(
     planned: Planned,
     mut results: Vec<ResultPlace>,
 ) -> Result<Report> {
+    planned.check(engine)?;
     let serial = planned.is_tiny();
     let read = bytes_read(&planned);
     // Reductions write in the space of their kept axes.
@@ -402,8 +299,13 @@ unsafe fn execute(
         numbering,
         ..
     } = planned;
+    let spilled = env.spilled_bytes();
+    let places = Places {
+        results,
+        spill: spill_file(engine, spilled)?,
+    };
     // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
-    let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), results, stop(engine)) };
+    let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
     let options = RunOptions {
         cancel: engine.cancel.clone(),
         observers: engine.observers.to_vec(),
@@ -417,9 +319,19 @@ unsafe fn execute(
         planned_peak_bytes: report.planned_peak,
         held_peak_bytes: report.held_peak,
         bytes_read: read,
+        bytes_spilled: spilled,
         outside_promise: report.outside_promise,
         seconds: report.seconds,
     })
+}
+
+/// The temporary file of a run that spills so many bytes.
+pub(super) fn spill_file(engine: &Engine, bytes: u64) -> Result<Option<Box<dyn SpillStore>>> {
+    if bytes == 0 {
+        return Ok(None);
+    }
+    let file = SpillFile::create(&engine.spill_folder, bytes)?;
+    Ok(Some(Box::new(file)))
 }
 
 pub(super) fn item<T: Element>(engine: &Engine, array: &Array<T>) -> Result<T> {

@@ -1,5 +1,6 @@
 //! Engines: threads, a memory budget, rules and observers.
 
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use ndarray::{ArrayViewMut, Dimension};
@@ -34,6 +35,7 @@ pub struct Engine {
     pub(super) off: Arc<[Rule]>,
     pub(super) observers: Arc<[Arc<dyn Observer>]>,
     pub(super) cancel: Option<Cancel>,
+    pub(super) spill_folder: Arc<Path>,
 }
 
 /// What a computation took; see [`Engine::measure`].
@@ -48,6 +50,8 @@ pub struct Report {
     pub held_peak_bytes: u64,
     /// Bytes read from memory and from sources.
     pub bytes_read: u64,
+    /// The length of the temporary file to which blocks were spilled; 0 if there was none.
+    pub bytes_spilled: u64,
     /// It ran inside a task of another computation, for which the budget had no bytes left, and was not
     /// counted.
     pub outside_promise: bool,
@@ -73,6 +77,7 @@ pub struct EngineBuilder {
     pool: Option<Arc<rayon::ThreadPool>>,
     off: Vec<Rule>,
     observers: Vec<Arc<dyn Observer>>,
+    spill_folder: Option<PathBuf>,
 }
 
 /// A number of bytes: `1 << 30`, `"1 GiB"`, `"500MB"`. Units are `kB`, `MB`, `GB`, `TB` and `KiB` to `TiB`.
@@ -141,11 +146,38 @@ impl EngineBuilder {
     /// The memory budget, `1 << 30` or `"1 GiB"`; by default `FLAGSTONE_MEMORY`, else half of what the machine
     /// or its container has.
     ///
-    /// Counted are blocks held between tasks, tasks' scratch, streams in progress and
-    /// [persisted](Array::persist) arrays. Results, arrays that the user gave, what closures allocate, and the
-    /// plan's own bookkeeping are not.
+    /// A computation whose plan needs more is an error before anything runs. Before that, tasks are made smaller,
+    /// and values that would be held are computed or loaded again, or spilled to a temporary file (see
+    /// [`spill_dir`](EngineBuilder::spill_dir)), whichever is estimated to be faster.
+    ///
+    /// Counted are blocks held between tasks, tasks' scratch, what sources and sinks say that they use, the run's
+    /// own bookkeeping, streams in progress and [persisted](Array::persist) arrays. Results, arrays that the user
+    /// gave and what closures allocate are not; nor is what a process has anyway, at most 24 MiB and 4 MiB for
+    /// each thread.
     pub fn memory(mut self, bytes: impl IntoBytes) -> EngineBuilder {
         self.memory = Some(bytes.into_bytes());
+        self
+    }
+
+    /// The folder of temporary files for what does not fit in memory; by default [`std::env::temp_dir`].
+    ///
+    /// A file there has no name: nothing is left behind, however the process ends. It is made before a
+    /// computation that needs it starts, with all of its room on the disk where the file system can promise that,
+    /// and gone when the computation ends. [`Engine::explain`] says how many bytes it will have.
+    ///
+    /// ```
+    /// use flagstone::{Array, Engine, Rule};
+    ///
+    /// // A matrix of blocks by a function, and its transpose: block by block in order, half of it has to wait.
+    /// let x = Array::<f64>::ones([1024, 1024], 64).map_blocks(|block| &block * 2.0);
+    /// let engine = Engine::builder().threads(1).memory("2 MiB").spill_dir(std::env::temp_dir()).build()?;
+    /// for block in engine.blocks(&(&x + x.t())) {
+    ///     assert_eq!(block?.values().sum(), 4.0 * 64.0 * 64.0);
+    /// }
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    pub fn spill_dir(mut self, folder: impl Into<PathBuf>) -> EngineBuilder {
+        self.spill_folder = Some(folder.into());
         self
     }
 
@@ -194,6 +226,7 @@ impl EngineBuilder {
             off: self.off.into(),
             observers: self.observers.into(),
             cancel: None,
+            spill_folder: self.spill_folder.unwrap_or_else(std::env::temp_dir).into(),
         })
     }
 }

@@ -4,11 +4,13 @@ use std::fmt;
 
 use petgraph::graph::DiGraph;
 
-use super::compute::{Compute, Planned, plan, requested};
+use super::compute::{Compute, requested};
 use super::engine::Engine;
+use super::planning::{Planned, plan};
 use crate::base::region::Region;
 use crate::error::Result;
-use crate::graph::stage::{Fused, Job, Leaf, LeafSource, Place, Stage};
+use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage};
+use crate::lower::touched;
 use crate::op::contract::Role;
 use crate::plan::display::PlanDisplay;
 use crate::work::describe;
@@ -41,6 +43,7 @@ pub struct Explain {
     planned_peak: u64,
     bytes_read: u64,
     bytes_written: u64,
+    bytes_spilled: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -51,9 +54,9 @@ struct StageLine {
     parts: usize,
     instructions: usize,
     reads: Vec<String>,
-    held: u64,
     scratch: u64,
-    to_result: bool,
+    /// Where the values go, and what becomes of them.
+    fate: String,
 }
 
 impl Explain {
@@ -85,6 +88,7 @@ impl Explain {
                     (value.shape().iter().product::<usize>() * value.dtype().size()) as u64
                 })
                 .sum(),
+            bytes_spilled: planned.env.spilled_bytes(),
         })
     }
 
@@ -114,6 +118,12 @@ impl Explain {
         self.bytes_written
     }
 
+    /// Bytes of the temporary file to which values are spilled that fit in memory no other way; 0 if there is
+    /// none.
+    pub fn bytes_spilled(&self) -> u64 {
+        self.bytes_spilled
+    }
+
     /// How often each source and array in memory is read through: 1 is one pass over all of it, 0.1 a
     /// tenth of it once.
     pub fn passes(&self) -> &[(String, f64)] {
@@ -140,12 +150,7 @@ impl fmt::Display for Explain {
                 let s = if stage.instructions == 1 { "" } else { "s" };
                 write!(f, ", {} fused instruction{s}", stage.instructions)?;
             }
-            if stage.to_result {
-                f.write_str(", into the result")?;
-            } else {
-                write!(f, ", holds {} a task", bytes(stage.held))?;
-            }
-            writeln!(f, ", scratch {}", bytes(stage.scratch))?;
+            writeln!(f, ", {}, scratch {}", stage.fate, bytes(stage.scratch))?;
         }
         for (name, count) in &self.passes {
             let count = if count.fract() == 0.0 {
@@ -155,6 +160,13 @@ impl fmt::Display for Explain {
             };
             let s = if count == "1" { "" } else { "es" };
             writeln!(f, "reads  {name}: {count} pass{s}")?;
+        }
+        if self.bytes_spilled > 0 {
+            writeln!(
+                f,
+                "spills {} to a temporary file",
+                bytes(self.bytes_spilled)
+            )?;
         }
         writeln!(
             f,
@@ -215,13 +227,28 @@ fn line(planned: &Planned, stage: &Stage) -> StageLine {
             .map(|fused| fused.program.instrs.len())
             .sum(),
         reads,
-        held: stage.output_bytes,
         scratch: stage.scratch_bytes,
-        to_result: stage
-            .outputs
-            .iter()
-            .any(|output| matches!(output.place, Place::Result(_))),
+        fate: fate(planned, stage),
     }
+}
+
+/// What becomes of a stage's values.
+fn fate(planned: &Planned, stage: &Stage) -> String {
+    let mut fates: Vec<String> = Vec::new();
+    for output in &stage.outputs {
+        let fate = match output.place {
+            Place::Result(_) => "into the result".to_owned(),
+            Place::Spill(number) => {
+                let spilled = planned.env.spills[number].bytes();
+                format!("spilled, {} in the temporary file", bytes(spilled))
+            }
+            Place::Held | Place::Stream => format!("holds {} a task", bytes(stage.output_bytes)),
+        };
+        if !fates.contains(&fate) {
+            fates.push(fate);
+        }
+    }
+    fates.join(", ")
 }
 
 fn leaf_name(planned: &Planned, leaf: &Leaf) -> String {
@@ -283,17 +310,23 @@ fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
             }
             regions
         }
-        Job::Merge { .. } | Job::Load { .. } => Vec::new(),
+        Job::Merge { .. } | Job::Load(_) => Vec::new(),
     }
 }
 
 /// The elements of a leaf's array that a region needs.
-fn touched(leaf: &Leaf, region: &Region) -> usize {
+fn seen(leaf: &Leaf, region: &Region) -> usize {
     if region.is_empty() {
         0
     } else {
         leaf.map.image(region).size().min(region.size())
     }
+}
+
+/// How often a unit of storage is read by a load whose cells are not made of whole units.
+fn again(planned: &Planned, source: usize, stage: &Stage) -> f64 {
+    let units = planned.env.sources[source].storage_grid();
+    units.map_or(1.0, |units| touched(&units, &stage.outputs[0]))
 }
 
 /// Passes over each source and each array in memory.
@@ -305,12 +338,12 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
             None => passes.push((name, part)),
         };
     for stage in planned.graph.dag.node_weights() {
-        if let Job::Load { source } = stage.job {
+        if let Job::Load(LoadFrom::Source(source)) = stage.job {
             let output = &stage.outputs[0];
             let total = output.shape.iter().product::<usize>().max(1);
             add(
                 planned.env.sources[source].describe(),
-                output.domain.size() as f64 / total as f64,
+                output.domain.size() as f64 * again(planned, source, stage) / total as f64,
             );
         }
         for (fused, region) in regions(stage) {
@@ -324,7 +357,7 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
                         memory.shape(),
                         memory.dtype()
                     );
-                    add(name, touched(leaf, &region) as f64 / total as f64);
+                    add(name, seen(leaf, &region) as f64 / total as f64);
                 }
             }
         }
@@ -336,13 +369,14 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
 pub(super) fn bytes_read(planned: &Planned) -> u64 {
     let mut bytes = 0;
     for stage in planned.graph.dag.node_weights() {
-        if let Job::Load { .. } = stage.job {
-            bytes += stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
+        if let Job::Load(LoadFrom::Source(source)) = stage.job {
+            let read = stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
+            bytes += (read as f64 * again(planned, source, stage)).round() as usize;
         }
         for (fused, region) in regions(stage) {
             for leaf in &fused.leaves {
                 if matches!(leaf.source, LeafSource::Memory { .. }) {
-                    bytes += touched(leaf, &region) * leaf.dtype.size();
+                    bytes += seen(leaf, &region) * leaf.dtype.size();
                 }
             }
         }

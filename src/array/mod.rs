@@ -17,10 +17,12 @@ mod layout;
 #[cfg(feature = "npz")]
 mod npz;
 mod operators;
+mod planning;
 mod products;
 pub mod random;
 mod raw_files;
 mod reductions;
+mod refusal;
 mod store;
 #[cfg(feature = "zarr")]
 pub mod zarr;

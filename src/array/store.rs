@@ -263,6 +263,15 @@ impl Engine {
         Ok(report)
     }
 
+    /// What [`store_all`](Engine::store_all) will do.
+    ///
+    /// # Errors
+    /// As [`Array::explain`].
+    pub fn explain_stores(&self, stores: &[Store]) -> Result<Explain> {
+        let writing: Vec<&Array<bool>> = stores.iter().flat_map(|store| &store.writing).collect();
+        self.explain(&writing)
+    }
+
     /// Computes an array into a [`Sink`]; see [`Array::store`].
     ///
     /// # Errors

@@ -3,6 +3,8 @@
 use std::alloc::{Layout, alloc, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
+use super::mapped::{self, LARGE};
+
 /// What kernels want: a cache line, and the widest vector register.
 const ALIGN: usize = 64;
 /// From here on, inner pages are advised to be huge.
@@ -28,16 +30,16 @@ impl AlignedBytes {
     /// Bytes that must be written before they are read.
     pub fn new(len: usize) -> AlignedBytes {
         // SAFETY: `allocate` calls it with a layout whose size is not zero.
-        AlignedBytes::allocate(len, |layout| unsafe { alloc(layout) })
+        AlignedBytes::allocate(len, false, |layout| unsafe { alloc(layout) })
     }
 
     /// Zeros; large ones come as fresh pages and cost nothing until they are touched.
     pub fn zeroed(len: usize) -> AlignedBytes {
         // SAFETY: as in `new`.
-        AlignedBytes::allocate(len, |layout| unsafe { alloc_zeroed(layout) })
+        AlignedBytes::allocate(len, true, |layout| unsafe { alloc_zeroed(layout) })
     }
 
-    fn allocate(len: usize, allocate: impl Fn(Layout) -> *mut u8) -> AlignedBytes {
+    fn allocate(len: usize, zeroed: bool, allocate: impl Fn(Layout) -> *mut u8) -> AlignedBytes {
         if len == 0 {
             return AlignedBytes {
                 start: NonNull::<Line>::dangling().cast(),
@@ -45,10 +47,21 @@ impl AlignedBytes {
             };
         }
         let layout = AlignedBytes::layout(len);
+        if len >= LARGE {
+            let Some((start, zeros)) = mapped::map(len) else {
+                handle_alloc_error(layout)
+            };
+            if zeros {
+                advise_huge(start.as_ptr(), len);
+            } else if zeroed {
+                // SAFETY: a mapping of this length, which nobody else has.
+                unsafe { start.as_ptr().write_bytes(0, len) };
+            }
+            return AlignedBytes { start, len };
+        }
         let Some(start) = NonNull::new(allocate(layout)) else {
             handle_alloc_error(layout)
         };
-        advise_huge(start.as_ptr(), len);
         AlignedBytes { start, len }
     }
 
@@ -67,7 +80,10 @@ impl AlignedBytes {
 
 impl Drop for AlignedBytes {
     fn drop(&mut self) {
-        if self.len > 0 {
+        if self.len >= LARGE {
+            // SAFETY: mapped in `allocate` with the same length, and nobody else has it.
+            unsafe { mapped::unmap(self.start, self.len) };
+        } else if self.len > 0 {
             // SAFETY: allocated in `new` with the same layout.
             unsafe { dealloc(self.start.as_ptr(), AlignedBytes::layout(self.len)) };
         }

@@ -198,11 +198,13 @@ impl Job {
     /// Activates the first tasks.
     pub fn start(&self) {
         let mut fresh = Vec::new();
-        self.activate(
-            &mut locked(&self.counts.progress),
-            &mut self.account.booking(),
-            &mut fresh,
-        );
+        {
+            let mut progress = locked(&self.counts.progress);
+            let mut booking = self.account.booking();
+            // Part of the floor, so it is there; it returns when the account is closed.
+            booking.book(self.tasks.own_bytes);
+            self.activate(&mut progress, &mut booking, &mut fresh);
+        }
         self.offer(&fresh);
     }
 

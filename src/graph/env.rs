@@ -2,11 +2,23 @@
 
 use std::sync::Arc;
 
+use super::spill::Spill;
 use crate::base::memory::Memory;
 use crate::base::source::ErasedSource;
 use crate::op::closure::{BlockFunction, TileMap};
 use crate::op::fold::Fold;
 use crate::op::generate::Generate;
+
+impl Env {
+    /// The length of the temporary file.
+    pub fn spilled_bytes(&self) -> u64 {
+        self.spills
+            .iter()
+            .map(|spill| spill.offset + spill.bytes())
+            .max()
+            .unwrap_or(0)
+    }
+}
 
 #[derive(Default)]
 pub struct Env {
@@ -16,4 +28,6 @@ pub struct Env {
     pub maps: Vec<Arc<dyn TileMap>>,
     pub folds: Vec<Arc<dyn Fold>>,
     pub block_fns: Vec<Arc<dyn BlockFunction>>,
+    /// Values in the temporary file.
+    pub spills: Vec<Spill>,
 }

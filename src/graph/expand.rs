@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::stage::{Fused, Graph, Job, LeafSource, Place, Stage};
+use super::stage::{Fused, Graph, Job, LeafSource, LoadFrom, Place, Stage};
 use super::tasks::{StageTasks, Tasks};
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -104,7 +104,18 @@ fn collect_inputs(
             .any(|leaf| matches!(leaf.source, LeafSource::Held { .. }))
     };
     match &stage.job {
-        Job::Load { .. } => {}
+        Job::Load(LoadFrom::Source(_)) => {}
+        Job::Load(LoadFrom::Spill {
+            stage: of, output, ..
+        }) => {
+            let region = stage.outputs[0].region(&stage.cell_index(cell));
+            if !region.is_empty() {
+                let made = &graph.dag[*of].outputs[*output];
+                each_cell(&made.meeting(&region), &made.grid.num_blocks(), |cell| {
+                    inputs.push(numbering.task(graph, *of, cell, 0))
+                });
+            }
+        }
         Job::Merge { of } => {
             let parts = graph.dag[*of].parts();
             inputs.extend((0..parts).map(|part| numbering.task(graph, *of, cell, part)));

@@ -2,5 +2,6 @@
 
 pub mod env;
 pub mod expand;
+pub mod spill;
 pub mod stage;
 pub mod tasks;

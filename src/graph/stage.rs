@@ -60,6 +60,8 @@ pub enum Place {
     Result(usize),
     /// In blocks that the caller takes one by one.
     Stream,
+    /// In the temporary file, as the environment's spilled value with this number.
+    Spill(usize),
 }
 
 pub enum Job {
@@ -74,9 +76,18 @@ pub enum Job {
         of: StageId,
     },
     BlockFn(BlockFnJob),
-    /// One region of a source per task.
-    Load {
-        source: usize,
+    /// One region of a source, or of what was spilled, per task.
+    Load(LoadFrom),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoadFrom {
+    Source(usize),
+    /// A value that a stage has written to the temporary file.
+    Spill {
+        stage: StageId,
+        output: usize,
+        number: usize,
     },
 }
 
@@ -184,6 +195,7 @@ impl Fused {
 pub const TOGETHER_BYTES: usize = 96 << 10;
 
 /// An operand of a program.
+#[derive(Clone)]
 pub struct Leaf {
     pub source: LeafSource,
     /// From the iteration space to the array below.
@@ -244,7 +256,7 @@ impl Stage {
             Job::Reduce(reduce) => vec![&reduce.fused],
             Job::Contract(contract) => contract.fused.iter().collect(),
             Job::BlockFn(block_fn) => block_fn.inputs.iter().map(|input| &input.fused).collect(),
-            Job::Merge { .. } | Job::Load { .. } => Vec::new(),
+            Job::Merge { .. } | Job::Load(_) => Vec::new(),
         }
     }
 

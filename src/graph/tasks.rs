@@ -31,7 +31,14 @@ pub struct Tasks {
     pub inputs: Vec<u32>,
     consumer_starts: Vec<u32>,
     consumers: Vec<u32>,
+    /// What the plan and the run keep per task and dependency; booked as long as the run lasts.
+    pub own_bytes: u64,
 }
+
+/// The numbers (12 bytes) and states (8) of a task, and the slot of its output (40).
+const TASK_BYTES: u64 = 60;
+/// A dependency is listed at both of its ends.
+const DEPENDENCY_BYTES: u64 = 8;
 
 impl Tasks {
     /// Stages must follow each other without gaps, from task 0 on.
@@ -42,6 +49,7 @@ impl Tasks {
             inputs,
             consumer_starts: Vec::new(),
             consumers: Vec::new(),
+            own_bytes: 0,
         };
         tasks.list_consumers();
         if cfg!(debug_assertions)
@@ -75,6 +83,13 @@ impl Tasks {
         starts[0] = 0;
         self.consumer_starts = starts;
         self.consumers = consumers;
+    }
+
+    /// Books the arrays of the run itself, which are part of every floor from then on.
+    pub fn count_own_bytes(mut self) -> Tasks {
+        self.own_bytes =
+            self.len() as u64 * TASK_BYTES + self.inputs.len() as u64 * DEPENDENCY_BYTES;
+        self
     }
 
     pub fn len(&self) -> usize {
@@ -196,7 +211,8 @@ fn for_each_after_inputs(tasks: &Tasks, mut visit: impl FnMut(u32)) {
 #[derive(Debug)]
 pub struct Order {
     pub sequence: Vec<u32>,
-    /// M₁: the most bytes held when the tasks run one after another in this order.
+    /// M₁: the most bytes held when the tasks run one after another in this order, the run's own arrays
+    /// included.
     pub floor: u64,
     /// The most bytes that one task needs to start.
     pub largest: u64,
@@ -229,7 +245,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     }
     Order {
         sequence,
-        floor,
+        floor: floor.saturating_add(tasks.own_bytes),
         largest: tasks.largest().map_or(0, |(_, bytes)| bytes),
     }
 }
@@ -322,6 +338,40 @@ fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>, eager: bool)
     }
     assert_eq!(sequence.len(), tasks.len(), "a task graph has a cycle");
     sequence
+}
+
+/// For each stage, the bytes of its outputs that are held when the most bytes are.
+pub fn held_at_peak(tasks: &Tasks, order: &Order) -> Vec<u64> {
+    let mut readers: Vec<u32> = (0..tasks.len() as u32)
+        .map(|task| tasks.readers(task))
+        .collect();
+    let mut held = vec![0u64; tasks.stages.len()];
+    let (mut total, mut peak) = (0u64, 0u64);
+    let mut at_peak = held.clone();
+    for &task in &order.sequence {
+        let stage = tasks.stage_of(task);
+        held[stage] += tasks.output_bytes(task);
+        total += tasks.output_bytes(task);
+        if total + tasks.scratch_bytes(task) > peak {
+            peak = total + tasks.scratch_bytes(task);
+            at_peak.copy_from_slice(&held);
+        }
+        let mut gone = |of: u32| {
+            held[tasks.stage_of(of)] -= tasks.output_bytes(of);
+            total -= tasks.output_bytes(of);
+        };
+        for &input in tasks.inputs(task) {
+            readers[input as usize] -= 1;
+            if readers[input as usize] == 0 {
+                gone(input);
+            }
+        }
+        // What is delivered is taken at once here, which is not quite so in a stream.
+        if tasks.consumers(task).is_empty() {
+            gone(task);
+        }
+    }
+    at_peak
 }
 
 /// The most bytes held when the tasks run one after another.

@@ -6,5 +6,6 @@ pub mod atomic;
 pub mod npy;
 pub mod position;
 pub mod raw;
+pub mod spill;
 #[cfg(feature = "zarr")]
 pub mod zarr;

@@ -78,24 +78,21 @@ impl Build<'_> {
         let depth = made.depth;
         let mut inputs = Vec::with_capacity(node.inputs.len());
         let mut scratch = block_fn.function.scratch_bytes();
-        for (input, &cone) in node.inputs.iter().zip(&made.cones) {
+        for (number, input) in node.inputs.iter().enumerate() {
+            let cone = self.reach.made[at].cones[number];
             let fused = compile(self, vec![self.wanted(cone)], depth);
             scratch += fused.scratch(fused.program.tile());
-            let first = Output {
-                dtype: node.outputs[0].dtype,
-                shape: made.value.shape().to_vec(),
-                domain: domain.clone(),
-                grid: grid.clone(),
-                place: Place::Held,
-            };
-            let region = first.region(&vec![0; grid.ndim()]);
-            let largest = block_input_region(made.value.chunks(), input.chunks(), &region).size();
-            scratch += largest.max(grid.largest_block()) * input.dtype().size();
+            let made = &self.reach.made[at];
+            let cells = input_cells(&grid, made.value.chunks(), input.chunks(), &domain);
+            let whole = block_input_region(made.value.chunks(), input.chunks(), &domain);
+            self.align_loads(&fused.leaves, &whole, &cells);
+            scratch += cells.largest_block() * input.dtype().size();
             inputs.push(BlockInput {
                 fused,
                 blocks: input.chunks().clone(),
             });
         }
+        let made = &self.reach.made[at];
         let mut outputs = Vec::with_capacity(node.outputs.len());
         for (number, spec) in node.outputs.iter().enumerate() {
             let member = members
@@ -142,6 +139,28 @@ impl Build<'_> {
             self.made.insert(other, (id, output));
         }
     }
+}
+
+/// What each task reads of an input, counted from the first element that any reads: as many of its blocks as the
+/// task makes, all where it has a single one.
+fn input_cells(groups: &Chunks, blocks: &Chunks, input: &Chunks, domain: &Region) -> Chunks {
+    let skip = groups.ndim() - input.ndim();
+    let axes = (0..input.ndim()).map(|axis| {
+        let (chunks, of) = (&input.0[axis], axis + skip);
+        if chunks.count() == 1 {
+            return chunks.clone();
+        }
+        let first = domain.start()[of];
+        let sizes: Vec<usize> = (0..groups.0[of].count())
+            .map(|group| {
+                let range = groups.0[of].range(group);
+                let members = blocks.0[of].meeting(&(first + range.start..first + range.end));
+                members.map(|block| chunks.range(block).len()).sum()
+            })
+            .collect();
+        AxisChunks::from_sizes(&sizes)
+    });
+    Chunks(axes.collect())
 }
 
 /// The grid of another output whose blocks pair with those that `groups` puts together.

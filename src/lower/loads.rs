@@ -1,10 +1,11 @@
 //! Stages that load from sources: one task per unit of storage.
 
-use super::Build;
 use super::grid::{LOAD_BYTES, bands, load_grid};
-use super::stages::TASK_COST;
+use super::spills::Private;
+use super::{Build, Choice};
+use crate::base::chunks::Chunks;
 use crate::base::region::Region;
-use crate::graph::stage::{Job, Output, Place, Stage, StageId};
+use crate::graph::stage::{Job, LoadFrom, Output, Place, Stage, StageId};
 use crate::plan::node::NodeKind;
 
 impl Build<'_> {
@@ -18,56 +19,93 @@ impl Build<'_> {
         } else {
             usize::MAX
         };
+        if self.spilled.contains_key(&at) {
+            return self.read_back(at, depth);
+        }
+        let alone = self.options.choices.get(&key) == Some(&Choice::Again) && !made.flat;
         if self.options.share_loads
+            && !alone
             && let Some(&stage) = self.loads.get(&(key, depth))
         {
             return stage;
         }
+        let domain = match self.needed_at(at, depth) {
+            Some(region) if !made.flat => region,
+            _ => made.needed.clone(),
+        };
+        let grid = if made.flat {
+            bands(domain.shape(), LOAD_BYTES / made.value.dtype().size())
+        } else {
+            self.source_grid(at, &domain)
+        };
+        let id = self.push_load(at, domain, grid, Place::Held);
+        if alone {
+            let output = self.graph.dag[id].outputs[0].clone();
+            self.private.insert(id, Private::of(output));
+        } else {
+            self.loads.insert((key, depth), id);
+        }
+        id
+    }
+
+    /// What readers of one depth need of a value.
+    pub(super) fn needed_at(&self, at: usize, depth: usize) -> Option<Region> {
         let mut needed: Option<Region> = None;
-        for (cone, image) in &made.images {
+        for (cone, image) in &self.reach.made[at].images {
             if depth == usize::MAX || self.depth_of(*cone) == depth {
                 needed = Some(needed.map_or_else(|| image.clone(), |region| region.hull(image)));
             }
         }
-        let domain = match needed {
-            Some(region) if !made.flat => region,
-            _ => made.needed.clone(),
+        needed
+    }
+
+    /// The units in which a part of a source is loaded.
+    pub(super) fn source_grid(&self, at: usize, domain: &Region) -> Chunks {
+        let made = &self.reach.made[at];
+        let storage = match &made.value.node.kind {
+            NodeKind::Source(source) => source.storage_grid(),
+            _ => None,
         };
+        load_grid(
+            storage.as_ref(),
+            made.value.chunks(),
+            domain,
+            made.value.dtype().size(),
+            self.options,
+        )
+    }
+
+    /// Adds a stage that loads a part of a source.
+    pub(super) fn push_load(
+        &mut self,
+        at: usize,
+        domain: Region,
+        grid: Chunks,
+        place: Place,
+    ) -> StageId {
+        let made = &self.reach.made[at];
         let NodeKind::Source(source) = &made.value.node.kind else {
             unreachable!("only sources are loaded")
         };
-        self.env.sources.push(source.clone());
-        let dtype = made.value.dtype();
-        let grid = if made.flat {
-            bands(domain.shape(), LOAD_BYTES / dtype.size())
-        } else {
-            load_grid(
-                source.storage_grid().as_ref(),
-                made.value.chunks(),
-                &domain,
-                dtype.size(),
-                self.options,
-            )
+        let source = source.clone();
+        let name = format!("load {}", source.describe());
+        let output = Output {
+            dtype: made.value.dtype(),
+            shape: made.value.shape().to_vec(),
+            domain,
+            grid,
+            place,
         };
-        let bytes = grid.largest_block() * dtype.size();
-        let stage = Stage {
-            name: format!("load {}", source.describe()),
-            job: Job::Load {
-                source: self.env.sources.len() - 1,
-            },
-            output_bytes: bytes as u64,
-            scratch_bytes: source.scratch_bytes() as u64,
-            cost: TASK_COST + source.cost() * grid.largest_block() as f64,
-            outputs: vec![Output {
-                dtype,
-                shape: made.value.shape().to_vec(),
-                domain,
-                grid,
-                place: Place::Held,
-            }],
-        };
-        let id = self.push(stage);
-        self.loads.insert((key, depth), id);
+        self.env.sources.push(source);
+        let id = self.push(Stage {
+            name,
+            job: Job::Load(LoadFrom::Source(self.env.sources.len() - 1)),
+            outputs: vec![output],
+            output_bytes: 0,
+            scratch_bytes: 0,
+            cost: 0.0,
+        });
+        self.price_load(id);
         id
     }
 }

@@ -85,6 +85,13 @@ impl Build<'_> {
                 self.options,
             )
         };
+        if let [single] = &pieces[..]
+            && single.region.shape() == made.value.shape()
+        {
+            let leaves: Vec<Leaf> = single.fused.leaves.clone();
+            self.align_loads(&leaves, &domain, &grid);
+        }
+        let made = &self.reach.made[group[0]];
         let elements = grid.largest_block();
         let outputs: Vec<Output> = group
             .iter()

@@ -9,7 +9,9 @@ mod loads;
 mod maps;
 mod pairs;
 mod reach;
+mod rechunk;
 mod reductions;
+mod spills;
 mod stages;
 
 use std::collections::HashMap;
@@ -23,6 +25,8 @@ use crate::op::closure::TileMap;
 use crate::op::fold::Fold;
 use crate::op::generate::Generate;
 use crate::plan::node::{Value, ValueKey};
+
+pub use spills::touched;
 
 /// What lowering may choose from.
 #[derive(Clone, Debug)]
@@ -40,16 +44,37 @@ pub struct Options {
     pub recompute: bool,
     /// Halvings of the task size, for small budgets.
     pub shrink: u32,
+    /// The budget in bytes, which says how large what is written and read at once may be.
+    pub memory: u64,
+    /// What becomes of values that would be held, where that does not fit.
+    pub choices: HashMap<ValueKey, Choice>,
     /// Makes kept and reduced axes' reducers: how the kernel layer's folds are named here.
     pub fold: FoldMaker,
+}
+
+/// What is done with a value that several tasks read, instead of holding its blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Choice {
+    /// Each reader computes, or loads, for itself what it needs of it.
+    Again,
+    /// Its blocks are written to the temporary file, and read back from there.
+    Spill,
+}
+
+/// A value whose blocks are held, and which [`Choice`]s there are.
+#[derive(Clone, Copy, Debug)]
+pub struct Kept {
+    pub key: ValueKey,
+    pub stage: StageId,
+    pub again: bool,
 }
 
 /// Gives the fold of a built-in reducer: (reducer, input dtype, whether there is a mask).
 pub type FoldMaker =
     fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Box<dyn Fold>>;
 
-/// Lowers values to a graph that puts value `i` into `places[i]`.
-pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env) {
+/// Lowers values to a graph that puts value `i` into `places[i]`; and what it holds.
+pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env, Vec<Kept>) {
     let reach = reach::reach(roots, places, options);
     let mut build = Build {
         options,
@@ -59,14 +84,17 @@ pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, En
         env: Env::default(),
         made: HashMap::new(),
         loads: HashMap::new(),
+        spilled: HashMap::new(),
+        private: HashMap::new(),
         memories: HashMap::new(),
         generates: HashMap::new(),
         maps: HashMap::new(),
     };
+    build.choose_spills();
     build.stages();
-    let Build { mut graph, env, .. } = build;
-    graph.order = graph.dag.node_indices().collect();
-    (graph, env)
+    build.finish_spills();
+    let kept = build.kept();
+    (build.graph, build.env, kept)
 }
 
 /// A graph under construction.
@@ -80,6 +108,10 @@ struct Build<'a> {
     made: HashMap<usize, (StageId, usize)>,
     /// By source and depth of the reader.
     loads: HashMap<(ValueKey, usize), StageId>,
+    /// By position in `reach.made`.
+    spilled: HashMap<usize, spills::Spilled>,
+    /// Loads that serve one leaf of one stage.
+    private: HashMap<StageId, spills::Private>,
     memories: HashMap<ValueKey, usize>,
     generates: HashMap<ValueKey, usize>,
     maps: HashMap<*const (), u32>,

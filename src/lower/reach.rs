@@ -6,12 +6,13 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Options;
+use super::{Choice, Options};
 use crate::base::index_map::IndexMap;
 use crate::base::region::Region;
 use crate::graph::expand::{block_input_region, flat_range};
 use crate::graph::stage::{Place, flat_hull};
-use crate::plan::node::{Node, NodeKind, Value, ValueKey};
+use crate::op::generate::Generate;
+use crate::plan::node::{ElementFunc, Node, NodeKind, Value, ValueKey};
 use crate::plan::walk::inputs_first;
 
 /// An iteration space and what is evaluated in it.
@@ -78,6 +79,9 @@ const MAX_MAPS: usize = 2;
 /// What costs more nanoseconds per element than a pass over memory is computed once for all stages that
 /// read it, if none of them waits for another.
 const DEAR: f64 = 5.0;
+/// What costs more than the way to the disk and back is computed once for stages that wait for each other,
+/// too. Of users' functions nothing is known: they do not count here.
+const VERY_DEAR: f64 = 20.0;
 /// Operands of a product whose other side is longer are computed once for each of several bands.
 const ONE_BAND: usize = 1024;
 /// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
@@ -89,7 +93,8 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
         options,
         places,
         uses: HashMap::new(),
-        cost: costs(&order),
+        cost: costs(&order, true),
+        known_cost: costs(&order, false),
         level: levels(&order),
         reach: Reach {
             made: Vec::new(),
@@ -111,15 +116,18 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
     reach
 }
 
-/// For each node, what its inlined cone costs per element, capped.
-fn costs(order: &[std::sync::Arc<Node>]) -> HashMap<u64, f64> {
+/// For each node, what its inlined cone costs per element, capped; with what users' functions may cost, or
+/// without.
+fn costs(order: &[std::sync::Arc<Node>], guessed: bool) -> HashMap<u64, f64> {
     let mut costs: HashMap<u64, f64> = HashMap::new();
     for node in order {
         let below: f64 = node.inputs.iter().map(|input| costs[&input.node.id]).sum();
         let cost = match &node.kind {
-            NodeKind::Elementwise(elementwise) => {
-                below + super::compile::element_cost(&elementwise.func)
-            }
+            NodeKind::Elementwise(elementwise) => match &elementwise.func {
+                ElementFunc::Map(_) if !guessed => below,
+                func => below + super::compile::element_cost(func),
+            },
+            NodeKind::Generate(Generate::Closure { .. }) if !guessed => 0.0,
             NodeKind::Generate(generate) => generate.cost(),
             NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => below,
             _ => 0.0,
@@ -192,6 +200,7 @@ struct Pass<'a> {
     places: &'a [Place],
     uses: HashMap<ValueKey, Vec<Use>>,
     cost: HashMap<u64, f64>,
+    known_cost: HashMap<u64, f64>,
     level: HashMap<u64, usize>,
     reach: Reach,
 }
@@ -384,6 +393,9 @@ impl Pass<'_> {
         {
             return false;
         }
+        if self.again(node) {
+            return true;
+        }
         let mut by_cone: HashMap<usize, usize> = HashMap::new();
         for used in uses {
             if let Use::Direct { cone, .. } = used {
@@ -403,6 +415,7 @@ impl Pass<'_> {
     /// by one: then holding a block until all have read it is cheaper than computing it for each.
     fn serves_several_stages(&self, node: &Node, uses: &[Use]) -> bool {
         if !self.options.share_loads
+            || self.again(node)
             || !matches!(self.cost.get(&node.id), Some(&cost) if cost >= DEAR)
         {
             return false;
@@ -416,7 +429,16 @@ impl Pass<'_> {
         }
         let known: HashSet<(usize, u64)> = cones.map(|cone| (cone.level, cone.group)).collect();
         let levels: HashSet<usize> = known.iter().map(|&(level, _)| level).collect();
-        known.len() > 1 && (levels.len() == 1 || !self.options.recompute)
+        known.len() > 1
+            && (levels.len() == 1
+                || !self.options.recompute
+                || self.known_cost[&node.id] >= VERY_DEAR)
+    }
+
+    /// Whether each reader is to compute the value for itself.
+    fn again(&self, node: &Node) -> bool {
+        let key = (node.id, 0);
+        self.options.choices.get(&key) == Some(&Choice::Again) && self.cost[&node.id].is_finite()
     }
 
     /// Materializes a value that others read.

@@ -2,7 +2,9 @@
 
 use super::Build;
 use super::compile::Wanted;
-use crate::graph::stage::{Fused, Job, Leaf, LeafSource, Output, Place, Stage, StageId};
+use super::spills::SPILL_WRITE;
+use crate::graph::spill::staging;
+use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Output, Place, Stage, StageId};
 use crate::op::generate::Generate;
 use crate::op::program::Func;
 use crate::plan::node::{NodeKind, Reduce, ValueKey};
@@ -114,9 +116,11 @@ impl Build<'_> {
     }
 
     pub(super) fn place(&self, at: usize) -> Place {
-        self.reach.made[at]
-            .root
-            .map_or(Place::Held, |root| self.places[root])
+        match (self.reach.made[at].root, self.spilled.get(&at)) {
+            (Some(root), _) => self.places[root],
+            (None, Some(spilled)) => Place::Spill(spilled.number),
+            (None, None) => Place::Held,
+        }
     }
 
     /// Adds a stage; `group` says which made values are its outputs.
@@ -127,9 +131,12 @@ impl Build<'_> {
         }
     }
 
-    pub(super) fn push(&mut self, stage: Stage) -> StageId {
+    pub(super) fn push(&mut self, mut stage: Stage) -> StageId {
+        stage.scratch_bytes += written_bytes(&stage.outputs);
+        stage.cost += spilling_cost(&stage.outputs);
         let producers: Vec<StageId> = match &stage.job {
             Job::Merge { of } => vec![*of],
+            Job::Load(LoadFrom::Spill { stage, .. }) => vec![*stage],
             _ => stage
                 .fused()
                 .into_iter()
@@ -150,7 +157,10 @@ impl Build<'_> {
         if let NodeKind::Source(_) = self.reach.made[at].value.node.kind {
             return (self.load(at, depth), 0);
         }
-        self.made[&at]
+        match self.spilled.get(&at) {
+            Some(_) => (self.read_back(at, depth), 0),
+            None => self.made[&at],
+        }
     }
 
     /// The ops that a stage computes.
@@ -194,8 +204,36 @@ fn producer(leaf: &Leaf) -> Option<StageId> {
 pub(super) fn held_bytes(outputs: &[Output]) -> u64 {
     let held = outputs
         .iter()
-        .filter(|output| !matches!(output.place, Place::Result(_)));
-    held.map(|output| (output.grid.largest_block() * output.dtype.size()) as u64)
+        .filter(|output| matches!(output.place, Place::Held | Place::Stream));
+    held.map(block_bytes).sum()
+}
+
+/// A block of so many bytes, and the buffer through which it goes to the temporary file.
+pub(super) fn with_staging(block: u64) -> u64 {
+    block.saturating_add(staging(block as usize) as u64)
+}
+
+/// The bytes of an output's largest block.
+fn block_bytes(output: &Output) -> u64 {
+    (output.grid.largest_block() as u64).saturating_mul(output.dtype.size() as u64)
+}
+
+/// What a task needs for blocks that it spills before it ends.
+fn written_bytes(outputs: &[Output]) -> u64 {
+    let written = outputs.iter().map(|output| match output.place {
+        Place::Spill(_) => with_staging(block_bytes(output)),
+        _ => 0,
+    });
+    written.sum()
+}
+
+/// The nanoseconds that a task takes to write to the temporary file.
+fn spilling_cost(outputs: &[Output]) -> f64 {
+    let spilled = outputs
+        .iter()
+        .filter(|output| matches!(output.place, Place::Spill(_)));
+    spilled
+        .map(|output| SPILL_WRITE * block_bytes(output) as f64)
         .sum()
 }
 

@@ -40,6 +40,8 @@ pub enum Rule {
     /// What a computation needs again after it had to wait for a reduction of it is read, or computed,
     /// again instead of being held: `x - x.mean(0)` passes over `x` twice and never holds it.
     Recompute,
+    /// What does not fit in memory, and is dear to compute again, is written to a temporary file.
+    Spill,
 }
 
 impl Rule {
@@ -54,6 +56,7 @@ impl Rule {
         Rule::FuseReductions,
         Rule::ShareStages,
         Rule::Recompute,
+        Rule::Spill,
     ];
 }
 

@@ -131,3 +131,14 @@ impl Inputs<'_> {
         partials
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the plan books for the slot of a task (`graph::tasks`).
+    #[test]
+    fn a_slot_is_as_large_as_it_is_booked() {
+        assert!(size_of::<Mutex<Option<Made>>>() <= 40);
+    }
+}

@@ -11,6 +11,7 @@ mod map;
 mod pieced;
 mod prepare;
 mod reduce;
+mod spill;
 mod tile;
 
 use std::sync::Arc;
@@ -19,10 +20,11 @@ use crate::base::aligned::AlignedBytes;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
+use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
 use crate::graph::env::Env;
 use crate::graph::expand::Numbering;
-use crate::graph::stage::{Graph, Job, Output, Pair, Place, Stage};
+use crate::graph::stage::{Graph, Job, LoadFrom, Output, Pair, Place, Stage};
 use crate::op::fold::States;
 pub use blocks::Block;
 use blocks::{Inputs, Made, Store};
@@ -35,6 +37,14 @@ pub struct ResultPlace {
     pub first: *mut u8,
     /// In elements, per axis of the value (of the kept axes, for reductions).
     pub strides: Vec<isize>,
+}
+
+/// Where values go that tasks do not hold.
+#[derive(Default)]
+pub struct Places {
+    pub results: Vec<ResultPlace>,
+    /// The temporary file, if anything is spilled.
+    pub spill: Option<Box<dyn SpillStore>>,
 }
 
 /// A question that long tasks ask between tiles and blocks: whether to give up.
@@ -68,7 +78,7 @@ pub struct GraphWork {
     store: Store,
     /// By stage, the programs in the order of [`Stage::fused`].
     prepared: Vec<Vec<Prepared>>,
-    results: Vec<ResultPlace>,
+    places: Places,
     stop: Stop,
 }
 
@@ -87,7 +97,7 @@ impl GraphWork {
         env: Arc<Env>,
         numbering: Numbering,
         tasks: usize,
-        results: Vec<ResultPlace>,
+        places: Places,
         stop: Stop,
     ) -> GraphWork {
         let prepared = graph.dag.node_weights().map(|stage| {
@@ -111,7 +121,7 @@ impl GraphWork {
             env,
             numbering,
             prepared,
-            results,
+            places,
             stop,
         }
     }
@@ -143,7 +153,7 @@ impl GraphWork {
         let size = output.dtype.size();
         match output.place {
             Place::Result(number) => {
-                let place = &self.results[number];
+                let place = &self.places.results[number];
                 let offset: isize = region
                     .start()
                     .iter()
@@ -160,7 +170,7 @@ impl GraphWork {
                     None,
                 )
             }
-            Place::Held | Place::Stream => {
+            Place::Held | Place::Stream | Place::Spill(_) => {
                 let bytes = region.size() * size;
                 let bytes = if zeroed {
                     AlignedBytes::zeroed(bytes)
@@ -199,7 +209,7 @@ impl GraphWork {
         let prepared = &self.prepared[id.index()];
         let index = stage.cell_index(cell);
         match &stage.job {
-            Job::Load { source } => self.load(stage, *source, &index),
+            Job::Load(from) => self.load(stage, *from, &index),
             Job::Map(pieces) => {
                 let region = stage.outputs[0].region(&index);
                 let (destinations, blocks): (Vec<_>, Vec<_>) = stage
@@ -311,21 +321,30 @@ impl GraphWork {
         }
     }
 
-    fn load(&self, stage: &Stage, source: usize, index: &[usize]) -> Result<Made> {
+    fn load(&self, stage: &Stage, from: LoadFrom, index: &[usize]) -> Result<Made> {
         let output = &stage.outputs[0];
         let region = output.region(index);
         let (destination, block) = self.destination(output, &region, true);
         if !region.is_empty() {
-            // SAFETY: the block is ours alone, zeroed, and has the region's shape.
-            let view = unsafe {
-                RawViewMut::new(
-                    output.dtype,
-                    region.shape(),
-                    &destination.strides,
-                    destination.first,
-                )
-            };
-            self.env.sources[source].read(&region, view)?;
+            match from {
+                LoadFrom::Source(source) => {
+                    // SAFETY: the block is ours alone, zeroed, and has the region's shape.
+                    let view = unsafe {
+                        RawViewMut::new(
+                            output.dtype,
+                            region.shape(),
+                            &destination.strides,
+                            destination.first,
+                        )
+                    };
+                    self.env.sources[source].read(&region, view)?;
+                }
+                LoadFrom::Spill { number, .. } => {
+                    let spill = &self.env.spills[number];
+                    // SAFETY: as above.
+                    unsafe { spill::read(self.spill()?, spill, &region, destination.first) }?;
+                }
+            }
         }
         Ok(Made::Blocks(vec![block.map(Arc::new)]))
     }
@@ -417,9 +436,34 @@ impl Destination {
 impl GraphWork {
     /// Runs a task; its output stays until it is released or taken.
     pub fn run(&self, task: u32) -> Result<()> {
-        let made = self.run_task(task)?;
+        let mut made = self.run_task(task)?;
+        self.spill_blocks(task, &mut made)?;
         self.store.put(task, made);
         Ok(())
+    }
+
+    /// Writes blocks to the temporary file that are spilled; nothing of them is held any more.
+    fn spill_blocks(&self, task: u32, made: &mut Made) -> Result<()> {
+        let Made::Blocks(blocks) = made else {
+            return Ok(());
+        };
+        let (id, _, _) = self.numbering.locate(&self.graph, task);
+        for (output, slot) in self.graph.dag[id].outputs.iter().zip(blocks) {
+            if let Place::Spill(number) = output.place
+                && let Some(block) = slot.take()
+                && !block.region.is_empty()
+            {
+                let spill = &self.env.spills[number];
+                // SAFETY: the block is whole and in C order.
+                unsafe { spill::write(self.spill()?, spill, &block.region, block.first()) }?;
+            }
+        }
+        Ok(())
+    }
+
+    fn spill(&self) -> Result<&dyn SpillStore> {
+        let missing = || Error::new(Kind::Internal, "there is no temporary file to spill to");
+        self.places.spill.as_deref().ok_or_else(missing)
     }
 
     /// Drops a task's output.
