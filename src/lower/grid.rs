@@ -31,7 +31,12 @@ const TILE_COLUMNS: usize = WIDTH / 2;
 
 /// Cells that are consecutive in C order, of about `target` elements.
 pub fn bands(shape: &[usize], target: usize) -> Chunks {
-    let mut room = target.max(1);
+    // Of nothing one cell is enough, however long the other axes are.
+    let mut room = if shape.contains(&0) {
+        usize::MAX
+    } else {
+        target.max(1)
+    };
     let mut axes: Vec<AxisChunks> = shape
         .iter()
         .rev()

@@ -179,6 +179,10 @@ fn mark(folder: &Path, start: &[usize], shape: &[usize], options: Update) -> Res
 pub fn unfinished(folder: &Path) -> String {
     let mut text = fs::read_to_string(folder.join(MARKER)).unwrap_or_default();
     text.truncate(text.floor_char_boundary(200));
+    if text.is_empty() {
+        // The process died between making the mark and writing it.
+        text.push_str("which elements is not known");
+    }
     format!(
         "a region is being written into it, or was not written to the end ({}): do the update again, or remove {MARKER}",
         text.trim_end()
