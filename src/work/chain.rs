@@ -264,36 +264,19 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
         return None;
     };
     let (sum, add_rows) = sum(level)?;
-    let folded = |before, args: &[StepArg], scratch, links: &[Link]| Folded {
-        before,
-        args: args.to_vec(),
-        scratch,
+    let (Arg::Slot(slot), Some(step)) = (output.arg, steps.last()) else {
+        return None;
+    };
+    let Call::Chain(chain) = &step.call else {
+        return None;
+    };
+    let (last, links) = chain.links.split_last()?;
+    (chain.outs == [Target::Slot(slot)] && last.does == Does::Store).then(|| Folded {
+        before: steps.len() - 1,
+        args: step.args.clone(),
+        scratch: chain.scratch,
         links: links.to_vec(),
         sum,
         add_rows,
-    };
-    match (output.arg, steps.last()) {
-        (Arg::Leaf(_), None) if !output.scalar => {
-            let leaf = StepArg {
-                arg: output.arg,
-                size: output.size,
-                scalar: false,
-            };
-            let load = Link {
-                does: Does::Load,
-                single: false,
-                operand: 0,
-            };
-            Some(folded(0, &[leaf], 0, &[load]))
-        }
-        (Arg::Slot(slot), Some(step)) => {
-            let Call::Chain(chain) = &step.call else {
-                return None;
-            };
-            let (last, links) = chain.links.split_last()?;
-            (chain.outs == [Target::Slot(slot)] && last.does == Does::Store)
-                .then(|| folded(steps.len() - 1, &step.args, chain.scratch, links))
-        }
-        _ => None,
-    }
+    })
 }

@@ -84,9 +84,7 @@ impl<'a> Driver<'a> {
             alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
         let (mut sums, mut wide) = (false, false);
         if let ([usage], Some(folded)) = (&job.folds[..], &prepared.folded) {
-            // Without a program the fold takes rows as fast.
-            let chains = !prepared.steps.is_empty() || matches!(tree.mode(), Mode::Lines { .. });
-            sums = chains && usage.mask.is_none() && env.folds[usage.fold].has_sums();
+            sums = usage.mask.is_none() && env.folds[usage.fold].has_sums();
             // Short rows are put together first.
             let long = column_dim.is_some_and(|dim| lens[dim] >= SHORT);
             in_place |= sums && long && folded.before == 0 && evaluator.reads_in_place(column_dim);
