@@ -144,6 +144,41 @@ fn fused(grid: Grid) -> Box<dyn Check> {
     ))
 }
 
+/// Sums that take their terms from registers, of long rows and lines.
+fn summed(grid: Grid) -> Box<dyn Check> {
+    let shape = [300, 1500];
+    let (x, y) = (
+        numbers::<f64>(&shape, 26, grid.cut(&shape, 3)),
+        numbers::<f64>(&shape, 27, grid.cut(&shape, 7)),
+    );
+    let row = numbers::<f64>(&[1500], 28, grid.cut(&[1500], 2));
+    let cheap = &(&(&x * &y) + &row) - &(&x * &x);
+    let mixed = &(&x + 3.0) * &y.by_kernel(|y| y.exp().atan());
+    Box::new((
+        cheap.sum(&Over::axes(&[0])),
+        cheap.mean(&Over::axes(&[1])),
+        cheap.t().sum(&Over::axes(&[1])),
+        mixed.sum(&Over::axes(&[0, 1])),
+        mixed.mean(&Over::axes(&[0])),
+    ))
+}
+
+/// The same of narrow rows, which are dealt out to lanes; their number is no multiple of those.
+fn summed_narrow(grid: Grid) -> Box<dyn Check> {
+    let x = numbers::<f64>(&[70_003, 3], 29, grid.cut(&[70_003, 3], 5));
+    let row = numbers::<f64>(&[3], 30, grid.cut(&[3], 1));
+    let moved = &x + &row;
+    let mixed = &x.by_kernel(|x| x.exp().atan()) * &row;
+    let cube = numbers::<f64>(&[9, 1001, 5], 31, grid.cut(&[9, 1001, 5], 2));
+    Box::new((
+        moved.sum(&Over::axes(&[0])),
+        (&moved * &x).mean(&Over::axes(&[0])),
+        moved.flip(&[0]).sum(&Over::axes(&[0])),
+        mixed.sum(&Over::axes(&[0])),
+        (&cube + 1.0).sum(&Over::axes(&[0, 1])),
+    ))
+}
+
 fn singles(grid: Grid) -> Box<dyn Check> {
     let shape = [300, 1500];
     let x = numbers::<f32>(&shape, 20, grid.cut(&shape, 3));
@@ -266,6 +301,8 @@ fn trees() {
             ("masked", masked),
             ("places", places),
             ("fused", fused),
+            ("summed", summed),
+            ("summed narrow", summed_narrow),
             ("singles", singles),
             ("views", views),
             ("mirrored", mirrored),
