@@ -8,7 +8,11 @@ use super::Options;
 use super::grid::MERGE_BYTES;
 use crate::base::index_map::AxisMap;
 use crate::graph::stage::{Fused, Leaf, LeafSource, Pair};
+use crate::op::reducer::LANES;
 use crate::op::tree::{Mode, RUN, Split, Tree};
+
+/// What a task has besides its scratch: lanes for the rows of two squares, and the list of what is fetched next.
+pub const PAIR_BYTES: usize = 2 * RUN * (LANES * size_of::<f64>() + 2 * size_of::<[usize; 2]>());
 
 /// The division into cells and the pairs of parts, if the reduction is of that kind and the states of
 /// all parts, `state_bytes` for each run, are few. A task has the scratch of two: where memory is short

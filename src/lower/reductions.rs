@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Build;
 use super::compile::compile;
 use super::grid::reduce_grid;
-use super::pairs::pairs;
+use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
@@ -89,12 +89,13 @@ impl Build<'_> {
         let most_states = parts.iter().map(|part| part.states(tree)).max();
         let most_states = cell * most_states.unwrap_or(1);
         let (most_states, columns) = match &pairs {
-            // Two parts, of which the first has partial states for each run.
-            Some(_) => (2 * most_states, most_states),
+            // Two parts, with partial states for each run.
+            Some(_) => (2 * most_states, 2 * most_states),
             None => (most_states, 0),
         };
-        let scratch =
-            scratch * (1 + usize::from(pairs.is_some())) + levels * columns * BATCH * state_bytes;
+        let halves = scratch * (1 + usize::from(pairs.is_some()));
+        let lanes = if pairs.is_some() { PAIR_BYTES } else { 0 };
+        let scratch = halves + lanes + levels * columns * BATCH * state_bytes;
         let tasks = pairs.as_ref().map_or(parts.len(), Vec::len);
         let elements = cell as f64 * (tree.count() as f64 / tasks as f64);
         let cost = TASK_COST + fused_cost(&fused, self) * elements;

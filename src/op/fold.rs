@@ -57,6 +57,23 @@ pub struct Numbers {
     pub lane: usize,
 }
 
+/// States of a piece of rows of `float64` values, one per column.
+pub enum Columns<'a> {
+    /// Values are added.
+    Sums(&'a mut [f64]),
+    /// The `minimum` is kept.
+    Least(&'a mut [f64]),
+    /// The `maximum` is kept.
+    Greatest(&'a mut [f64]),
+    /// Deviations from the column's first value, the center, and their squares are added.
+    Deviations {
+        counts: &'a mut [f64],
+        centers: &'a mut [f64],
+        sums: &'a mut [f64],
+        squares: &'a mut [f64],
+    },
+}
+
 /// One reducer over one dtype.
 ///
 /// A piece is folded from the identity: in *lines* as runs of values side by side, across *rows*
@@ -107,6 +124,12 @@ pub trait Fold: Send + Sync {
     /// Whether [`sums`](Fold::sums) gives any.
     fn has_sums(&self) -> bool {
         false
+    }
+
+    /// The states as numbers, if the values of rows are `float64` and enter them without a mask as the kind says: who
+    /// folds several at once may do it himself, in the order of [`rows`](Fold::rows).
+    fn columns<'a>(&self, _states: &'a mut States) -> Option<Columns<'a>> {
+        None
     }
 
     /// Ends a piece of rows: the first `n` states can be merged from now on.

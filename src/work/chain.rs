@@ -2,7 +2,7 @@
 
 use super::prepare::{Call, OutputArg, Step, StepArg, Target};
 use crate::base::dtype::DType;
-use crate::kernel::chain::{AddRowsFn, ChainFn, Does, Link, SumFn, chain, sum};
+use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, sums};
 use crate::kernel::level::Level;
 use crate::op::program::Arg;
 
@@ -24,8 +24,7 @@ pub struct Folded {
     pub scratch: usize,
     /// Leaves what is summed in the accumulator.
     pub links: Vec<Link>,
-    pub sum: SumFn,
-    pub add_rows: AddRowsFn,
+    pub sums: Sums,
 }
 
 /// More operands have no numbers.
@@ -263,7 +262,7 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
     let (DType::F64, [output]) = (dtype, outputs) else {
         return None;
     };
-    let (sum, add_rows) = sum(level)?;
+    let sums = sums(level)?;
     let (Arg::Slot(slot), Some(step)) = (output.arg, steps.last()) else {
         return None;
     };
@@ -276,7 +275,6 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
         args: step.args.clone(),
         scratch: chain.scratch,
         links: links.to_vec(),
-        sum,
-        add_rows,
+        sums,
     })
 }

@@ -277,22 +277,19 @@ impl GraphWork {
                 };
                 let (inputs, prepared) = (self.inputs(), &prepared[0]);
                 let first = &job.parts[first];
-                match second {
-                    None => {
-                        reduce::part(
-                            &inputs,
-                            &self.env,
-                            job,
-                            prepared,
-                            first,
-                            &kept,
-                            &mut deliver,
-                        )?;
-                    }
-                    Some(second) => {
-                        let parts = [first, &job.parts[second]];
-                        reduce::pair(&inputs, &self.env, job, prepared, parts, &mut deliver)?;
-                    }
+                if job.pairs.is_some() {
+                    let parts = [first, second.map_or(first, |second| &job.parts[second])];
+                    reduce::pair(&inputs, &self.env, job, prepared, parts, &mut deliver)?;
+                } else {
+                    reduce::part(
+                        &inputs,
+                        &self.env,
+                        job,
+                        prepared,
+                        first,
+                        &kept,
+                        &mut deliver,
+                    )?;
                 }
                 Ok(Made::Partial(states))
             }

@@ -11,6 +11,7 @@ use crate::graph::stage::{Fused, Leaf};
 use crate::kernel::chain::{Does, links_of};
 use crate::kernel::elementwise::{Form, PairFn, TileFn, cast, elementwise, select, sin_cos};
 use crate::kernel::level::{Level, level};
+use crate::kernel::reduce::{TogetherFn, together};
 use crate::op::closure::TileMap;
 use crate::op::program::{Arg, Func, Instr};
 use crate::op::table::Op;
@@ -20,6 +21,8 @@ pub struct Prepared {
     pub steps: Vec<Step>,
     /// The end of the steps once more, for sums.
     pub folded: Option<Folded>,
+    /// Takes rows of values into the states of several folds.
+    pub together: Option<TogetherFn>,
     /// The bytes of the constants, each at the start of its cell.
     pub consts: Vec<[u8; 16]>,
     pub outputs: Vec<OutputArg>,
@@ -204,6 +207,7 @@ impl Prepared {
         Prepared {
             steps,
             folded: None,
+            together: None,
             consts: program
                 .consts
                 .iter()
@@ -273,6 +277,7 @@ impl Prepared {
         self.steps = chain::join(self.steps, &self.outputs, level, reduces);
         if reduces && !self.outputs.is_empty() {
             let dtype = fused.program.output_dtype(0);
+            self.together = together(level);
             self.folded = chain::folded(&self.steps, &self.outputs, dtype, level);
         }
         self

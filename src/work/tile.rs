@@ -338,6 +338,14 @@ impl<'a> Evaluator<'a> {
         if self.prepared.is_chain() {
             return;
         }
+        let mut prefetches = std::mem::take(&mut self.prefetches);
+        self.add_reads(index, tile, &mut prefetches);
+        self.prefetches = prefetches;
+    }
+
+    /// Adds the memory that a tile will read: leaves whose elements lie side by side along its columns, or along
+    /// its rows.
+    pub fn add_reads(&self, index: &[usize], tile: TileShape, prefetches: &mut Prefetches) {
         for (leaf, bound) in self.binding.leaves.iter().enumerate() {
             let Bound::Place { first, linear, .. } = bound else {
                 continue;
@@ -348,27 +356,22 @@ impl<'a> Evaluator<'a> {
             let row_stride = tile
                 .row_dim
                 .map_or(Some(0), |dim| linear.terms[dim].stride());
-            if let (Some(1), Some(row_stride)) = (linear.terms[column].stride(), row_stride) {
-                let size = self.sizes[leaf];
-                let base = linear.base
-                    + linear
-                        .terms
-                        .iter()
-                        .zip(index)
-                        .map(|(term, &i)| term.at(i))
-                        .sum::<isize>();
+            let (count, stride, len) = match (row_stride, linear.terms[column].stride()) {
                 // Rows that lie one after the other are one.
-                let (rows, columns) = if row_stride == tile.columns as isize {
-                    (1, tile.rows * tile.columns)
-                } else if row_stride == 0 {
-                    (1, tile.columns)
-                } else {
-                    (tile.rows as isize, tile.columns)
-                };
-                for row in 0..rows {
-                    let start = first.wrapping_offset((base + row * row_stride) * size as isize);
-                    self.prefetches.add(start, columns * size);
+                (Some(row), Some(1)) if row == tile.columns as isize => {
+                    (1, 0, tile.rows * tile.columns)
                 }
+                (Some(0), Some(1)) => (1, 0, tile.columns),
+                (Some(row), Some(1)) => (tile.rows, row, tile.columns),
+                (Some(1), Some(column)) => (tile.columns, column, tile.rows),
+                _ => continue,
+            };
+            let size = self.sizes[leaf];
+            let terms = linear.terms.iter().zip(index);
+            let base = linear.base + terms.map(|(term, &i)| term.at(i)).sum::<isize>();
+            for i in 0..count as isize {
+                let start = first.wrapping_offset((base + i * stride) * size as isize);
+                prefetches.add(start, len * size);
             }
         }
     }

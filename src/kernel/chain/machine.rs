@@ -5,8 +5,10 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::crossed;
 use super::registers::Registers;
-use super::{AddRowsFn, ChainFn, Does, Link, Operand, SumFn};
+use super::{ChainFn, Does, Link, Operand, Sums};
 use crate::base::dtype::DType;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
@@ -16,25 +18,72 @@ use crate::op::reducer::LANES;
 /// Rows that are added to sums while these are in registers.
 const ROWS: usize = 8;
 
-/// The accumulator after all links, for the block of `W` registers that begins `at` bytes from the beginning of
-/// a row of the operands.
+/// How the registers of a block are found in the operands.
+pub(super) trait View<V: Registers, const W: usize>: Copy {
+    /// # Safety
+    /// The operand must hold the block.
+    unsafe fn load(self, operand: &Operand) -> [V; W];
+
+    /// # Safety
+    /// As for `load`, and the operand may be written.
+    unsafe fn store(self, operand: &Operand, registers: [V; W]);
+}
+
+/// A block of one row, that begins so many bytes from the beginning of it.
+#[derive(Clone, Copy)]
+struct Along {
+    row: usize,
+    at: usize,
+}
+
+impl Along {
+    #[inline(always)]
+    unsafe fn first<T>(self, operand: &Operand) -> *mut T {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let first = operand.first.add(self.at & operand.mask);
+            first.offset(self.row as isize * operand.row).cast()
+        }
+    }
+}
+
+impl<V: Registers, const W: usize> View<V, W> for Along {
+    #[inline(always)]
+    unsafe fn load(self, operand: &Operand) -> [V; W] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let first = self.first::<V::Item>(operand);
+            std::array::from_fn(|i| V::load(first.add(i * V::COUNT)))
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, operand: &Operand, registers: [V; W]) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let first = self.first::<V::Item>(operand);
+            for i in 0..W {
+                registers[i].store(first.add(i * V::COUNT));
+            }
+        }
+    }
+}
+
+/// The accumulator of `W` registers after all links.
 ///
 /// # Safety
 /// As for [`ChainFn`]; the block must lie within the operands.
 #[inline(always)]
-unsafe fn block<V: Registers, const W: usize>(
+pub(super) unsafe fn block<V: Registers, const W: usize>(
     links: &[Link],
     operands: &[Operand],
-    row: usize,
-    at: usize,
+    view: impl View<V, W>,
 ) -> [V; W] {
     let mut a = [V::zero(); W];
     for link in links {
         // SAFETY: links name operands that there are, and these hold the block.
         unsafe {
             let operand = operands.get_unchecked(usize::from(link.operand));
-            let x = operand.first.add(at & operand.mask);
-            let x = x.offset(row as isize * operand.row).cast::<V::Item>();
             macro_rules! all {
                 (|$a:ident| $result:expr) => {
                     for i in 0..W {
@@ -44,11 +93,12 @@ unsafe fn block<V: Registers, const W: usize>(
                 };
                 (|$a:ident, $x:ident| $result:expr) => {
                     if link.single {
-                        let $x = V::splat(*x);
+                        let $x = V::splat(operand.first.cast::<V::Item>().read());
                         all!(|$a| $result);
                     } else {
+                        let x = view.load(operand);
                         for i in 0..W {
-                            let ($a, $x) = (a[i], V::load(x.add(i * V::COUNT)));
+                            let ($a, $x) = (a[i], x[i]);
                             a[i] = $result;
                         }
                     }
@@ -56,11 +106,7 @@ unsafe fn block<V: Registers, const W: usize>(
             }
             match link.does {
                 Does::Load => all!(|_a, x| x),
-                Does::Store => {
-                    for i in 0..W {
-                        a[i].store(x.add(i * V::COUNT));
-                    }
-                }
+                Does::Store => view.store(operand, a),
                 Does::Add => all!(|a, x| a.add(x)),
                 Does::Subtract => all!(|a, x| a.subtract(x)),
                 Does::SubtractFrom => all!(|a, x| x.subtract(a)),
@@ -90,15 +136,36 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
     // SAFETY: blocks lie within the `n` elements.
     unsafe {
         while at + W * V::COUNT <= n {
-            block::<V, W>(links, operands, 0, at * size);
+            block::<V, W>(
+                links,
+                operands,
+                Along {
+                    row: 0,
+                    at: at * size,
+                },
+            );
             at += W * V::COUNT;
         }
         while at + V::COUNT <= n {
-            block::<V, 1>(links, operands, 0, at * size);
+            block::<V, 1>(
+                links,
+                operands,
+                Along {
+                    row: 0,
+                    at: at * size,
+                },
+            );
             at += V::COUNT;
         }
         while at < n {
-            block::<E, 1>(links, operands, 0, at * size);
+            block::<E, 1>(
+                links,
+                operands,
+                Along {
+                    row: 0,
+                    at: at * size,
+                },
+            );
             at += 1;
         }
     }
@@ -107,7 +174,7 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
 /// `L` registers are the lanes of a run, and `W` is a multiple of it.
 ///
 /// # Safety
-/// As for [`SumFn`].
+/// As for [`SumFn`](super::SumFn).
 #[inline(always)]
 unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
     links: &[Link],
@@ -123,14 +190,28 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
         // SAFETY: blocks lie within the last end's elements.
         unsafe {
             while at + W * V::COUNT <= end {
-                let terms = block::<V, W>(links, operands, 0, at * SIZE);
+                let terms = block::<V, W>(
+                    links,
+                    operands,
+                    Along {
+                        row: 0,
+                        at: at * SIZE,
+                    },
+                );
                 for i in 0..W {
                     lanes[i % L] = lanes[i % L].add(terms[i]);
                 }
                 at += W * V::COUNT;
             }
             while at + LANES <= end {
-                let terms = block::<V, L>(links, operands, 0, at * SIZE);
+                let terms = block::<V, L>(
+                    links,
+                    operands,
+                    Along {
+                        row: 0,
+                        at: at * SIZE,
+                    },
+                );
                 for i in 0..L {
                     lanes[i] = lanes[i].add(terms[i]);
                 }
@@ -141,7 +222,14 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                 lanes[i].store(single.as_mut_ptr().add(i * V::COUNT));
             }
             for lane in &mut single[..end - at] {
-                let [Few([term])] = block::<Few<f64, 1>, 1>(links, operands, 0, at * SIZE);
+                let [Few([term])] = block::<Few<f64, 1>, 1>(
+                    links,
+                    operands,
+                    Along {
+                        row: 0,
+                        at: at * SIZE,
+                    },
+                );
                 *lane += term;
                 at += 1;
             }
@@ -151,7 +239,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
 }
 
 /// # Safety
-/// As for [`AddRowsFn`].
+/// As for [`AddRowsFn`](super::AddRowsFn).
 #[inline(always)]
 unsafe fn add_rows<V: Registers<Item = f64>, const W: usize, const HALF: usize>(
     links: &[Link],
@@ -186,7 +274,7 @@ unsafe fn add_rows<V: Registers<Item = f64>, const W: usize, const HALF: usize>(
 }
 
 /// # Safety
-/// As for [`AddRowsFn`], for the elements of a block.
+/// As for [`AddRowsFn`](super::AddRowsFn), for the elements of a block.
 #[inline(always)]
 unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
     links: &[Link],
@@ -203,7 +291,14 @@ unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
             sums[i] = V::load(place(i));
         }
         for row in rows {
-            let terms = block::<V, W>(links, operands, row, at * size_of::<f64>());
+            let terms = block::<V, W>(
+                links,
+                operands,
+                Along {
+                    row,
+                    at: at * size_of::<f64>(),
+                },
+            );
             for i in 0..W {
                 sums[i] = sums[i].add(terms[i]);
             }
@@ -239,7 +334,7 @@ mod x86 {
     }
 
     /// # Safety
-    /// As for [`SumFn`].
+    /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn sum(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
@@ -247,7 +342,7 @@ mod x86 {
     }
 
     /// # Safety
-    /// As for [`AddRowsFn`].
+    /// As for [`AddRowsFn`](super::AddRowsFn).
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn add_rows_avx2(
         links: &[Link],
@@ -261,7 +356,7 @@ mod x86 {
     }
 
     /// # Safety
-    /// As for [`AddRowsFn`].
+    /// As for [`AddRowsFn`](super::AddRowsFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
     pub unsafe fn add_rows_avx512(
         links: &[Link],
@@ -285,12 +380,16 @@ pub fn chain(dtype: DType, level: Level) -> Option<ChainFn> {
     })
 }
 
-pub fn sum(level: Level) -> Option<(SumFn, AddRowsFn)> {
-    Some(match level {
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx2 => (x86::sum, x86::add_rows_avx2),
-        #[cfg(target_arch = "x86_64")]
-        Level::Avx512 => (x86::sum, x86::add_rows_avx512),
-        _ => return None,
-    })
+pub fn sums(level: Level) -> Option<Sums> {
+    #[cfg(target_arch = "x86_64")]
+    if level >= Level::Avx2 {
+        let wide = level == Level::Avx512;
+        return Some(Sums {
+            runs: x86::sum,
+            add_rows: [x86::add_rows_avx2, x86::add_rows_avx512][usize::from(wide)],
+            crossed: [crossed::add_avx2, crossed::add_avx512][usize::from(wide)],
+        });
+    }
+    let _ = level;
+    None
 }

@@ -5,13 +5,18 @@
 //! interpreter decides once per block of some dozen elements what to do, which costs less than storing
 //! and loading them, and the processor fetches the operands of the next blocks meanwhile.
 
+mod crossed;
 mod machine;
 mod registers;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::kernel) use registers::Registers;
+
 use crate::base::dtype::DType;
 use crate::kernel::level::Level;
+use crate::kernel::prefetch::Prefetches;
+use crate::op::reducer::LANES;
 use crate::op::table::Op;
 
 /// What a link does to the accumulator `a`, with an operand `x` of as many elements or of one.
@@ -76,6 +81,8 @@ pub struct Operand {
     mask: usize,
     /// The bytes from a row to the next, of what is run over rows.
     row: isize,
+    /// The bytes from a column to the next, of what is [crossed](CrossedFn).
+    column: isize,
 }
 
 impl Operand {
@@ -85,6 +92,7 @@ impl Operand {
             first: first.cast_mut(),
             mask: usize::MAX,
             row: 0,
+            column: 0,
         }
     }
 
@@ -94,6 +102,7 @@ impl Operand {
             first: first.cast_mut(),
             mask: 0,
             row: 0,
+            column: 0,
         }
     }
 
@@ -103,6 +112,7 @@ impl Operand {
             first,
             mask: 0,
             row: 0,
+            column: 0,
         }
     }
 
@@ -117,6 +127,11 @@ impl Operand {
     /// With so many bytes from a row to the next.
     pub fn rows(self, row: isize) -> Operand {
         Operand { row, ..self }
+    }
+
+    /// With so many bytes from a column to the next.
+    pub fn columns(self, column: isize) -> Operand {
+        Operand { column, ..self }
     }
 }
 
@@ -143,12 +158,59 @@ pub type SumFn = unsafe fn(links: &[Link], operands: &[Operand], ends: &[usize],
 pub type AddRowsFn =
     unsafe fn(links: &[Link], operands: &[Operand], rows: usize, n: usize, sums: *mut f64);
 
+/// The terms of a run that have been added so far.
+pub type RowLanes = [f64; LANES];
+
+/// Runs a chain over rows of `n` elements each, whose operands lie row after row or column after column, and adds
+/// what is in the accumulator to the lanes of each row, as [`SumFn`] adds up one run.
+///
+/// # Safety
+/// As for [`ChainFn`], for as many rows as there are lanes: an operand's rows or its columns must lie side by side.
+pub type CrossedFn = unsafe fn(
+    links: &[Link],
+    operands: &[Operand],
+    n: usize,
+    asking: Asking<'_>,
+    lanes: &mut [RowLanes],
+);
+
+/// Memory that is needed later, and asked for little by little.
+#[derive(Default)]
+pub struct Asking<'a>(Option<(&'a mut Prefetches, usize)>);
+
+impl Asking<'_> {
+    /// Asks for so many lines at a time.
+    pub fn new(upcoming: &mut Prefetches, lines: usize) -> Asking<'_> {
+        Asking(Some((upcoming, lines)))
+    }
+
+    /// How often [`CrossedFn`] asks.
+    pub fn count(rows: usize, n: usize) -> usize {
+        (rows * n).div_ceil(crossed::BLOCK).max(1)
+    }
+
+    #[inline(always)]
+    fn ask(&mut self) {
+        if let Some((upcoming, lines)) = &mut self.0 {
+            upcoming.ask(*lines);
+        }
+    }
+}
+
+/// The sums of chains.
+#[derive(Clone, Copy)]
+pub struct Sums {
+    pub runs: SumFn,
+    pub add_rows: AddRowsFn,
+    pub crossed: CrossedFn,
+}
+
 /// The chains of a dtype at a level, if there are any. Without wide registers they would not pay.
 pub fn chain(dtype: DType, level: Level) -> Option<ChainFn> {
     machine::chain(dtype, level)
 }
 
 /// The sums of `float64` chains at a level, of runs and of rows.
-pub fn sum(level: Level) -> Option<(SumFn, AddRowsFn)> {
-    machine::sum(level)
+pub fn sums(level: Level) -> Option<Sums> {
+    machine::sums(level)
 }

@@ -12,44 +12,53 @@ pub trait Registers: Lanes {
     fn square_root(self) -> Self;
 }
 
-/// One element, for what is left of a run.
-macro_rules! single {
+/// Registers of which four can be turned into rows.
+pub trait Turned: Registers<Item = f64> {
+    /// Four rows of which these are the columns.
+    ///
+    /// # Safety
+    /// There must be four elements at each.
+    unsafe fn turned(columns: [*const f64; 4]) -> [Self; 4];
+}
+
+/// Few elements, for what is left of a run.
+macro_rules! few {
     ($($ty:ident)*) => {$(
-        impl Registers for Few<$ty, 1> {
+        impl<const N: usize> Registers for Few<$ty, N> {
             #[inline(always)]
             fn subtract(self, other: Self) -> Self {
-                Few([self.0[0] - other.0[0]])
+                Few(std::array::from_fn(|i| self.0[i] - other.0[i]))
             }
             #[inline(always)]
             fn multiply(self, other: Self) -> Self {
-                Few([self.0[0] * other.0[0]])
+                Few(std::array::from_fn(|i| self.0[i] * other.0[i]))
             }
             #[inline(always)]
             fn divide(self, other: Self) -> Self {
-                Few([self.0[0] / other.0[0]])
+                Few(std::array::from_fn(|i| self.0[i] / other.0[i]))
             }
             #[inline(always)]
             fn negate(self) -> Self {
-                Few([-self.0[0]])
+                Few(self.0.map(|x| -x))
             }
             #[inline(always)]
             fn absolute(self) -> Self {
-                Few([self.0[0].abs()])
+                Few(self.0.map(|x| x.abs()))
             }
             #[inline(always)]
             fn square_root(self) -> Self {
-                Few([self.0[0].sqrt()])
+                Few(self.0.map(|x| x.sqrt()))
             }
         }
     )*};
 }
-single!(f32 f64);
+few!(f32 f64);
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::Registers;
+    use super::{Registers, Turned};
 
     /// They are called from functions that were compiled for, and are only called on, machines that
     /// have the instructions.
@@ -95,5 +104,28 @@ mod x86 {
             _mm256_set1_pd)
         (__m256, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_sqrt_ps, _mm256_xor_ps, _mm256_andnot_ps,
             _mm256_set1_ps)
+    }
+
+    impl Turned for __m256d {
+        #[inline(always)]
+        unsafe fn turned(columns: [*const f64; 4]) -> [__m256d; 4] {
+            // SAFETY: the caller's promise; the machine has the instructions, as said above.
+            unsafe {
+                let half = |column: usize, at: usize| _mm_loadu_pd(columns[column].add(at));
+                // Columns 0 and 2, and 1 and 3, side by side: two rows in each.
+                let pair = |first: usize, at: usize| {
+                    let low = _mm256_castpd128_pd256(half(first, at));
+                    _mm256_insertf128_pd::<1>(low, half(first + 2, at))
+                };
+                let (a, b) = (pair(0, 0), pair(1, 0));
+                let (c, d) = (pair(0, 2), pair(1, 2));
+                [
+                    _mm256_unpacklo_pd(a, b),
+                    _mm256_unpackhi_pd(a, b),
+                    _mm256_unpacklo_pd(c, d),
+                    _mm256_unpackhi_pd(c, d),
+                ]
+            }
+        }
     }
 }

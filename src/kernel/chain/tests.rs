@@ -159,7 +159,7 @@ fn sum_of(terms: &[f64]) -> f64 {
 #[test]
 fn runs_are_summed_in_lanes() {
     for level in levels() {
-        let (sum, _) = sum(level).unwrap();
+        let sum = sums(level).unwrap().runs;
         for lens in [
             vec![0],
             vec![1],
@@ -193,7 +193,7 @@ fn runs_are_summed_in_lanes() {
 #[test]
 fn rows_are_added_one_after_the_other() {
     for level in levels() {
-        let (_, add_rows) = sum(level).unwrap();
+        let add_rows = sums(level).unwrap().add_rows;
         for (rows, n, apart) in [(0, 5, 5), (1, 1, 1), (7, 3, 4), (8, 64, 64), (19, 77, 90)] {
             let mut data = Data::new(rows * apart + n);
             let operands = data.operands(0, apart);
@@ -214,8 +214,45 @@ fn rows_are_added_one_after_the_other() {
 }
 
 #[test]
+fn operands_across_are_turned() {
+    const ROWS: usize = 19;
+    const SIZE: isize = size_of::<f64>() as isize;
+    for level in levels() {
+        let crossed = sums(level).unwrap().crossed;
+        for n in (0..40).chain([100, RUN]) {
+            let mut data = Data::new(ROWS * (n + 3) + (n + 1) * (ROWS + 5));
+            // x row after row, y column after column.
+            let (row, column) = (n + 3, ROWS + 5);
+            let mut operands = data.operands(0, 0);
+            operands[0] = operands[0].rows(row as isize * SIZE).columns(SIZE);
+            operands[1] = operands[1].rows(SIZE).columns(column as isize * SIZE);
+            // A sum stores nothing but scratch.
+            let mut more = vec![0u64; BLOCK_BYTES / 8];
+            operands[3] = Operand::scratch(more.as_mut_ptr().cast());
+            let mut upcoming = Prefetches::default();
+            upcoming.add(data.x.as_ptr().cast(), 200);
+            let mut lanes = [[-0.0; LANES]; ROWS];
+            let asking = Asking::new(&mut upcoming, 1);
+            // SAFETY: the operands have the rows and the columns.
+            unsafe { crossed(&links(), &operands, n, asking, &mut lanes) };
+            for (r, lanes) in lanes.into_iter().enumerate() {
+                let term = |c: usize| {
+                    let (x, y) = (data.x[r * row + c], data.y[c * column + r]);
+                    expected(x, y, data.s).1
+                };
+                let terms: Vec<f64> = (0..n).map(term).collect();
+                let sum = crate::kernel::reduce::sum_of_lanes(lanes);
+                assert_eq!(sum.to_bits(), sum_of(&terms).to_bits(), "{level:?} {n} {r}");
+            }
+            let blocks = ROWS / 8 * (n / 4);
+            assert_eq!(upcoming.lines(), 4usize.saturating_sub(blocks));
+        }
+    }
+}
+
+#[test]
 fn there_are_no_chains_without_wide_registers() {
     assert!(chain(DType::F64, Level::Portable).is_none());
     assert!(chain(DType::I64, Level::Avx2).is_none());
-    assert!(sum(Level::Portable).is_none());
+    assert!(sums(Level::Portable).is_none());
 }

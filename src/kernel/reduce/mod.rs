@@ -22,10 +22,12 @@ mod select;
 mod simple;
 #[cfg(test)]
 mod tests;
+mod together;
 mod variance;
 
 pub use custom::custom;
 pub use lanes::sum_of_lanes;
 pub use select::fold;
+pub use together::{TogetherFn, together};
 
-pub use crate::op::fold::{Fold, Numbers, Rows, States};
+pub use crate::op::fold::{Columns, Fold, Numbers, Rows, States};

@@ -2,9 +2,9 @@
 
 use std::any::{Any as StdAny, TypeId};
 
-use super::monoid::{Monoid, SumOf};
+use super::monoid::{MaxOf, MinOf, Monoid, SumOf};
 use super::prepare::{Prepare, each_run};
-use super::{Fold, Numbers, Rows, States};
+use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::{Error, Kind, Result};
@@ -188,6 +188,23 @@ impl<M: Monoid<State: Element>> Fold for Simple<M> {
 
     fn has_sums(&self) -> bool {
         TypeId::of::<M>() == TypeId::of::<SumOf<f64>>() && self.prepare.takes_as_is(DType::F64)
+    }
+
+    fn columns<'a>(&self, states: &'a mut States) -> Option<Columns<'a>> {
+        if !self.prepare.takes_as_is(DType::F64) {
+            return None;
+        }
+        let monoid = TypeId::of::<M>();
+        let kind = if monoid == TypeId::of::<SumOf<f64>>() {
+            Columns::Sums
+        } else if monoid == TypeId::of::<MinOf<f64>>() {
+            Columns::Least
+        } else if monoid == TypeId::of::<MaxOf<f64>>() {
+            Columns::Greatest
+        } else {
+            return None;
+        };
+        Some(kind(typed_mut::<f64>(states)))
     }
 
     unsafe fn finish(

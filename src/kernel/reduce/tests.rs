@@ -504,3 +504,108 @@ fn custom_reducers_keep_the_order() {
         Scalar::I64(-1)
     );
 }
+
+/// Values in which there is what the fast formulas of extremes do not decide.
+fn awkward(n: usize) -> Vec<f64> {
+    let mut values = values(n);
+    for (i, value) in values.iter_mut().enumerate() {
+        match i % 97 {
+            3 | 40 => *value = 0.0,
+            5 | 41 => *value = -0.0,
+            11 => *value = f64::INFINITY,
+            13 => *value = f64::NEG_INFINITY,
+            // Rarely: a column with a NaN keeps it.
+            50 if i % 5 == 0 => *value = f64::NAN,
+            51 if i % 7 == 0 => *value = -f64::NAN,
+            // Columns of which one zero or the other wins.
+            20.. if (i / 8) % 3 == 0 => *value = value.abs(),
+            20.. if (i / 8) % 3 == 1 => *value = -value.abs(),
+            _ => {}
+        }
+    }
+    values
+}
+
+#[test]
+fn folds_together_are_folds_one_by_one() {
+    let kinds = [
+        ReduceKind::Mean,
+        ReduceKind::Min,
+        ReduceKind::Max,
+        ReduceKind::Std {
+            ddof: Ddof::new(1.0),
+        },
+    ];
+    for level in Level::available() {
+        let Some(fold_all) = together(level) else {
+            assert_eq!(level, Level::Portable);
+            continue;
+        };
+        for (rows, width, stride) in [
+            (1, 1, 1),
+            (8, 5, 5),
+            (31, 67, 70),
+            (64, 4, 9),
+            (7, 130, 130),
+        ] {
+            for chosen in 1u32..16 {
+                let fold_of = |i: usize| {
+                    let op = ReduceOp {
+                        kind: kinds[i],
+                        skip_nan: false,
+                    };
+                    fold(op, DType::F64, false, level).unwrap()
+                };
+                let is_chosen = |i: &usize| chosen >> i & 1 == 1;
+                let folds: Vec<Box<dyn Fold>> =
+                    (0..kinds.len()).filter(is_chosen).map(fold_of).collect();
+                let data = awkward(rows * stride);
+                let some = |from: usize, rows: usize| Rows {
+                    values: data[from * stride..].as_ptr().cast(),
+                    stride: stride as isize,
+                    rows,
+                    width,
+                    ..Rows::none(1)
+                };
+                // In two parts, and not into the first states.
+                let parts = [(0, rows / 3), (rows / 3, rows - rows / 3)];
+                let states = || folds.iter().map(|fold| fold.states(width + 3));
+                let mut at_once: Vec<States> = states().collect();
+                let mut single: Vec<States> = states().collect();
+                for (from, rows) in parts {
+                    let mut columns: Vec<Columns<'_>> = folds
+                        .iter()
+                        .zip(&mut at_once)
+                        .map(|(fold, states)| fold.columns(states).unwrap())
+                        .collect();
+                    // SAFETY: the rows lie within the data, and there are states for all columns.
+                    unsafe { fold_all(&some(from, rows), &mut columns, 2) };
+                    for (fold, states) in folds.iter().zip(&mut single) {
+                        let numbers = Numbers {
+                            first: 0,
+                            step: 1,
+                            lane: width,
+                        };
+                        // SAFETY: as above.
+                        unsafe { fold.rows(&some(from, rows), numbers, states, 2) };
+                    }
+                }
+                for (fold, mut states) in folds.iter().zip(at_once.into_iter().zip(single)) {
+                    let mut results = [vec![0f64; width], vec![0f64; width]];
+                    for (states, results) in
+                        [&mut states.0, &mut states.1].into_iter().zip(&mut results)
+                    {
+                        fold.seal(states, width + 3);
+                        let out = results.as_mut_ptr().cast();
+                        // SAFETY: there is room for the results.
+                        unsafe { fold.finish(states, 2, width, rows as u64, out) }.unwrap();
+                    }
+                    // Which of two NaNs a sum becomes is open.
+                    let bits = |x: &f64| if x.is_nan() { u64::MAX } else { x.to_bits() };
+                    let results = results.map(|all| all.iter().map(bits).collect::<Vec<u64>>());
+                    assert_eq!(results[0], results[1], "{level:?} {rows} {width} {chosen}");
+                }
+            }
+        }
+    }
+}

@@ -7,7 +7,7 @@ use super::counted::Keep;
 use super::monoid::{DeviationOf, Moment, SumOf};
 use super::prepare::{Buffer, CHUNK, Prepare, Value, run};
 use super::simple::{typed, typed_mut};
-use super::{Fold, Numbers, Rows, States};
+use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::Result;
@@ -428,6 +428,20 @@ impl<M: Moment + Element> Fold for Variance<M> {
                 self.fold_some(rows, states, at);
             }
         }
+    }
+
+    fn columns<'a>(&self, states: &'a mut States) -> Option<Columns<'a>> {
+        let is_plain = self.keep.is_all(std::ptr::null()) && self.plain.takes_as_is(DType::F64);
+        if !is_plain {
+            return None;
+        }
+        let moments = moments_mut::<f64>(states);
+        Some(Columns::Deviations {
+            counts: &mut moments.n,
+            centers: &mut moments.mean,
+            sums: &mut moments.sum,
+            squares: &mut moments.m2,
+        })
     }
 
     fn seal(&self, states: &mut States, n: usize) {

@@ -7,6 +7,7 @@ use super::super::bind::{Binding, Bound, bind};
 use super::super::blocks::Inputs;
 use super::super::prepare::Prepared;
 use super::super::tile::{Evaluator, TileShape};
+use super::crossed::KnownSums;
 use super::levels::Levels;
 use crate::base::aligned::AlignedBytes;
 use crate::base::region::Region;
@@ -49,6 +50,7 @@ pub struct Driver<'a> {
     /// start.
     pub line: Range<usize>,
     pub ends: Vec<usize>,
+    pub known: Option<KnownSums>,
     /// Values that are put together before they are folded.
     buffers: Vec<Option<AlignedBytes>>,
 }
@@ -114,6 +116,7 @@ impl<'a> Driver<'a> {
             start: region.start().to_vec(),
             line: 0..0,
             ends: Vec::new(),
+            known: None,
             buffers: (0..outputs).map(|_| None).collect(),
             evaluator,
             tree,

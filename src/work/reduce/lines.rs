@@ -72,75 +72,12 @@ impl Driver<'_> {
     }
 
     /// Whether a line is one dimension: all leaves walk its axes evenly.
-    fn is_even(&self) -> bool {
+    pub fn is_even(&self) -> bool {
         let Mode::Lines { from } = self.tree.mode() else {
             unreachable!("only lines have runs")
         };
         let dims = &self.evaluator.binding.dims;
         dims.last().is_some_and(|dim| dim.axis <= from)
-    }
-
-    /// Folds the runs at hand of neighbouring rows; the states of row `r` go to `slot(r)`. Each column of
-    /// runs is evaluated for all rows at once.
-    fn crossed_lines(
-        &mut self,
-        number: usize,
-        rows: usize,
-        levels: &[Levels],
-        states: &mut [States],
-        slot: impl Fn(usize) -> usize,
-    ) {
-        let Mode::Lines { from } = self.tree.mode() else {
-            unreachable!("only lines have runs")
-        };
-        let row_dim = self.dim_of_rank.last().copied();
-        let column_dim = self.lens.len().checked_sub(1);
-        let origin = self.origin(from) * self.tree.runs().inner();
-        let mut start = 0;
-        for run in 0..self.runs() {
-            let columns = self.ends[run] - start;
-            let tile = TileShape {
-                row_dim,
-                column_dim,
-                rows,
-                columns,
-            };
-            if let Some(dim) = column_dim {
-                self.index[dim] = self.line.start + start - origin;
-            }
-            start = self.ends[run];
-            if self.sums
-                && let ([level], [states]) = (levels, &mut *states)
-                && let Some(sums) = level.fold.sums(states)
-            {
-                // SAFETY: as below; every row is one run.
-                unsafe {
-                    self.evaluator.run_before_fold(&self.index, tile);
-                    for row in 0..rows {
-                        let sum = &mut sums[slot(row) * self.runs() + run..][..1];
-                        self.evaluator.sum_runs(tile, row, &[columns], sum);
-                    }
-                }
-                continue;
-            }
-            // SAFETY: the tile lies within the bound region, and is made for a batch of runs.
-            unsafe { self.evaluator.run(&self.index, tile, &[]) };
-            for (level, states) in levels.iter().zip(&mut *states) {
-                let start = start - columns;
-                let all = self.tile_rows(level, tile);
-                let size = self.evaluator.prepared.outputs[level.value].size;
-                for row in 0..rows {
-                    let element = (number + row) * self.tree.runs().len() + self.line.start + start;
-                    let at = slot(row) * self.runs() + run;
-                    let one = all.row(row, size);
-                    // SAFETY: a row of the tile, of the fold's type.
-                    unsafe {
-                        let first = element as i64;
-                        level.fold.runs(&one, &[columns], first, states, at, 1);
-                    }
-                }
-            }
-        }
     }
 
     /// Folds the runs at hand of the lines of `n` outputs into the states from `at` on.

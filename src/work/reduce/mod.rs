@@ -1,5 +1,6 @@
 //! Tasks of reductions: complete subtrees over a range of the kept axes, in the order of the tree.
 
+mod crossed;
 mod driver;
 mod levels;
 mod lines;

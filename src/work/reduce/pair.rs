@@ -1,5 +1,8 @@
 //! Two parts that read the same squares of an array, one straight and one across.
 
+use std::ops::Range;
+
+use super::crossed::{KnownSums, NO_TERMS};
 use super::driver::Driver;
 use super::levels::Levels;
 use super::{Deliver, groups};
@@ -7,7 +10,10 @@ use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::stage::{ReduceJob, Stage};
-use crate::op::tree::{BATCH, Part, RUN};
+use crate::kernel::chain::{Asking, RowLanes};
+use crate::kernel::prefetch::Prefetches;
+use crate::kernel::reduce::sum_of_lanes;
+use crate::op::tree::{BATCH, Cell, Part, RUN};
 use crate::work::blocks::Inputs;
 use crate::work::prepare::Prepared;
 
@@ -17,7 +23,13 @@ struct Half<'a> {
     part: &'a Part,
     /// Leaves that are as many rows as a run has elements.
     leaves: usize,
+    /// Of the rows of a square.
+    lanes: Vec<RowLanes>,
 }
+
+/// The side of the smaller squares whose sums are taken at a time, of `float64`: two of them and the two that are
+/// fetched meanwhile fit into the second-level cache.
+const SIDE: usize = 128;
 
 impl<'a> Half<'a> {
     fn new(
@@ -33,14 +45,54 @@ impl<'a> Half<'a> {
             driver: Driver::new(inputs, env, job, prepared, &region, &groups(&job.tree)),
             part,
             leaves: (RUN / rows.max(1)).max(1),
+            lanes: Vec::new(),
         }
+    }
+
+    fn cell(&self) -> Cell {
+        self.driver.tree.cell(&[self.part.range.start])
+    }
+
+    /// The rows of the cell that belong to a square.
+    fn rows(&self, number: usize) -> Range<usize> {
+        let cell = self.cell();
+        let end = ((number + 1) * self.leaves).min(cell.leaves());
+        cell.leaf(number * self.leaves).start..cell.leaf(end - 1).end
+    }
+
+    fn aim(&mut self, run: usize) {
+        let first = self.part.runs.start + run;
+        self.driver.aim(first..first + 1);
+    }
+
+    /// Adds the terms of some rows of the cell and some columns of the run at hand to the lanes of those rows of the
+    /// square.
+    ///
+    /// # Safety
+    /// As for [`Driver::add_box`].
+    unsafe fn add_box(&mut self, part: [Range<usize>; 2], asking: Asking<'_>, rows: Range<usize>) {
+        let cell = self.cell();
+        // SAFETY: the caller's contract.
+        unsafe {
+            self.driver
+                .add_box(&cell, part, asking, &mut self.lanes[rows]);
+        }
+    }
+
+    /// Gives the sums of the rows of a square to those who fold them.
+    fn keep_sums(&mut self, rows: Range<usize>) {
+        let (number, _) = self.driver.seek(&self.cell(), rows.start);
+        let sums = self.lanes.drain(..).map(sum_of_lanes).collect();
+        self.driver.known = Some(KnownSums {
+            first: number,
+            sums,
+        });
     }
 
     /// Folds the square of one run and of as many rows.
     fn square(&mut self, run: usize, rows: usize, levels: &mut [Levels]) {
-        let first = self.part.runs.start + run;
-        self.driver.aim(first..first + 1);
-        let cell = self.driver.tree.cell(&[self.part.range.start]);
+        self.aim(run);
+        let cell = self.cell();
         let leaves = rows * self.leaves..((rows + 1) * self.leaves).min(cell.leaves());
         for leaf in leaves {
             self.driver.fold_lines(&cell, cell.leaf(leaf), 1, levels);
@@ -51,14 +103,85 @@ impl<'a> Half<'a> {
     }
 }
 
-/// Reduces the parts (I, J) and (J, I) of a square matrix, square by square. `deliver` gets the states of
-/// the first part's folds, and then those of the second's.
+/// Where squares are: the run of the first part and the rows of its cell, and whether there is one of the second part
+/// opposite.
+#[derive(Clone, Copy)]
+struct Square {
+    run: usize,
+    rows: usize,
+    is_pair: bool,
+}
+
+/// The squares of two parts, or of one that lies opposite to itself.
+fn squares([rows, runs]: [usize; 2], is_diagonal: bool) -> Vec<Square> {
+    let all = (0..rows).flat_map(|rows| {
+        let from = if is_diagonal { rows } else { 0 };
+        (from..runs).map(move |run| Square {
+            run,
+            rows,
+            is_pair: !is_diagonal || run != rows,
+        })
+    });
+    all.collect()
+}
+
+/// Takes the sums of the rows of a square and the one opposite, smaller square by smaller square, and asks
+/// meanwhile for the memory of what comes next.
+fn sum_squares(halves: &mut [Half<'_>; 2], square: Square, next: Option<Square>) {
+    let [first, second] = halves;
+    let (rows, columns) = (first.rows(square.rows), second.rows(square.run));
+    let starts = |len: usize| (0..len).step_by(SIDE);
+    let boxes = starts(rows.len()).flat_map(|a| starts(columns.len()).map(move |b| (a, b)));
+    let boxes: Vec<(usize, usize)> = boxes.collect();
+    let range = |start: usize, len: usize| start..(start + SIDE).min(len);
+    let within =
+        |of: &Range<usize>, part: &Range<usize>| of.start + part.start..of.start + part.end;
+    first.lanes = vec![NO_TERMS; rows.len()];
+    second.lanes = vec![NO_TERMS; columns.len()];
+    let mut upcoming = Prefetches::default();
+    for (number, &(a, b)) in boxes.iter().enumerate() {
+        let following = match boxes.get(number + 1) {
+            Some(&following) => Some((square, following)),
+            None => next.map(|next| (next, (0, 0))),
+        };
+        if let Some((square, (a, b))) = following {
+            first.aim(square.run);
+            let (rows, columns) = (first.rows(square.rows), second.rows(square.run));
+            let part = [
+                within(&rows, &range(a, rows.len())),
+                range(b, columns.len()),
+            ];
+            first.driver.add_reads(&first.cell(), part, &mut upcoming);
+        }
+        let (a, b) = (range(a, rows.len()), range(b, columns.len()));
+        let times = Asking::count(a.len(), b.len()) * (1 + usize::from(square.is_pair));
+        let lines = upcoming.lines().div_ceil(times);
+        first.aim(square.run);
+        let part = [within(&rows, &a), b.clone()];
+        let asking = Asking::new(&mut upcoming, lines);
+        // SAFETY: the rows and columns are those of the square.
+        unsafe { first.add_box(part, asking, a.clone()) };
+        if square.is_pair {
+            second.aim(square.rows);
+            let part = [within(&columns, &b), a];
+            let asking = Asking::new(&mut upcoming, lines);
+            // SAFETY: as above.
+            unsafe { second.add_box(part, asking, b) };
+        }
+        upcoming.ask_all();
+    }
+    first.keep_sums(rows);
+    second.keep_sums(columns);
+}
+
+/// Reduces the parts (I, J) and (J, I) of a square matrix, square by square; or (I, I), if there is no other. `deliver`
+/// gets the states of the first part's folds, and then those of the second's.
 pub fn pair(
     inputs: &Inputs<'_>,
     env: &Env,
     job: &ReduceJob,
     prepared: &Prepared,
-    parts: [&Part; 2],
+    [first, second]: [&Part; 2],
     deliver: Deliver<'_>,
 ) -> Result<()> {
     let digits = job.tree.outer_axes().len();
@@ -69,32 +192,40 @@ pub fn pair(
             .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, BATCH));
         new.collect()
     };
-    let mut first = Half::new(inputs, env, job, prepared, parts[0]);
-    let mut second = Half::new(inputs, env, job, prepared, parts[1]);
-    // The columns of runs of the first part advance together, those of the second one after another.
-    let mut columns: Vec<Vec<Levels>> = parts[0].runs.clone().map(|_| levels()).collect();
-    let mut column = levels();
-    let folds = job.folds.len();
-    for i in 0..parts[1].runs.len() {
-        for (j, levels) in columns.iter_mut().enumerate() {
-            inputs.stop.check()?;
-            first.square(j, i, levels);
-            second.square(i, j, &mut column);
+    let is_diagonal = std::ptr::eq(first, second);
+    let parts = if is_diagonal {
+        &[first][..]
+    } else {
+        &[first, second]
+    };
+    let mut halves = [first, second].map(|part| Half::new(inputs, env, job, prepared, part));
+    let sums = halves.iter().all(|half| half.driver.adds_crossed());
+    // A column of runs advances with each of its squares.
+    let mut columns: Vec<Vec<Vec<Levels>>> = parts
+        .iter()
+        .map(|part| part.runs.clone().map(|_| levels()).collect())
+        .collect();
+    let last = columns.len() - 1;
+    let squares = squares([second.runs.len(), first.runs.len()], is_diagonal);
+    for (number, &square) in squares.iter().enumerate() {
+        inputs.stop.check()?;
+        let Square { run, rows, is_pair } = square;
+        if sums {
+            sum_squares(&mut halves, square, squares.get(number + 1).copied());
         }
-        for (fold, level) in column.iter_mut().enumerate() {
-            let cell = level.close(digits, 1);
-            level.push(digits - 1, cell, 1);
-            let states = level.close(digits - 1, 1);
-            deliver(folds + fold, &states, i, 1)?;
-            level.give_back(states);
+        halves[0].square(run, rows, &mut columns[0][run]);
+        if is_pair {
+            halves[1].square(rows, run, &mut columns[last][rows]);
         }
     }
-    for (j, levels) in columns.iter_mut().enumerate() {
-        for (fold, level) in levels.iter_mut().enumerate() {
-            let cell = level.close(digits, 1);
-            level.push(digits - 1, cell, 1);
-            let states = level.close(digits - 1, 1);
-            deliver(fold, &states, j, 1)?;
+    for (part, columns) in columns.iter_mut().enumerate() {
+        for (run, levels) in columns.iter_mut().enumerate() {
+            for (fold, level) in levels.iter_mut().enumerate() {
+                let cell = level.close(digits, 1);
+                level.push(digits - 1, cell, 1);
+                let states = level.close(digits - 1, 1);
+                deliver(part * job.folds.len() + fold, &states, run, 1)?;
+            }
         }
     }
     Ok(())

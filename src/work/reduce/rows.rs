@@ -12,6 +12,8 @@ use crate::op::tree::Cell;
 /// cache until all have seen them.
 const SHARED_ROWS: usize = 8;
 const SHARED_COLUMNS: usize = 256;
+/// Columns whose states stay there, if all folds take each value at once.
+const TOGETHER_COLUMNS: usize = 512;
 
 impl Driver<'_> {
     /// Folds the rows of a leaf for `n` outputs from the current position on.
@@ -30,11 +32,14 @@ impl Driver<'_> {
             .collect();
         let column_dim = self.lens.len().checked_sub(1);
         let row_dim = self.dim_of_rank.last().copied();
+        let together = self.folds_together(levels, &mut states);
         let (most_rows, most_columns) = if !self.in_place {
             let rows = (self.evaluator.tile / n).max(1);
             // A power of two divides a piece: tiles of one shape are prepared once.
             let rows = if lanes > 1 { 1 << rows.ilog2() } else { rows };
             (rows, n)
+        } else if together {
+            (usize::MAX, TOGETHER_COLUMNS)
         } else if levels.len() > 1 && lanes == 1 {
             (SHARED_ROWS, SHARED_COLUMNS)
         } else {
@@ -90,6 +95,16 @@ impl Driver<'_> {
                     // SAFETY: as above.
                     unsafe { self.evaluator.run(&self.index, tile, &[]) };
                 }
+                if together && let Some(fold) = self.evaluator.prepared.together {
+                    let rows = self.tile_rows(&levels[0], tile);
+                    let states = levels.iter().zip(&mut states);
+                    let mut columns: Vec<_> = states
+                        .filter_map(|(level, states)| level.fold.columns(states))
+                        .collect();
+                    // SAFETY: the rows hold `float64` values, of which all take part.
+                    unsafe { fold(&rows, &mut columns, column) };
+                    continue;
+                }
                 for (level, states) in levels.iter().zip(&mut states) {
                     let all = self.tile_rows(level, tile);
                     if lanes > 1 && !level.fold.is_sequential() {
@@ -131,6 +146,29 @@ impl Driver<'_> {
             }
             level.push_pieces(states, 1, n);
         }
+    }
+
+    /// Whether all folds take the same values, at once: sums alone have a loop of their own.
+    fn folds_together(&self, levels: &[Levels], states: &mut [States]) -> bool {
+        // Outputs of the program may be the same value.
+        let value = |level: &Levels| self.evaluator.prepared.outputs[level.value].arg;
+        let first = value(&levels[0]);
+        let alike = |level: &Levels| level.mask.is_none() && value(level) == first;
+        if self.evaluator.prepared.together.is_none()
+            || self.tree.lanes() > 1
+            || !levels.iter().all(alike)
+        {
+            return false;
+        }
+        let mut kinds = Vec::with_capacity(levels.len());
+        for (level, states) in levels.iter().zip(states) {
+            match level.fold.columns(states) {
+                Some(columns) => kinds.push(std::mem::discriminant(&columns)),
+                None => return false,
+            }
+        }
+        let differ = (1..kinds.len()).all(|i| !kinds[..i].contains(&kinds[i]));
+        differ && !(kinds.len() == 1 && levels[0].fold.has_sums())
     }
 
     /// Adds the rows of a tile to the sums of their columns, if they lie so that it is simple: rows that follow

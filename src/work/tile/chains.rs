@@ -2,7 +2,7 @@
 
 use super::{Bound, Call, Evaluator, OutPlace, TileShape};
 use crate::base::aligned::AlignedBytes;
-use crate::kernel::chain::Operand as ChainOperand;
+use crate::kernel::chain::{Asking, Operand as ChainOperand, RowLanes};
 use crate::kernel::prefetch::Prefetches;
 use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::work::chain::Chain;
@@ -126,7 +126,7 @@ impl Evaluator<'_> {
         self.aim(&folded.args, tile, row, 0);
         self.add_scratch(folded.scratch);
         // SAFETY: the caller's contract.
-        unsafe { (folded.sum)(&folded.links, &self.chains.operands, ends, sums) };
+        unsafe { (folded.sums.runs)(&folded.links, &self.chains.operands, ends, sums) };
     }
 
     /// Adds the rows of the tile to sums, one per column; as above.
@@ -143,7 +143,7 @@ impl Evaluator<'_> {
         // SAFETY: the caller's contract.
         unsafe {
             let operands = &self.chains.operands;
-            (folded.add_rows)(&folded.links, operands, tile.rows, tile.columns, sums);
+            (folded.sums.add_rows)(&folded.links, operands, tile.rows, tile.columns, sums);
         }
     }
 
@@ -174,7 +174,7 @@ impl Evaluator<'_> {
                 }
                 self.add_scratch(folded.scratch);
                 let operands = &self.chains.operands;
-                (folded.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr());
+                (folded.sums.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr());
             }
         }
     }
@@ -242,7 +242,7 @@ impl Evaluator<'_> {
             self.add_scratch(folded.scratch);
             let operands = &self.chains.operands;
             // SAFETY: these are all elements of the rows.
-            unsafe { (folded.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr()) };
+            unsafe { (folded.sums.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr()) };
         }
     }
 
@@ -251,5 +251,67 @@ impl Evaluator<'_> {
     pub fn folds_dense_rows(&self, tile: TileShape) -> bool {
         let folded = self.prepared.folded.as_ref();
         folded.is_some_and(|folded| self.is_dense(&folded.args, tile))
+    }
+
+    /// Whether [`add_crossed`](Evaluator::add_crossed) can add up rows: the fold needs nothing else, and all leaves
+    /// lie as rows or as columns.
+    pub fn adds_crossed(&self, row_dim: Option<usize>, column_dim: Option<usize>) -> bool {
+        let folded = self.prepared.folded.as_ref();
+        let lies = |leaf: &Bound| match (leaf, row_dim, column_dim) {
+            (Bound::Place { linear, .. }, Some(row), Some(column)) => {
+                let strides = [row, column].map(|dim| linear.terms[dim].stride());
+                matches!(strides, [Some(_), Some(1)] | [Some(1), Some(_)])
+            }
+            _ => false,
+        };
+        let scalar = |leaf: &Bound| matches!(leaf, Bound::Place { .. });
+        let mut leaves = self.binding.leaves.iter().zip(&self.prepared.scalar_leaves);
+        folded.is_some_and(|folded| folded.before == 0)
+            && leaves.all(|(leaf, &is_scalar)| (is_scalar && scalar(leaf)) || lies(leaf))
+    }
+
+    /// Adds the tile's columns to the lanes of its rows, from where the leaves lie.
+    ///
+    /// # Safety
+    /// The tile must lie within the bound region, [`adds_crossed`](Evaluator::adds_crossed) have said yes, and there
+    /// be lanes for each row.
+    pub unsafe fn add_crossed(
+        &mut self,
+        index: &[usize],
+        tile: TileShape,
+        asking: Asking<'_>,
+        lanes: &mut [RowLanes],
+    ) {
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        assert!(tile.rows == lanes.len());
+        let mut operands = std::mem::take(&mut self.chains.operands);
+        operands.clear();
+        operands.extend(folded.args.iter().map(|arg| {
+            let Arg::Leaf(leaf) = arg.arg else {
+                return ChainOperand::single(self.operand(arg, tile).first);
+            };
+            let Bound::Place { first, linear, .. } = &self.binding.leaves[leaf as usize] else {
+                unreachable!("all leaves lie in memory")
+            };
+            let terms = linear.terms.iter().zip(index);
+            let at = linear.base + terms.map(|(term, &i)| term.at(i)).sum::<isize>();
+            let first = first.wrapping_offset(at * arg.size as isize);
+            if arg.scalar {
+                return ChainOperand::single(first);
+            }
+            let bytes = |dim: Option<usize>| {
+                let stride = dim.and_then(|dim| linear.terms[dim].stride());
+                stride.unwrap_or(0) * arg.size as isize
+            };
+            ChainOperand::vector(first)
+                .rows(bytes(tile.row_dim))
+                .columns(bytes(tile.column_dim))
+        }));
+        self.chains.operands = operands;
+        self.add_scratch(folded.scratch);
+        let operands = &self.chains.operands;
+        // SAFETY: the caller's contract.
+        unsafe { (folded.sums.crossed)(&folded.links, operands, tile.columns, asking, lanes) };
     }
 }

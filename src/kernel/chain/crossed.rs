@@ -1,0 +1,217 @@
+//! Sums of chains of which some operands are read across their rows: a block is a few columns of some rows, which
+//! the operands that lie across are turned into in registers.
+
+use super::machine::{View, block};
+use super::registers::Turned;
+use super::{Asking, Link, Operand, RowLanes};
+use crate::kernel::lanes::{Few, Lanes};
+use crate::op::reducer::LANES;
+
+const SIZE: isize = size_of::<f64>() as isize;
+
+/// The rows of a block; it has half as many columns.
+const ROWS: usize = 8;
+const COLUMNS: usize = 4;
+
+/// The elements of a block: scratch has room for them.
+pub const BLOCK: usize = ROWS * COLUMNS;
+
+/// Where an element of an operand is.
+#[inline(always)]
+fn place(operand: &Operand, row: usize, column: usize) -> *mut f64 {
+    let offset = row as isize * operand.row + column as isize * operand.column;
+    operand.first.wrapping_offset(offset).cast()
+}
+
+/// A register from each of some rows.
+#[derive(Clone, Copy)]
+struct Rows {
+    row: usize,
+    column: usize,
+}
+
+impl<V: Turned> View<V, ROWS> for Rows {
+    #[inline(always)]
+    unsafe fn load(self, operand: &Operand) -> [V; ROWS] {
+        let first = place(operand, self.row, self.column);
+        // SAFETY: the caller's promise.
+        unsafe {
+            if operand.mask == 0 {
+                // A block of scratch.
+                let first = operand.first.cast::<f64>();
+                std::array::from_fn(|i| V::load(first.add(i * V::COUNT)))
+            } else if operand.column == SIZE {
+                let row = |i: usize| first.byte_offset(i as isize * operand.row);
+                std::array::from_fn(|i| V::load(row(i)))
+            } else {
+                let columns =
+                    [0, 1, 2, 3].map(|i| first.byte_offset(i * operand.column).cast_const());
+                let [a, b, c, d] = V::turned(columns);
+                let [e, f, g, h] = V::turned(columns.map(|column| column.add(COLUMNS)));
+                [a, b, c, d, e, f, g, h]
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, operand: &Operand, registers: [V; ROWS]) {
+        // SAFETY: sums store to blocks of scratch only.
+        unsafe {
+            for (i, register) in registers.into_iter().enumerate() {
+                register.store(operand.first.cast::<f64>().add(i * V::COUNT));
+            }
+        }
+    }
+}
+
+/// Some elements, for what is left over: of one row, or of one column.
+#[derive(Clone, Copy)]
+struct Strip {
+    row: usize,
+    column: usize,
+    down: bool,
+}
+
+impl<const N: usize> View<Few<f64, N>, 1> for Strip {
+    #[inline(always)]
+    unsafe fn load(self, operand: &Operand) -> [Few<f64, N>; 1] {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if operand.mask == 0 {
+                return [Few::load(operand.first.cast())];
+            }
+            let first = place(operand, self.row, self.column);
+            let step = if self.down {
+                operand.row
+            } else {
+                operand.column
+            };
+            let place = |i: usize| first.byte_offset(i as isize * step);
+            [Few(std::array::from_fn(|i| place(i).read()))]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, operand: &Operand, [few]: [Few<f64, N>; 1]) {
+        // SAFETY: as for blocks.
+        unsafe { few.store(operand.first.cast()) }
+    }
+}
+
+/// Adds `N` elements of a row.
+///
+/// # Safety
+/// As for [`CrossedFn`](super::CrossedFn); the elements must be there.
+#[inline(always)]
+unsafe fn add_few<const N: usize>(
+    links: &[Link],
+    operands: &[Operand],
+    [row, column]: [usize; 2],
+    lanes: &mut RowLanes,
+) {
+    let strip = Strip {
+        row,
+        column,
+        down: false,
+    };
+    // SAFETY: the caller's promise.
+    let [Few(terms)] = unsafe { block::<Few<f64, N>, 1>(links, operands, strip) };
+    for (i, term) in terms.into_iter().enumerate() {
+        lanes[(column + i) % LANES] += term;
+    }
+}
+
+/// # Safety
+/// As for [`CrossedFn`](super::CrossedFn).
+#[inline(always)]
+unsafe fn add<V: Turned>(
+    links: &[Link],
+    operands: &[Operand],
+    n: usize,
+    mut asking: Asking<'_>,
+    lanes: &mut [RowLanes],
+) {
+    let whole = lanes.len() / ROWS * ROWS;
+    let (blocks, rest) = lanes.split_at_mut(whole);
+    for (number, lanes) in blocks.chunks_exact_mut(ROWS).enumerate() {
+        let row = number * ROWS;
+        let mut column = 0;
+        while column + COLUMNS <= n {
+            asking.ask();
+            // SAFETY: the block lies within the operands; a register fits into the lanes.
+            unsafe {
+                let terms = block::<V, ROWS>(links, operands, Rows { row, column });
+                let lane = column % LANES;
+                for (lanes, term) in lanes.iter_mut().zip(terms) {
+                    let lanes = lanes.as_mut_ptr().add(lane);
+                    V::load(lanes).add(term).store(lanes);
+                }
+            }
+            column += COLUMNS;
+        }
+        for column in column..n {
+            let strip = Strip {
+                row,
+                column,
+                down: true,
+            };
+            // SAFETY: the elements lie within the operands.
+            let [Few(terms)] = unsafe { block::<Few<f64, ROWS>, 1>(links, operands, strip) };
+            for (lanes, term) in lanes.iter_mut().zip(terms) {
+                lanes[column % LANES] += term;
+            }
+        }
+    }
+    for (i, lanes) in rest.iter_mut().enumerate() {
+        let row = whole + i;
+        let mut column = 0;
+        // SAFETY: the elements lie within the operands.
+        unsafe {
+            while column + ROWS <= n {
+                add_few::<ROWS>(links, operands, [row, column], lanes);
+                column += ROWS;
+            }
+            while column < n {
+                add_few::<1>(links, operands, [row, column], lanes);
+                column += 1;
+            }
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::__m256d;
+
+    use super::*;
+
+    /// # Safety
+    /// As for [`CrossedFn`](super::super::CrossedFn).
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn add_avx2(
+        links: &[Link],
+        operands: &[Operand],
+        n: usize,
+        asking: Asking<'_>,
+        lanes: &mut [RowLanes],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { add::<__m256d>(links, operands, n, asking, lanes) }
+    }
+
+    /// # Safety
+    /// As for [`CrossedFn`](super::super::CrossedFn).
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    pub unsafe fn add_avx512(
+        links: &[Link],
+        operands: &[Operand],
+        n: usize,
+        asking: Asking<'_>,
+        lanes: &mut [RowLanes],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { add::<__m256d>(links, operands, n, asking, lanes) }
+    }
+}
+#[cfg(target_arch = "x86_64")]
+pub use x86::{add_avx2, add_avx512};
