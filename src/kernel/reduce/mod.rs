@@ -20,6 +20,7 @@ mod monoid;
 mod prepare;
 mod select;
 mod simple;
+mod staggered;
 #[cfg(test)]
 mod tests;
 mod together;

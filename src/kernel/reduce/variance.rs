@@ -7,6 +7,7 @@ use super::counted::Keep;
 use super::monoid::{DeviationOf, Moment, SumOf};
 use super::prepare::{Buffer, CHUNK, Prepare, Value, run};
 use super::simple::{typed, typed_mut};
+use super::staggered::{StaggeredFn, staggered};
 use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
@@ -150,6 +151,8 @@ pub struct Variance<M> {
     keep: Keep,
     to_output: TileFn,
     output: DType,
+    /// For plain `float64` values.
+    staggered: Option<StaggeredFn>,
     carried: std::marker::PhantomData<fn(M)>,
 }
 
@@ -166,6 +169,7 @@ impl<M: Moment + Element> Variance<M> {
         } else {
             dtype.part()
         };
+        let is_plain = dtype == DType::F64 && !skip_nan;
         Variance {
             ddof,
             root,
@@ -173,6 +177,7 @@ impl<M: Moment + Element> Variance<M> {
             terms: terms.neutralize(M::NOTHING),
             plain: plain(),
             keep: Keep::new(dtype, skip_nan, level),
+            staggered: staggered(level).filter(|_| is_plain),
             to_output: cast(DType::F64, output, Level::Portable),
             output,
             carried: std::marker::PhantomData,
@@ -355,6 +360,51 @@ impl<M: Moment + Element> Variance<M> {
     }
 }
 
+/// Folds runs of plain values; each run's deviations are taken during the sum of the next one.
+///
+/// # Safety
+/// As for [`Fold::runs`]; the values must be of type `f64`.
+unsafe fn runs_staggered(
+    staggered: StaggeredFn,
+    rows: &Rows,
+    ends: &[usize],
+    states: &mut Moments<f64>,
+    [at, stride]: [usize; 2],
+) {
+    if rows.rows == 0 || ends.is_empty() {
+        return;
+    }
+    let none: &[f64] = &[];
+    let (mut last, mut last_at) = (none, at);
+    let runs = (0..rows.rows).flat_map(|r| (0..ends.len()).map(move |i| (r, i)));
+    for (r, i) in runs {
+        let run = run(rows, r, ends, i, DType::F64);
+        // SAFETY: the caller's promise.
+        let (next, (sum, m2)) = unsafe {
+            let next = std::slice::from_raw_parts(run.values.cast::<f64>(), run.width);
+            (next, staggered(next, last, states.mean[last_at]))
+        };
+        states.m2[last_at] = m2;
+        last_at = at + r * stride + i;
+        let n = next.len() as f64;
+        states.set(
+            last_at,
+            match next {
+                [] => One::NONE,
+                _ => One {
+                    n,
+                    mean: sum.over(n),
+                    m2: 0.0,
+                },
+            },
+        );
+        last = next;
+    }
+    // SAFETY: as above.
+    let (_, m2) = unsafe { staggered(none, last, states.mean[last_at]) };
+    states.m2[last_at] = m2;
+}
+
 /// The states as what they are.
 fn moments<M: Moment>(states: &States) -> &Moments<M> {
     &typed::<Moments<M>>(states)[0]
@@ -390,6 +440,14 @@ impl<M: Moment + Element> Fold for Variance<M> {
         at: usize,
         stride: usize,
     ) {
+        if let Some(staggered) = self.staggered
+            && rows.mask.is_null()
+        {
+            let states = moments_mut::<f64>(states);
+            // SAFETY: the contract of `Fold::runs`; the values are of type `f64`.
+            unsafe { runs_staggered(staggered, rows, ends, states, [at, stride]) };
+            return;
+        }
         let states = moments_mut::<M>(states);
         // The second pass of some runs follows the first pass of all of them: they are still in the
         // first-level cache, and the next sums need not wait for a mean.
