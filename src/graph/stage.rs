@@ -162,6 +162,20 @@ pub struct BlockInput {
     pub blocks: Chunks,
 }
 
+impl BlockInput {
+    /// The bytes of a block if blocks are so small that each is copied, row after row, before the function gets it:
+    /// what walks over a strided block costs more.
+    pub fn dense_bytes(&self) -> usize {
+        const MOST: usize = 4096;
+        let bytes = self.blocks.largest_block() * self.fused.program_dtype().size();
+        if self.blocks.0.len() > 1 && bytes <= MOST {
+            bytes
+        } else {
+            0
+        }
+    }
+}
+
 /// A program and its leaves: a function from a region of the iteration space to values.
 pub struct Fused {
     pub program: Program,

@@ -87,10 +87,12 @@ impl Build<'_> {
             let whole = block_input_region(made.value.chunks(), input.chunks(), &domain);
             self.align_loads(&fused.leaves, &whole, &cells);
             scratch += cells.largest_block() * input.dtype().size();
-            inputs.push(BlockInput {
+            let input = BlockInput {
                 fused,
                 blocks: input.chunks().clone(),
-            });
+            };
+            scratch += input.dense_bytes();
+            inputs.push(input);
         }
         let made = &self.reach.made[at];
         let mut outputs = Vec::with_capacity(node.outputs.len());

@@ -91,7 +91,13 @@ impl Program {
 
     /// The elements of a tile: at least a run of a reduction, which is folded at once.
     pub fn tile(&self) -> usize {
-        (TILE_BYTES / self.widest()).max(RUN)
+        // What is generated and folded as it is shares it with nothing.
+        let bytes = if self.instrs.is_empty() {
+            2 * TILE_BYTES
+        } else {
+            TILE_BYTES
+        };
+        (bytes / self.widest()).max(RUN)
     }
 
     /// The scratch bytes of one task, with tiles of so many elements: one for each slot and each leaf, and for the scalars that

@@ -8,12 +8,14 @@ use super::blocks::Made;
 use super::map::{Destination, write};
 use super::prepare::Prepared;
 use crate::base::aligned::AlignedBytes;
+use crate::base::chunks::unravel;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::error::{Error, Result};
 use crate::graph::expand::{block_input_region, each_index};
 use crate::graph::stage::{BlockFnJob, BlockInput, LeafSource, Stage};
+use crate::kernel::copy::copy_2d;
 use crate::op::closure::RawBlock;
 use crate::op::program::Arg;
 
@@ -82,6 +84,8 @@ struct Call<'a> {
     destinations: &'a [Destination],
     regions: &'a [Region],
     raw: Vec<RawBlock>,
+    /// For each input of small blocks, room for one.
+    dense: Vec<Option<AlignedBytes>>,
     outputs: Vec<RawViewMut>,
     /// Where the block at hand lies in the first output.
     region: Region,
@@ -106,6 +110,10 @@ impl<'a> Call<'a> {
                 strides: ready.strides.clone(),
                 first: ready.first,
             });
+        let dense = job.inputs.iter().map(|input| {
+            let bytes = input.dense_bytes();
+            (bytes > 0).then(|| AlignedBytes::new(bytes))
+        });
         let outputs = stage.outputs.iter().zip(destinations).map(|(output, to)| {
             let empty = vec![0; to.strides.len()];
             // SAFETY: a view of nothing.
@@ -113,6 +121,7 @@ impl<'a> Call<'a> {
         });
         Call {
             raw: raw.collect(),
+            dense: dense.collect(),
             outputs: outputs.collect(),
             region: regions[0].clone(),
             work,
@@ -125,7 +134,8 @@ impl<'a> Call<'a> {
     }
 
     fn run(&mut self, block: &[usize]) -> Result<()> {
-        for ((raw, input), ready) in self.raw.iter_mut().zip(&self.job.inputs).zip(self.inputs) {
+        let inputs = self.job.inputs.iter().zip(self.inputs);
+        for ((raw, dense), (input, ready)) in self.raw.iter_mut().zip(&self.dense).zip(inputs) {
             let skip = block.len() - raw.shape.len();
             let mut offset = 0;
             for axis in 0..raw.shape.len() {
@@ -144,6 +154,10 @@ impl<'a> Call<'a> {
             raw.first = ready
                 .first
                 .wrapping_offset(offset * raw.dtype.size() as isize);
+            if let Some(room) = dense {
+                // SAFETY: the block lies in memory, and fits into its room.
+                unsafe { make_dense(raw, &ready.strides, room) };
+            }
         }
         for (number, output) in self.outputs.iter_mut().enumerate() {
             let (to, region) = (&self.destinations[number], &self.regions[number]);
@@ -170,6 +184,47 @@ impl<'a> Call<'a> {
         called
             .unwrap_or_else(|payload| Err(Error::from_panic(payload)))
             .map_err(|error| error.context(format!("in block {block:?} of {}", self.stage.name)))
+    }
+}
+
+/// Puts the rows of a block, that lie so many elements apart, one after the other.
+///
+/// # Safety
+/// The block must lie in memory, and there be room for it.
+unsafe fn make_dense(block: &mut RawBlock, strides: &[isize], room: &AlignedBytes) {
+    let (outer, inner) = block.shape.split_at(block.shape.len() - 2);
+    let (outer_strides, inner_strides) = strides.split_at(outer.len());
+    let [rows, columns] = [inner[0], inner[1]];
+    if outer.is_empty() && *inner_strides == [columns as isize, 1] {
+        block.strides.copy_from_slice(strides);
+        return;
+    }
+    let size = block.dtype.size();
+    let first = std::mem::replace(&mut block.first, room.as_ptr());
+    for number in 0..outer.iter().product() {
+        let place = unravel(number, outer);
+        let offset: isize = place
+            .iter()
+            .zip(outer_strides)
+            .map(|(&i, stride)| i as isize * stride)
+            .sum();
+        // SAFETY: the caller's promise.
+        unsafe {
+            copy_2d(
+                size,
+                rows,
+                columns,
+                first.wrapping_offset(offset * size as isize),
+                [inner_strides[0], inner_strides[1]],
+                room.as_ptr().wrapping_add(number * rows * columns * size),
+                [columns as isize, 1],
+            );
+        }
+    }
+    let mut stride = 1;
+    for (to, len) in block.strides.iter_mut().zip(&block.shape).rev() {
+        *to = stride;
+        stride *= *len as isize;
     }
 }
 
