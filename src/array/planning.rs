@@ -1,7 +1,8 @@
 //! From values to a plan that keeps to the budget.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::engine::Engine;
 use super::refusal::refuse;

@@ -1,7 +1,7 @@
 //! From a cone of the plan to a program: element-wise nodes become instructions, what they rest on
 //! becomes leaves.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::Build;
 use crate::base::dtype::DType;

@@ -14,8 +14,9 @@ mod reductions;
 mod spills;
 mod stages;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;

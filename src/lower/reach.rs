@@ -3,8 +3,9 @@
 //! One pass over the plan, readers before what they read. A value that is not materialized is
 //! *inlined*: it hands the maps through which it is seen on to its inputs, composed with its own.
 
-use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::{Choice, Options};
 use crate::base::index_map::IndexMap;

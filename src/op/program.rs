@@ -1,7 +1,8 @@
 //! Straight-line programs over tiles: what a stage does to each element.
 
-use std::collections::HashMap;
 use std::fmt;
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::table::Op;
 use super::tree::RUN;

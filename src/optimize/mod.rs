@@ -9,8 +9,9 @@ mod merge_rechunks;
 mod push_slices;
 mod share_subexpressions;
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt};
 
 use crate::plan::node::{Node, NodeKind, Value};
 use crate::plan::walk::inputs_first;

@@ -1,7 +1,8 @@
 //! Equal computations on equal inputs become one node.
 
-use std::collections::HashMap;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use crate::plan::fingerprint::{fingerprint, same};
 use crate::plan::node::{Node, NodeKind};

@@ -1,7 +1,8 @@
 //! Prints a plan as a tree: op, shape, dtype, chunks. Shared nodes are printed once and named after.
 
-use std::collections::{HashMap, HashSet};
 use std::fmt::{self, Write};
+
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::node::{Node, NodeKind, Operand, Value};
 use super::walk::inputs_first;

@@ -1,6 +1,6 @@
 //! Einstein sums: what the subscripts say, and in which order several operands are multiplied.
 
-use std::collections::HashMap;
+use foldhash::{HashMap, HashMapExt};
 
 use super::build::At;
 use super::layout;

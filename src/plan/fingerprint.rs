@@ -1,13 +1,15 @@
 //! When two nodes are the same computation.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use super::node::{ElementFunc, Node, NodeKind, Reduction};
 
 /// A hash that equal computations share: the kind, what is printed of it, the inputs by identity.
 pub fn fingerprint(node: &Node) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     std::mem::discriminant(&node.kind).hash(&mut hasher);
     node.name().hash(&mut hasher);
     for input in &node.inputs {

@@ -1,7 +1,8 @@
 //! What a plan computes, as a number that is the same in other processes.
 
-use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+
+use foldhash::{HashMap, HashMapExt};
 
 use super::node::{ElementFunc, NodeKind, Reduction, Value};
 use super::walk::inputs_first;

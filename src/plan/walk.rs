@@ -1,7 +1,8 @@
 //! Walks over the DAG. Plans may be a million nodes deep, so that none of them recurses.
 
-use std::collections::HashSet;
 use std::sync::Arc;
+
+use foldhash::{HashSet, HashSetExt};
 
 use super::node::{Node, Value};
 
