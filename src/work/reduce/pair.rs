@@ -171,7 +171,9 @@ fn sum_squares(halves: &mut [Half<'_>; 2], square: Square, next: Option<Square>)
         upcoming.ask_all();
     }
     first.keep_sums(rows);
-    second.keep_sums(columns);
+    if square.is_pair {
+        second.keep_sums(columns);
+    }
 }
 
 /// Reduces the parts (I, J) and (J, I) of a square matrix, square by square; or (I, I), if there is no other. `deliver`
