@@ -104,7 +104,7 @@ pub use base::region::Region;
 pub use base::shape::IntoShape;
 pub use base::source::{Sink, Source};
 pub use error::{BoxError, Error, Result};
-pub use exec::{Cancel, Event, Observer};
+pub use exec::{Cancel, Event, Observer, Outline, StageOutline};
 pub use ndarray::s;
 pub use num_complex::Complex;
 pub use op::reducer::Reducer;

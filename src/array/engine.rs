@@ -55,6 +55,8 @@ pub struct Report {
     /// It ran inside a task of another computation, for which the budget had no bytes left, and was not
     /// counted.
     pub outside_promise: bool,
+    /// Observers that panicked, and heard nothing more of the computation from then on.
+    pub lost_observers: u32,
     /// Wall time, planning included.
     pub seconds: f64,
 }

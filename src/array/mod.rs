@@ -17,6 +17,7 @@ mod layout;
 #[cfg(feature = "npz")]
 mod npz;
 mod operators;
+mod outline;
 mod planning;
 mod products;
 pub mod random;
