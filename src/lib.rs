@@ -84,6 +84,8 @@ mod exec;
 
 mod io;
 
+pub mod observe;
+
 mod array;
 
 #[cfg(feature = "npz")]

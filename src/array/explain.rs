@@ -11,6 +11,7 @@ use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage};
 use crate::lower::touched;
+use crate::observe::units::bytes;
 use crate::op::contract::Role;
 use crate::plan::display::PlanDisplay;
 use crate::work::describe;
@@ -189,22 +190,6 @@ impl fmt::Display for Explain {
             self.threads,
             self.tasks
         )
-    }
-}
-
-/// A number of bytes for people.
-pub(super) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} bytes")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
     }
 }
 

@@ -24,6 +24,7 @@ pub mod random;
 mod raw_files;
 mod reductions;
 mod refusal;
+mod seeing;
 mod store;
 #[cfg(feature = "zarr")]
 pub mod zarr;

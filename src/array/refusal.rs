@@ -1,6 +1,6 @@
 //! Why a computation does not fit, and what would.
 
-use super::explain::bytes;
+use crate::observe::units::bytes;
 use super::planning::Planned;
 use crate::error::{Error, Kind};
 use crate::graph::stage::{Job, LoadFrom, Place, Stage};

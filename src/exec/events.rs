@@ -181,14 +181,11 @@ impl Observers {
                 continue;
             }
             self.lost.fetch_add(1, Ordering::Relaxed);
-            // The number of those who listen shrinks each time, so this ends.
-            self.tell(
-                run,
-                &Event::ObserverLost {
-                    run,
-                    message: message_of(payload),
-                },
-            );
+            let message = message_of(payload);
+            // Nothing follows the end. The number of those who listen shrinks each time, so this ends too.
+            if !matches!(event, Event::Ended { .. }) {
+                self.tell(run, &Event::ObserverLost { run, message });
+            }
         }
     }
 }
