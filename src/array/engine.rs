@@ -196,6 +196,21 @@ impl EngineBuilder {
         self
     }
 
+    /// Shows a progress bar on standard error for each computation that takes more than a moment; nothing if that
+    /// is no terminal. The variable `FLAGSTONE_PROGRESS=1` does so for all engines.
+    ///
+    /// ```
+    /// use flagstone::{Array, Engine};
+    ///
+    /// let engine = Engine::builder().threads(2).progress().build()?;
+    /// assert_eq!(engine.item(&Array::<f64>::ones([100, 100], 10).sum(..))?, 1e4);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[cfg(feature = "progress")]
+    pub fn progress(self) -> EngineBuilder {
+        self.observer(Arc::new(crate::observe::Progress::new()))
+    }
+
     /// Leaves an optimization out. Results stay the same.
     pub fn without(mut self, rule: Rule) -> EngineBuilder {
         self.off.push(rule);
@@ -208,6 +223,17 @@ impl EngineBuilder {
     /// If there are no threads, the memory is no number of bytes, an environment variable cannot be
     /// read, or the system gives no threads.
     pub fn build(self) -> Result<Engine> {
+        #[cfg(feature = "progress")]
+        let this = match std::env::var("FLAGSTONE_PROGRESS") {
+            Ok(value) if !matches!(value.trim(), "" | "0") => self.progress(),
+            _ => self,
+        };
+        #[cfg(not(feature = "progress"))]
+        let this = self;
+        this.make()
+    }
+
+    fn make(self) -> Result<Engine> {
         let pool = match (self.pool, self.threads) {
             (Some(pool), _) => Pool::shared(pool),
             (None, Some(0)) => {
@@ -286,6 +312,11 @@ impl Engine {
     pub fn global() -> Result<Engine> {
         static GLOBAL: OnceLock<Result<Engine>> = OnceLock::new();
         GLOBAL.get_or_init(|| Engine::builder().build()).clone()
+    }
+
+    /// Whether anybody is told of computations.
+    pub(super) fn is_observed(&self) -> bool {
+        !self.observers.is_empty() || !self.executor.watchers.is_empty()
     }
 
     /// The number of threads that compute.

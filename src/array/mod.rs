@@ -25,6 +25,8 @@ mod raw_files;
 mod reductions;
 mod refusal;
 mod seeing;
+#[cfg(feature = "serve")]
+mod serving;
 mod store;
 #[cfg(feature = "zarr")]
 pub mod zarr;

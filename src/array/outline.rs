@@ -13,7 +13,7 @@ pub(super) fn run_options(engine: &Engine, planned: &Planned, serial: bool) -> R
         cancel: engine.cancel.clone(),
         observers: engine.observers.to_vec(),
         serial,
-        outline: (!engine.observers.is_empty()).then(|| outline(planned)),
+        outline: engine.is_observed().then(|| outline(planned)),
     }
 }
 

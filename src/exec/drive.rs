@@ -11,6 +11,7 @@ use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::outline::Outline;
 use super::pool::Pool;
 use super::stream::Stream;
+use super::watchers::Watchers;
 use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
@@ -29,6 +30,8 @@ const BLOCKED: Duration = Duration::from_secs(2);
 pub struct Executor {
     pub pool: Pool,
     pub ledger: Ledger,
+    /// Observers of all runs, besides those of each.
+    pub watchers: Watchers,
 }
 
 #[derive(Clone, Default)]
@@ -58,7 +61,11 @@ pub struct RunReport {
 
 impl Executor {
     pub fn new(pool: Pool, ledger: Ledger) -> Executor {
-        Executor { pool, ledger }
+        Executor {
+            pool,
+            ledger,
+            watchers: Watchers::default(),
+        }
     }
 
     /// C: enough for two of the largest tasks per thread above the floor, within the budget.
@@ -122,7 +129,9 @@ impl Executor {
             true => order.floor,
             false => self.plan_peak(&order),
         };
-        let mut outline = match options.observers.is_empty() {
+        let mut observers = options.observers.clone();
+        observers.extend(self.watchers.current());
+        let mut outline = match observers.is_empty() {
             true => None,
             false => Some(match &options.outline {
                 Some(outline) => outline.clone(),
@@ -147,7 +156,7 @@ impl Executor {
             tasks,
             order,
             work,
-            Observers::new(&options.observers),
+            Observers::new(observers),
             options.cancel.clone(),
             self.pool.clone(),
             options.serial,

@@ -147,11 +147,12 @@ pub struct Observers {
 }
 
 impl Observers {
-    pub fn new(observers: &[Arc<dyn Observer>]) -> Observers {
+    pub fn new(observers: Vec<Arc<dyn Observer>>) -> Observers {
+        let unbroken = || AtomicBool::new(false);
         Observers {
             all: observers
-                .iter()
-                .map(|observer| (Arc::clone(observer), AtomicBool::new(false)))
+                .into_iter()
+                .map(|observer| (observer, unbroken()))
                 .collect(),
             lost: AtomicU32::new(0),
         }

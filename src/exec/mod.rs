@@ -14,6 +14,7 @@ mod parking;
 mod pool;
 mod ready;
 mod stream;
+mod watchers;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub use ledger::{Hold, Ledger};
 pub use outline::{Outline, StageOutline};
 pub use pool::Pool;
 pub use stream::Stream;
+pub use watchers::Watchers;
 
 use crate::error::Result;
 

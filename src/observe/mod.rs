@@ -19,7 +19,11 @@ mod layout;
 mod palette;
 mod picture;
 mod profile;
+#[cfg(feature = "progress")]
+mod progress;
 mod recorder;
+#[cfg(feature = "serve")]
+mod serve;
 mod text;
 mod trace;
 pub(crate) mod units;
@@ -31,4 +35,10 @@ pub use grid::grid_svg;
 pub use picture::{ColorBy, Picture, View};
 pub(crate) use picture::PictureNode;
 pub use profile::{MemoryPoint, OpUse, Profile, RunUse, StageUse, WorkerUse};
+#[cfg(feature = "progress")]
+pub use progress::Progress;
 pub use recorder::Recorder;
+#[cfg(feature = "serve")]
+pub use serve::Serving;
+#[cfg(feature = "serve")]
+pub(crate) use serve::serve;
