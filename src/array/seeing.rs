@@ -69,7 +69,10 @@ impl Engine {
         let output = self.observed_by(recorder.clone()).compute(what)?;
         let profile = recorder.profile();
         Ok(match self.executor.ledger.hold(BANDWIDTH_BYTES as u64) {
-            Ok(_hold) => (output, profile.compared_with(memory_bandwidth(self.threads()))),
+            Ok(_hold) => (
+                output,
+                profile.compared_with(memory_bandwidth(self.threads())),
+            ),
             Err(_) => (output, profile),
         })
     }

@@ -14,9 +14,9 @@ mod parking;
 mod pool;
 mod ready;
 mod stream;
-mod watchers;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -29,7 +29,6 @@ pub use ledger::{Hold, Ledger};
 pub use outline::{Outline, StageOutline};
 pub use pool::Pool;
 pub use stream::Stream;
-pub use watchers::Watchers;
 
 use crate::error::Result;
 

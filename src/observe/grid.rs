@@ -191,11 +191,15 @@ fn draw(chunks: &Chunks, axes: &[usize], sides: &[f64]) -> Part {
     };
     for &x in &right[1..right.len() - 1] {
         line((x, 0.0), (x, high));
-        line((x, 0.0), (x + deep, -up));
+        if deep > 0.0 {
+            line((x, 0.0), (x + deep, -up));
+        }
     }
     for &y in &down[1..down.len() - 1] {
         line((0.0, y), (wide, y));
-        line((wide, y), (wide + deep, y - up));
+        if deep > 0.0 {
+            line((wide, y), (wide + deep, y - up));
+        }
     }
     for &(x, y) in &back[1..back.len().max(2) - 1] {
         line((x, -y), (wide + x, -y));

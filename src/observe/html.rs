@@ -96,10 +96,7 @@ impl Profile {
                 ("facts", &facts),
                 ("workers", &self.workers_table()),
                 ("longest", &self.longest_table()),
-                (
-                    "longest_count",
-                    &self.spans.len().min(LONGEST).to_string(),
-                ),
+                ("longest_count", &self.spans.len().min(LONGEST).to_string()),
                 ("memory_label", &escape(&memory_label)),
                 ("memory", &self.memory_table()),
                 ("compared", &compared),
@@ -202,7 +199,14 @@ impl Profile {
             row
         });
         let mut heads = vec![
-            "operation", "stages", "tasks", "time", "share", "a task", "bytes", "speed",
+            "operation",
+            "stages",
+            "tasks",
+            "time",
+            "share",
+            "a task",
+            "bytes",
+            "speed",
         ];
         if self.bandwidth.is_some() {
             heads.push("of memory’s");

@@ -241,7 +241,10 @@ fn nearest(wished: &[f64], offsets: &[f64]) -> Vec<f64> {
     let shifts = pools
         .into_iter()
         .flat_map(|(shift, n)| std::iter::repeat_n(shift, n));
-    shifts.zip(offsets).map(|(shift, offset)| shift + offset).collect()
+    shifts
+        .zip(offsets)
+        .map(|(shift, offset)| shift + offset)
+        .collect()
 }
 
 fn draw(sizes: &[Size], cells: &[Cell], rows: &[Vec<usize>], paths: &[Vec<usize>]) -> Layout {
@@ -254,8 +257,14 @@ fn draw(sizes: &[Size], cells: &[Cell], rows: &[Vec<usize>], paths: &[Vec<usize>
         x += width + LAYER_GAP;
     }
     let ends = |cell: &Cell| (cell.at - cell.height / 2.0, cell.at + cell.height / 2.0);
-    let top = cells.iter().map(|cell| ends(cell).0).fold(f64::INFINITY, f64::min);
-    let bottom = cells.iter().map(|cell| ends(cell).1).fold(f64::NEG_INFINITY, f64::max);
+    let top = cells
+        .iter()
+        .map(|cell| ends(cell).0)
+        .fold(f64::INFINITY, f64::min);
+    let bottom = cells
+        .iter()
+        .map(|cell| ends(cell).1)
+        .fold(f64::NEG_INFINITY, f64::max);
     let center = |cell: usize| {
         let (start, width) = columns[cells[cell].layer];
         (start + width / 2.0, cells[cell].at - top)
@@ -344,7 +353,11 @@ mod tests {
         assert_eq!(layout.edges[3].len(), 6);
         assert_eq!(layout.edges[0].len(), 2);
         let middle = layout.centers[1].1;
-        assert!(layout.edges[3][1..5].iter().all(|at| (at.1 - middle).abs() >= 10.0));
+        assert!(
+            layout.edges[3][1..5]
+                .iter()
+                .all(|at| (at.1 - middle).abs() >= 10.0)
+        );
     }
 
     #[test]

@@ -29,11 +29,11 @@ mod trace;
 pub(crate) mod units;
 mod xml;
 
-pub use bandwidth::memory_bandwidth;
 pub(crate) use bandwidth::BANDWIDTH_BYTES;
+pub use bandwidth::memory_bandwidth;
 pub use grid::grid_svg;
-pub use picture::{ColorBy, Picture, View};
 pub(crate) use picture::PictureNode;
+pub use picture::{ColorBy, Picture, View};
 pub use profile::{MemoryPoint, OpUse, Profile, RunUse, StageUse, WorkerUse};
 #[cfg(feature = "progress")]
 pub use progress::Progress;

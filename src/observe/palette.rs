@@ -64,7 +64,11 @@ mod tests {
     fn text_is_legible_on_all_of_them() {
         for number in 0..COLORS.len() {
             assert!(contrast(tint(number), INK) >= 7.0, "{}", tint(number));
-            assert!(contrast(strong(number), "#ffffff") >= 3.0, "{}", strong(number));
+            assert!(
+                contrast(strong(number), "#ffffff") >= 3.0,
+                "{}",
+                strong(number)
+            );
         }
         for step in 0..=10 {
             let color = gradient(f64::from(step) / 10.0);

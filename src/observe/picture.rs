@@ -123,9 +123,11 @@ impl Picture {
                 tasks: stage.tasks,
             }
         });
-        let edges = outline.stages.iter().enumerate().flat_map(|(to, stage)| {
-            stage.inputs.iter().map(move |&from| (from, to))
-        });
+        let edges = outline
+            .stages
+            .iter()
+            .enumerate()
+            .flat_map(|(to, stage)| stage.inputs.iter().map(move |&from| (from, to)));
         Picture::new(&*outline.name, nodes.collect(), edges.collect())
     }
 
@@ -304,10 +306,7 @@ impl Picture {
         let layout = layout(&sizes, &self.edges);
         let (colors, keys) = self.colors();
         let key_height = if keys.is_empty() { 0.0 } else { 30.0 };
-        let key_widths: f64 = keys
-            .iter()
-            .map(|(_, name)| key_width(name))
-            .sum();
+        let key_widths: f64 = keys.iter().map(|(_, name)| key_width(name)).sum();
         let width = layout.width.max(key_widths) + 2.0 * MARGIN;
         let height = layout.height + key_height + 2.0 * MARGIN;
         let mut svg = format!(
@@ -327,7 +326,10 @@ impl Picture {
         for (number, node) in self.nodes.iter().enumerate() {
             let (x, y) = layout.centers[number];
             let size = sizes[number];
-            let (left, top) = (x - size.width / 2.0 + MARGIN, y - size.height / 2.0 + MARGIN);
+            let (left, top) = (
+                x - size.width / 2.0 + MARGIN,
+                y - size.height / 2.0 + MARGIN,
+            );
             let _ = write!(
                 svg,
                 "<g><title>{}</title><rect x=\"{left:.1}\" y=\"{top:.1}\" width=\"{:.1}\" height=\"{:.1}\" rx=\"5\" \
@@ -368,7 +370,11 @@ impl Picture {
 
     /// The picture in words, for those who do not see it.
     fn description(&self) -> String {
-        let names: Vec<&str> = self.nodes.iter().map(|node| node.lines[0].as_str()).collect();
+        let names: Vec<&str> = self
+            .nodes
+            .iter()
+            .map(|node| node.lines[0].as_str())
+            .collect();
         let list = match names.len() {
             0..=20 => names.join(", "),
             n => format!("{}, … {} more", names[..20].join(", "), n - 20),
@@ -425,7 +431,57 @@ fn curve(points: &[(f64, f64)]) -> String {
             let _ = write!(path, "M{x0:.1} {y0:.1}");
         }
         let middle = f64::midpoint(x0, x1);
-        let _ = write!(path, "C{middle:.1} {y0:.1} {middle:.1} {y1:.1} {x1:.1} {y1:.1}");
+        let _ = write!(
+            path,
+            "C{middle:.1} {y0:.1} {middle:.1} {y1:.1} {x1:.1} {y1:.1}"
+        );
     }
     path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(op: &str) -> PictureNode {
+        PictureNode {
+            op: op.to_owned(),
+            lines: vec![op.to_owned()],
+            detail: format!("all of {op}"),
+            ..PictureNode::default()
+        }
+    }
+
+    #[test]
+    fn hostile_names() {
+        let name = "a<b>&\"c\"\\'\n\u{1b}]]>";
+        let picture = Picture::new(
+            name,
+            vec![node(name), node("x")],
+            vec![(0, 1), (0, 1), (1, 1)],
+        );
+        assert_eq!(picture.edges(), 1);
+        let svg = picture.to_svg();
+        let document = roxmltree::Document::parse(&svg).unwrap();
+        let texts = document
+            .descendants()
+            .filter(|node| node.tag_name().name() == "text");
+        let escaped = name.replace('\u{1b}', "\u{fffd}");
+        assert!(
+            texts.into_iter().any(|node| node.text() == Some(&escaped)),
+            "{svg}"
+        );
+        let dot = picture.to_dot();
+        assert!(dot.contains("label=\"a<b>&\\\"c\\\"\\\\' "), "{dot}");
+    }
+
+    #[test]
+    fn more_kinds_than_may_be_drawn() {
+        let nodes: Vec<PictureNode> = (0..2_000).map(|i| node(&format!("op {i}"))).collect();
+        let edges = (1..2_000).map(|i| (i - 1, i)).collect();
+        let picture = Picture::new("many", nodes, edges);
+        assert!(picture.is_summarized());
+        assert_eq!(picture.nodes(), Picture::MOST_NODES);
+        assert!(picture.to_svg().contains("others"));
+    }
 }

@@ -309,12 +309,20 @@ impl Profile {
 
     /// The most bytes that the computations which ran at the same time were to hold.
     pub fn planned_peak_bytes(&self) -> u64 {
-        self.memory.iter().map(|point| point.planned).max().unwrap_or(0)
+        self.memory
+            .iter()
+            .map(|point| point.planned)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The most bytes that were held at once.
     pub fn held_peak_bytes(&self) -> u64 {
-        self.memory.iter().map(|point| point.held).max().unwrap_or(0)
+        self.memory
+            .iter()
+            .map(|point| point.held)
+            .max()
+            .unwrap_or(0)
     }
 
     /// The memory budget; of several engines the largest.
@@ -363,11 +371,7 @@ impl Profile {
     }
 }
 
-type Stages = (
-    Vec<StageUse>,
-    Vec<StageOutline>,
-    HashMap<(u64, u32), usize>,
-);
+type Stages = (Vec<StageUse>, Vec<StageOutline>, HashMap<(u64, u32), usize>);
 
 /// All stages of all computations, nothing of which has run.
 fn stages(runs: &[RunNotes]) -> Stages {
@@ -444,7 +448,11 @@ fn run_use(run: &RunNotes, end: u64) -> RunUse {
 fn workers(notes: &Notes, end: &impl Fn(&RunNotes) -> u64) -> Vec<WorkerUse> {
     let threads = notes.runs.iter().map(|run| run.outline.threads).max();
     let threads = threads.unwrap_or(0);
-    let seen = notes.spans.iter().map(|span| span.worker as usize + 1).max();
+    let seen = notes
+        .spans
+        .iter()
+        .map(|span| span.worker as usize + 1)
+        .max();
     let n = threads.max(seen.unwrap_or(0));
     let mut workers: Vec<WorkerUse> = (0..n)
         .map(|worker| WorkerUse {
@@ -466,8 +474,11 @@ fn workers(notes: &Notes, end: &impl Fn(&RunNotes) -> u64) -> Vec<WorkerUse> {
         worker.stolen += u64::from(span.stolen);
         worker.busy += in_seconds(beyond(span, &mut ends[span.worker as usize]));
     }
-    let mut intervals: Vec<(u64, u64)> =
-        notes.runs.iter().map(|run| (run.planned, end(run))).collect();
+    let mut intervals: Vec<(u64, u64)> = notes
+        .runs
+        .iter()
+        .map(|run| (run.planned, end(run)))
+        .collect();
     intervals.sort_unstable();
     let mut running = 0;
     let mut last = 0;
@@ -495,7 +506,12 @@ fn memory(runs: &[RunNotes], mut held: Vec<HeldNote>) -> Vec<MemoryPoint> {
     }
     let known: HashMap<u64, u64> = runs
         .iter()
-        .map(|run| (run.outline.run, run.ended.map_or(u64::MAX, |(time, _)| time)))
+        .map(|run| {
+            (
+                run.outline.run,
+                run.ended.map_or(u64::MAX, |(time, _)| time),
+            )
+        })
         .collect();
     changes.extend(
         held.iter()

@@ -93,7 +93,11 @@ impl Progress {
     }
 
     fn run(&self, run: u64) -> Option<Arc<Run>> {
-        let runs = self.shared.runs.read().unwrap_or_else(PoisonError::into_inner);
+        let runs = self
+            .shared
+            .runs
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         runs.get(&run).cloned()
     }
 }
@@ -327,7 +331,10 @@ mod tests {
         assert!(of("sum").contains("40/40 tasks, 40.0 MiB, "), "{screen}");
         assert!(of("sum").contains("done in "), "{screen}");
         assert!(of("tasks").contains("4/10 tasks, "), "{screen}");
-        assert!(of("tasks").contains(" a second, ended early in "), "{screen}");
+        assert!(
+            of("tasks").contains(" a second, ended early in "),
+            "{screen}"
+        );
     }
 
     #[test]
@@ -350,7 +357,11 @@ mod tests {
         assert!(run.message(1).contains(" left"), "{}", run.message(1));
         assert!(!run.message(4).contains("left"), "{}", run.message(4));
         // More tasks than were planned are no more than all.
-        assert!(run.message(9).starts_with("9/9 tasks"), "{}", run.message(9));
+        assert!(
+            run.message(9).starts_with("9/9 tasks"),
+            "{}",
+            run.message(9)
+        );
         end(&progress, 7, true);
         assert!(progress.run(7).is_none());
     }

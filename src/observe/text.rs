@@ -101,7 +101,9 @@ impl fmt::Display for Profile {
             writeln!(f, "{word:<8} {line}")?;
         }
         let total: f64 = self.stages.iter().map(|stage| stage.busy).sum();
-        let mut rows = vec![row(["op", "tasks", "time", "share", "a task", "bytes", "speed"])];
+        let mut rows = vec![row([
+            "op", "tasks", "time", "share", "a task", "bytes", "speed",
+        ])];
         for op in self.ops() {
             rows.push(vec![
                 op.op.clone(),

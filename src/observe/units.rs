@@ -65,7 +65,15 @@ mod tests {
         let texts = times.map(seconds);
         assert_eq!(
             texts,
-            ["200 ns", "1.50 µs", "12.3 ms", "500 ms", "1.50 s", "42.2 s", "3 min 20 s"]
+            [
+                "200 ns",
+                "1.50 µs",
+                "12.3 ms",
+                "500 ms",
+                "1.50 s",
+                "42.2 s",
+                "3 min 20 s"
+            ]
         );
         assert_eq!(percent(1.0, 4.0), "25 %");
         assert_eq!(percent(1.0, 0.0), "0 %");

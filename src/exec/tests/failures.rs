@@ -107,7 +107,10 @@ fn an_observer_that_panics_loses_only_itself() {
         let lost: Vec<String> = lost.collect();
         let told = if n == 103 { 0 } else { 2 };
         assert_eq!(lost, vec!["panicked: enough"; told]);
-        assert!(matches!(events[events.len() - 1], Event::Ended { ok: true, .. }));
+        assert!(matches!(
+            events[events.len() - 1],
+            Event::Ended { ok: true, .. }
+        ));
         assert_eq!(events.len(), 2 * 103 + told);
     }
 }
@@ -159,11 +162,19 @@ fn a_task_that_fails_says_so_once() {
         .iter()
         .filter(|event| matches!(event, Event::Failed { .. }))
         .collect();
-    let [Event::Failed { task: 20, message, .. }] = failed[..] else {
+    let [
+        Event::Failed {
+            task: 20, message, ..
+        },
+    ] = failed[..]
+    else {
         panic!("{failed:?}");
     };
     assert_eq!(**message, error.to_string());
-    assert!(matches!(events[events.len() - 1], Event::Ended { ok: false, .. }));
+    assert!(matches!(
+        events[events.len() - 1],
+        Event::Ended { ok: false, .. }
+    ));
 }
 
 #[test]

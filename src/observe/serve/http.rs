@@ -150,7 +150,12 @@ mod tests {
         assert_eq!(path(&get("/a?b", "localhost:80")), Ok("/a".to_owned()));
         assert_eq!(path(&get("/", "127.0.0.1:8080")), Ok("/".to_owned()));
         assert_eq!(path(&get("/", "[::1]:8080")), Ok("/".to_owned()));
-        for host in ["evil.example:8080", "127.0.0.1.evil.example", "", "localhost.evil"] {
+        for host in [
+            "evil.example:8080",
+            "127.0.0.1.evil.example",
+            "",
+            "localhost.evil",
+        ] {
             assert_eq!(path(&get("/", host)), Err(Refusal::WrongHost), "{host}");
         }
         assert_eq!(

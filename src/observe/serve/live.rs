@@ -178,7 +178,15 @@ impl State {
         self.runs.iter_mut().rfind(|known| known.outline.run == run)
     }
 
-    fn end_task(&mut self, run: u64, task: u32, stage: usize, worker: usize, now: f64, failed: bool) {
+    fn end_task(
+        &mut self,
+        run: u64,
+        task: u32,
+        stage: usize,
+        worker: usize,
+        now: f64,
+        failed: bool,
+    ) {
         let start = self.open.remove(&(run, task)).unwrap_or(now);
         let Some(known) = self.run(run) else { return };
         known.done += u64::from(!failed);
@@ -224,12 +232,15 @@ impl Run {
             self.done,
             self.failed,
             self.began,
-            self.ended.map_or("null".to_owned(), |(time, _)| json::number(time)),
+            self.ended
+                .map_or("null".to_owned(), |(time, _)| json::number(time)),
             self.ended.is_none_or(|(_, ok)| ok),
             self.held,
             outline.planned_peak,
             self.spilled,
-            self.error.as_deref().map_or("null".to_owned(), json::string)
+            self.error
+                .as_deref()
+                .map_or("null".to_owned(), json::string)
         )
     }
 }

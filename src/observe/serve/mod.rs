@@ -53,7 +53,8 @@ pub fn serve(
     budget: u64,
     threads: usize,
 ) -> Result<(Serving, Arc<dyn Observer>)> {
-    let failed = |what: String| move |error: io::Error| Error::wrap(Kind::Io, what, Box::new(error));
+    let failed =
+        |what: String| move |error: io::Error| Error::wrap(Kind::Io, what, Box::new(error));
     let addresses: Vec<SocketAddr> = address
         .to_socket_addrs()
         .map_err(failed("looking up the address of a live page".to_owned()))?

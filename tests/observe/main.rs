@@ -1,0 +1,9 @@
+//! Seeing what runs: events, profiles, pictures, and the pages in a browser.
+
+mod browser;
+mod events;
+#[cfg(feature = "serve")]
+mod live;
+mod page;
+mod pictures;
+mod profiles;
