@@ -40,7 +40,7 @@
 //!   [`Engine`] has threads and a budget that all its computations share.
 //! - **Mistakes are carried.** Building never panics on bad input: an array carries the [`Error`], with the line of the
 //!   call at fault, until it is computed or [`check`](Array::check)ed.
-//! - **Watching and stopping**: [`Observer`], [`Cancel`].
+//! - **Watching and stopping**: [`Observer`], [`Cancel`]; profiles, pictures, progress bars and a live page: [`observe`].
 //!
 //! # Operators
 //!
@@ -116,6 +116,11 @@ pub use optimize::Rule;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of seeing what runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/observing.md")]
+struct Observing;
 
 /// The examples for those who come from Dask.
 #[cfg(doctest)]

@@ -95,10 +95,13 @@ impl StageOutline {
     /// such places.
     pub fn place(&self, task: u32) -> String {
         let number = task.saturating_sub(self.first_task) as usize;
-        if self.grid.is_empty() {
-            return String::new();
-        }
         let parts = self.parts.max(1);
+        if self.grid.is_empty() {
+            return match parts {
+                1 => String::new(),
+                _ => format!("part {} of {parts}", number % parts + 1),
+            };
+        }
         let index = crate::base::chunks::unravel(number / parts, &self.grid);
         match parts {
             1 => format!("{index:?}"),

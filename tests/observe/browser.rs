@@ -163,7 +163,10 @@ impl Browser {
     /// Asks until it is so.
     pub fn wait_for(&mut self, expression: &str) {
         let deadline = std::time::Instant::now() + PATIENCE;
-        while self.evaluate(expression) != json!(true) {
+        // The page may not be there yet.
+        let tried =
+            format!("(() => {{ try {{ return {expression}; }} catch {{ return false; }} }})()");
+        while self.evaluate(&tried) != json!(true) {
             assert!(std::time::Instant::now() < deadline, "never: {expression}");
             std::thread::sleep(Duration::from_millis(50));
         }

@@ -1,6 +1,8 @@
 //! The page of a profile, in a browser.
 
-use flagstone::observe::Profile;
+use std::sync::Arc;
+
+use flagstone::observe::{Profile, Recorder};
 use flagstone::{Array, Engine};
 use serde_json::json;
 
@@ -132,9 +134,13 @@ fn a_page_of_a_hundred_thousand_tasks() {
     let Some(mut browser) = Browser::open() else {
         return;
     };
-    let x = Array::<u8>::zeros(100_000, 1).map_blocks(|block| block.to_owned());
-    let (_, profile) = engine().profile(&x.sum(..)).unwrap();
-    assert!(profile.tasks() > 100_000);
+    // A stream has a task for each chunk.
+    let recorder = Arc::new(Recorder::new());
+    let x = Array::<u8>::zeros(100_000, 1);
+    let blocks = engine().observed_by(recorder.clone()).blocks(&x);
+    assert_eq!(blocks.filter(|block| block.is_ok()).count(), 100_000);
+    let profile = recorder.profile();
+    assert!(profile.tasks() == 100_000);
     let page = profile.to_html();
     assert!(page.len() < 4_000_000, "{} bytes", page.len());
     let (_folder, url) = written(&profile);

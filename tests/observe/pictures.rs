@@ -123,8 +123,9 @@ fn the_threads_of_a_profile_are_colours() {
 #[test]
 fn large_graphs_are_summarized() {
     let engine = Engine::builder().threads(2).build().unwrap();
-    // As many tasks as chunks.
-    let many = Array::<u8>::zeros(20_000, 10).map_blocks(|block| block.to_owned());
+    // Blocks so large that each is a task.
+    let many =
+        Array::<f64>::zeros([2_000, 200_000], [1, 200_000]).map_blocks(|block| block.to_owned());
     let picture = engine.visualize(&many.sum(..), View::Tasks).unwrap();
     assert!(picture.is_summarized());
     assert!(picture.nodes() <= 4);

@@ -72,6 +72,12 @@
   const toX = (t, width) => LEFT + (t - view.from) / (view.to - view.from) * (width - LEFT - 8);
   const toTime = (x, width) => view.from + (x - LEFT) / (width - LEFT - 8) * (view.to - view.from);
 
+  // As many digits as tell one mark from the next.
+  const tick = (t, step) => {
+    const [unit, name] = view.to >= 1 ? [1, "s"] : view.to >= 1e-3 ? [1e-3, "ms"] : [1e-6, "µs"];
+    const digits = Math.max(0, Math.min(12, Math.ceil(-Math.log10(step / unit) - 1e-9)));
+    return `${(Math.abs(t) < step / 1e6 ? 0 : t / unit).toFixed(digits)} ${name}`;
+  };
   const axis = (g, width, y) => {
     const span = view.to - view.from;
     const rough = span / Math.max(2, (width - LEFT) / 110);
@@ -81,7 +87,7 @@
     for (let t = Math.ceil(view.from / step) * step; t <= view.to; t += step) {
       const x = Math.round(toX(t, width)) + 0.5;
       g.beginPath(); g.moveTo(x, 0); g.lineTo(x, y); g.stroke();
-      if (x > LEFT + 12 && x < width - 24) g.fillText(time(Math.abs(t) < step / 1e6 ? 0 : t), x, y + 16);
+      if (x > LEFT + 12 && x < width - 24) g.fillText(tick(t, step), x, y + 16);
     }
   };
 
@@ -149,7 +155,7 @@
       g.strokeStyle = css("--ink"); g.lineWidth = 2;
       if (x1 >= LEFT && x0 <= width) g.strokeRect(x0 - 1, top, Math.max(3, x1 - x0 + 2), ROW - 2);
     }
-    $("range").textContent = `${time(view.from)} to ${time(view.to)} of ${time(whole.to)}`;
+    $("range").textContent = `${time(view.to - view.from)} from ${time(view.from)} on, of ${time(whole.to)}`;
   };
 
   const points = data.memory;
@@ -218,6 +224,7 @@
   const describe = (row, at) => {
     const stage = data.stages[row.stage[at]], n = row.task[at] - stage.first;
     let place = "";
+    if (!stage.grid.length && stage.parts > 1) place = ` part ${n % stage.parts + 1} of ${stage.parts}`;
     if (stage.grid.length) {
       let cell = Math.floor(n / stage.parts);
       const index = [];
