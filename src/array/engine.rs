@@ -316,7 +316,7 @@ impl Engine {
 
     /// Whether anybody is told of computations.
     pub(super) fn is_observed(&self) -> bool {
-        !self.observers.is_empty() || !self.executor.watchers.is_empty()
+        !self.observers.is_empty() || !self.executor.pool.watchers().is_empty()
     }
 
     /// The number of threads that compute.

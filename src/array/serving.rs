@@ -51,7 +51,7 @@ impl Engine {
 
     fn serve_on(&self, address: impl ToSocketAddrs, loopback_only: bool) -> Result<Serving> {
         let (serving, observer) = serve(address, loopback_only, self.memory(), self.threads())?;
-        self.executor.watchers.add(&observer);
+        self.executor.pool.watchers().add(&observer);
         Ok(serving)
     }
 }

@@ -11,7 +11,6 @@ use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::outline::Outline;
 use super::pool::Pool;
 use super::stream::Stream;
-use super::watchers::Watchers;
 use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
@@ -30,8 +29,6 @@ const BLOCKED: Duration = Duration::from_secs(2);
 pub struct Executor {
     pub pool: Pool,
     pub ledger: Ledger,
-    /// Observers of all runs, besides those of each.
-    pub watchers: Watchers,
 }
 
 #[derive(Clone, Default)]
@@ -61,11 +58,7 @@ pub struct RunReport {
 
 impl Executor {
     pub fn new(pool: Pool, ledger: Ledger) -> Executor {
-        Executor {
-            pool,
-            ledger,
-            watchers: Watchers::default(),
-        }
+        Executor { pool, ledger }
     }
 
     /// C: enough for two of the largest tasks per thread above the floor, within the budget.
@@ -129,8 +122,7 @@ impl Executor {
             true => order.floor,
             false => self.plan_peak(&order),
         };
-        let mut observers = options.observers.clone();
-        observers.extend(self.watchers.current());
+        let observers = Observers::new(&options.observers, self.pool.watchers());
         let mut outline = match observers.is_empty() {
             true => None,
             false => Some(match &options.outline {
@@ -156,7 +148,7 @@ impl Executor {
             tasks,
             order,
             work,
-            Observers::new(observers),
+            observers,
             options.cancel.clone(),
             self.pool.clone(),
             options.serial,

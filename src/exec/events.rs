@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::outline::Outline;
+use super::watchers::Watchers;
 use crate::error::Error;
 
 /// Something that happened in a computation.
@@ -105,6 +106,22 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The number of the computation, by which those that run at the same time are told apart.
+    pub fn run(&self) -> u64 {
+        match self {
+            Event::Planned { run, .. }
+            | Event::Started { run, .. }
+            | Event::Finished { run, .. }
+            | Event::Failed { run, .. }
+            | Event::Held { run, .. }
+            | Event::Spilled { run, .. }
+            | Event::ObserverLost { run, .. }
+            | Event::Ended { run, .. } => *run,
+        }
+    }
+}
+
 /// Watches the computations of an engine: for progress, profiles, tests.
 ///
 /// It is called by the threads that compute, with no lock held, so it should be quick. An observer that
@@ -147,12 +164,12 @@ pub struct Observers {
 }
 
 impl Observers {
-    pub fn new(observers: Vec<Arc<dyn Observer>>) -> Observers {
-        let unbroken = || AtomicBool::new(false);
+    /// Those of the run, and those who watch all runs.
+    pub fn new(own: &[Arc<dyn Observer>], watchers: &Watchers) -> Observers {
+        let all = own.iter().cloned().chain(watchers.current());
         Observers {
-            all: observers
-                .into_iter()
-                .map(|observer| (observer, unbroken()))
+            all: all
+                .map(|observer| (observer, AtomicBool::new(false)))
                 .collect(),
             lost: AtomicU32::new(0),
         }
@@ -168,7 +185,7 @@ impl Observers {
     }
 
     /// Tells everyone, whatever one of them does.
-    pub fn tell(&self, run: u64, event: &Event) {
+    pub fn tell(&self, event: &Event) {
         for (observer, broken) in &self.all {
             if broken.load(Ordering::Relaxed) {
                 continue;
@@ -185,7 +202,8 @@ impl Observers {
             let message = message_of(payload);
             // Nothing follows the end. The number of those who listen shrinks each time, so this ends too.
             if !matches!(event, Event::Ended { .. }) {
-                self.tell(run, &Event::ObserverLost { run, message });
+                let run = event.run();
+                self.tell(&Event::ObserverLost { run, message });
             }
         }
     }

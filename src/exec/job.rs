@@ -195,7 +195,7 @@ impl Job {
     }
 
     pub fn tell(&self, event: &Event) {
-        self.observers.tell(self.id, event);
+        self.observers.tell(event);
     }
 
     /// Observers that panicked.

@@ -10,7 +10,7 @@ pub struct Outline {
     pub run: u64,
     /// What is computed, for people: `mean(axes 0)`.
     pub name: String,
-    /// The number of tasks.
+    /// The number of tasks; 0 if nobody can know, and then one comes after the other.
     pub tasks: u64,
     /// The fewest bytes with which it could run.
     pub floor: u64,
@@ -56,7 +56,12 @@ pub struct StageOutline {
 }
 
 impl Outline {
-    /// A description of stages, to which the executor adds what it knows.
+    /// A name and stages; an engine adds the rest. For observers that are tried out on their own.
+    ///
+    /// ```
+    /// let outline = flagstone::Outline::new("mean", vec![]);
+    /// assert_eq!((outline.name.as_str(), outline.tasks), ("mean", 0));
+    /// ```
     pub fn new(name: impl Into<String>, stages: Vec<StageOutline>) -> Outline {
         Outline {
             name: name.into(),
@@ -66,7 +71,7 @@ impl Outline {
     }
 
     /// For tasks that nobody described: they have numbers and bytes.
-    pub fn of_tasks(tasks: &Tasks) -> Outline {
+    pub(crate) fn of_tasks(tasks: &Tasks) -> Outline {
         let stages = tasks.stages.iter().map(|stage| StageOutline {
             name: "tasks".to_owned(),
             first_task: stage.first,
@@ -77,6 +82,30 @@ impl Outline {
             ..StageOutline::default()
         });
         Outline::new("tasks", stages.collect())
+    }
+}
+
+impl Outline {
+    /// For calls of functions: `tasks` of one kind, 0 if nobody can know how many, on so many threads.
+    ///
+    /// ```
+    /// let outline = flagstone::Outline::of_calls("map", 7, 100, 2);
+    /// assert_eq!((outline.run, outline.stages[0].tasks), (7, 100));
+    /// ```
+    pub fn of_calls(name: impl Into<String>, run: u64, tasks: u64, threads: usize) -> Outline {
+        let name = name.into();
+        let stage = StageOutline {
+            name: name.clone(),
+            tasks: u32::try_from(tasks).unwrap_or(u32::MAX),
+            parts: 1,
+            ..StageOutline::default()
+        };
+        Outline {
+            run,
+            tasks,
+            threads,
+            ..Outline::new(name, vec![stage])
+        }
     }
 }
 

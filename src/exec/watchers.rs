@@ -6,12 +6,9 @@ use std::sync::{Arc, Mutex, Weak};
 use super::events::Observer;
 use super::locked;
 
-/// Observers of all computations of an executor, as long as somebody else keeps them. Clones are the same list.
-#[derive(Clone, Default)]
-pub struct Watchers(Arc<Inner>);
-
+/// Observers of all computations of a pool, as long as somebody else keeps them.
 #[derive(Default)]
-struct Inner {
+pub struct Watchers {
     list: Mutex<Vec<Weak<dyn Observer>>>,
     /// Length of `list`, to be read without the lock.
     count: AtomicUsize,
@@ -23,15 +20,15 @@ impl Watchers {
         expect(dead_code, reason = "the live page is the one that comes and goes")
     )]
     pub fn add(&self, observer: &Arc<dyn Observer>) {
-        let mut list = locked(&self.0.list);
+        let mut list = locked(&self.list);
         list.retain(|known| known.strong_count() > 0);
         list.push(Arc::downgrade(observer));
-        self.0.count.store(list.len(), Ordering::Release);
+        self.count.store(list.len(), Ordering::Release);
     }
 
     /// Whether there may be any.
     pub fn is_empty(&self) -> bool {
-        self.0.count.load(Ordering::Acquire) == 0
+        self.count.load(Ordering::Acquire) == 0
     }
 
     /// Those that are there now.
@@ -39,11 +36,11 @@ impl Watchers {
         if self.is_empty() {
             return Vec::new();
         }
-        let mut list = locked(&self.0.list);
+        let mut list = locked(&self.list);
         let current: Vec<_> = list.iter().filter_map(Weak::upgrade).collect();
         if current.is_empty() {
             list.clear();
-            self.0.count.store(0, Ordering::Release);
+            self.count.store(0, Ordering::Release);
         }
         current
     }

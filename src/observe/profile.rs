@@ -195,6 +195,7 @@ impl Profile {
             add(&mut stages[at], span, &mut ends[at]);
         }
         for (stage, outline) in stages.iter_mut().zip(&outlines) {
+            // Of calls nobody may know how many there will be; their bytes are not known either.
             let share = stage.tasks as f64 / f64::from(outline.tasks.max(1));
             stage.bytes = (outline.bytes_moved() as f64 * share.min(1.0)) as u64;
         }

@@ -224,12 +224,20 @@ impl Run {
     fn message(&self, done: u64) -> String {
         let total = self.total(done);
         let elapsed = self.began.elapsed().as_secs_f64();
-        let mut message = format!("{done}/{total} tasks{}", self.bytes_done(elapsed));
+        let mut message = format!("{}{}", self.tasks_done(done), self.bytes_done(elapsed));
         if done > 0 && done < total {
             let left = elapsed * (total - done) as f64 / done as f64;
             message += &format!(", {} left", seconds(left));
         }
         message
+    }
+
+    fn tasks_done(&self, done: u64) -> String {
+        match self.outline.tasks {
+            // Nobody knows how many will come.
+            0 => format!("{done} tasks"),
+            _ => format!("{done}/{} tasks", self.total(done)),
+        }
     }
 
     /// Bytes and their rate, if the plan says anything of them; else tasks a second.
@@ -248,8 +256,8 @@ impl Run {
         let done = self.done.load(Ordering::Relaxed);
         let word = if ok { "done" } else { "ended early" };
         format!(
-            "{done}/{} tasks{}, {word} in {}",
-            self.total(done),
+            "{}{}, {word} in {}",
+            self.tasks_done(done),
             self.bytes_done(elapsed),
             seconds(elapsed)
         )
@@ -364,6 +372,24 @@ mod tests {
         );
         end(&progress, 7, true);
         assert!(progress.run(7).is_none());
+    }
+
+    #[test]
+    fn calls_whose_number_nobody_knows() {
+        let term = InMemoryTerm::new(10, 120);
+        let progress = on(&term, Duration::ZERO);
+        let outline = Arc::new(Outline::of_calls("imap", 5, 0, 2));
+        progress.event(&Event::Planned {
+            run: 5,
+            tasks: 0,
+            planned_peak: 0,
+            outline,
+        });
+        finish(&progress, 5, 3);
+        end(&progress, 5, true);
+        let screen = term.contents();
+        assert!(screen.starts_with("imap"), "{screen}");
+        assert!(screen.contains(" 3 tasks, "), "{screen}");
     }
 
     #[test]

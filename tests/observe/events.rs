@@ -29,20 +29,6 @@ impl Observer for Clumsy {
     }
 }
 
-fn run_of(event: &Event) -> u64 {
-    match event {
-        Event::Planned { run, .. }
-        | Event::Started { run, .. }
-        | Event::Finished { run, .. }
-        | Event::Failed { run, .. }
-        | Event::Held { run, .. }
-        | Event::Spilled { run, .. }
-        | Event::ObserverLost { run, .. }
-        | Event::Ended { run, .. } => *run,
-        _ => panic!("{event:?} is of no run that is known"),
-    }
-}
-
 /// What one computation told.
 struct Story {
     outline: Arc<Outline>,
@@ -58,7 +44,7 @@ fn stories(diary: &Diary) -> Vec<Story> {
     let events = diary.0.lock().unwrap();
     let mut runs: Vec<(u64, Vec<&Event>)> = Vec::new();
     for event in events.iter() {
-        let number = run_of(event);
+        let number = event.run();
         match runs.iter_mut().find(|(known, _)| *known == number) {
             Some((_, events)) => events.push(event),
             None => runs.push((number, vec![event])),

@@ -241,20 +241,24 @@ fn the_page_in_a_browser() {
     );
     browser.wait_for("document.getElementById('plan').complete && document.getElementById('plan').naturalWidth > 50");
     // When all threads wait, nothing changes any more: what is shown is what is.
-    let ended = |state: Value| state["runs"][0]["stages"][0]["done"].as_u64().unwrap();
-    loop {
-        let before = ended(state(serving.address()));
+    let ended = |state: &Value| {
+        let run = &state["runs"][0];
+        let done = |value: &Value| value.as_u64().unwrap();
+        (done(&run["stages"][0]["done"]), done(&run["done"]))
+    };
+    let (of_stage, of_run) = loop {
+        let before = ended(&state(serving.address()));
         std::thread::sleep(std::time::Duration::from_millis(500));
-        if before > 0 && ended(state(serving.address())) == before {
-            break;
+        if before.0 > 0 && ended(&state(serving.address())) == before {
+            break before;
         }
-    }
-    let ended = ended(state(serving.address()));
+    };
+    assert!(of_stage <= 20);
     browser.wait_for(&format!(
-        "document.getElementById('stages').rows[0].cells[2].textContent === '{ended}'"
+        "document.getElementById('stages').rows[0].cells[2].textContent === '{of_stage}'"
     ));
     browser.wait_for(&format!(
-        "document.querySelector('.run h3 span').textContent.startsWith('{ended} of ')"
+        "document.querySelector('.run h3 span').textContent.startsWith('{of_run} of ')"
     ));
     browser.wait_for(
         "/^[\\d.]+ [KM]iB held/.test(document.getElementById('fact-memory').textContent)",

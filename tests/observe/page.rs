@@ -27,7 +27,11 @@ fn written(profile: &Profile) -> (tempfile::TempDir, String) {
 
 /// Whether something other than idle rows is drawn: pixels of the operations' colours.
 const COLOURED: &str = r"(() => {
-  const c = document.getElementById('timeline'), d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;
+  const c = document.getElementById('timeline'), copy = document.createElement('canvas');
+  copy.width = c.width; copy.height = c.height;
+  const g = copy.getContext('2d', { willReadFrequently: true });
+  g.drawImage(c, 0, 0);
+  const d = g.getImageData(0, 0, c.width, c.height).data;
   let n = 0;
   for (let i = 0; i < d.length; i += 4) if (d[i + 3] === 255 && Math.max(d[i], d[i + 1], d[i + 2]) - Math.min(d[i], d[i + 1], d[i + 2]) > 60) n++;
   return n;

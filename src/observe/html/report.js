@@ -211,6 +211,7 @@
     const span = Math.min(whole.to, Math.max(least, to - from));
     view.from = Math.max(0, Math.min(from, whole.to - span));
     view.to = view.from + span;
+    tip.hidden = true;
     draw();
   };
   const zoom = (factor, at = (view.from + view.to) / 2) =>

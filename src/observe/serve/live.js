@@ -100,9 +100,10 @@
       }
       const total = Math.max(run.tasks, run.done, 1), elapsed = (run.ended ?? now) - run.began;
       const left = run.done ? elapsed * (total - run.done) / run.done : 0;
-      card.bar.value = run.done / total;
+      if (run.tasks || run.ended !== null) card.bar.value = run.done / total;
+      else card.bar.removeAttribute("value");
       const end = run.ended === null ? (run.done && run.done < total ? `, ${time(left)} left` : "") : run.ok ? ", done" : ", ended early";
-      card.text.textContent = `${run.done} of ${total} tasks, ${time(Math.max(0, elapsed))}${end}`
+      card.text.textContent = `${run.tasks ? `${run.done} of ${total}` : run.done} tasks, ${time(Math.max(0, elapsed))}${end}`
         + (run.spilled ? `, ${bytes(run.spilled)} spilled` : "");
       card.root.classList.toggle("failed", !run.ok);
       card.error.textContent = run.error ?? "";
