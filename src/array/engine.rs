@@ -80,6 +80,8 @@ pub struct EngineBuilder {
     off: Vec<Rule>,
     observers: Vec<Arc<dyn Observer>>,
     spill_folder: Option<PathBuf>,
+    #[cfg(feature = "progress")]
+    progress: bool,
 }
 
 /// A number of bytes: `1 << 30`, `"1 GiB"`, `"500MB"`. Units are `kB`, `MB`, `GB`, `TB` and `KiB` to `TiB`.
@@ -207,8 +209,9 @@ impl EngineBuilder {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     #[cfg(feature = "progress")]
-    pub fn progress(self) -> EngineBuilder {
-        self.observer(Arc::new(crate::observe::Progress::new()))
+    pub fn progress(mut self) -> EngineBuilder {
+        self.progress = true;
+        self
     }
 
     /// Leaves an optimization out. Results stay the same.
@@ -224,16 +227,10 @@ impl EngineBuilder {
     /// read, or the system gives no threads.
     pub fn build(self) -> Result<Engine> {
         #[cfg(feature = "progress")]
-        let this = match std::env::var("FLAGSTONE_PROGRESS") {
-            Ok(value) if !matches!(value.trim(), "" | "0") => self.progress(),
-            _ => self,
-        };
+        let bars = (self.progress || wants_progress())
+            .then(|| Arc::new(crate::observe::Progress::new()) as Arc<dyn Observer>);
         #[cfg(not(feature = "progress"))]
-        let this = self;
-        this.make()
-    }
-
-    fn make(self) -> Result<Engine> {
+        let bars: Option<Arc<dyn Observer>> = None;
         let pool = match (self.pool, self.threads) {
             (Some(pool), _) => Pool::shared(pool),
             (None, Some(0)) => {
@@ -252,11 +249,17 @@ impl EngineBuilder {
         Ok(Engine {
             executor: Executor::new(pool, Ledger::new(memory)),
             off: self.off.into(),
-            observers: self.observers.into(),
+            observers: self.observers.into_iter().chain(bars).collect(),
             cancel: None,
             spill_folder: self.spill_folder.unwrap_or_else(std::env::temp_dir).into(),
         })
     }
+}
+
+/// Whether the user of the program asks for bars.
+#[cfg(feature = "progress")]
+fn wants_progress() -> bool {
+    std::env::var("FLAGSTONE_PROGRESS").is_ok_and(|value| !matches!(value.trim(), "" | "0"))
 }
 
 fn default_threads() -> Result<usize> {

@@ -1,18 +1,18 @@
 //! Colours of operations, threads and places in an order.
 
-/// Tints on which dark text is legible, and their strong forms for what has no text on it. Neighbours differ for
+/// Tints on which dark text is legible, and their strong forms, on which white text is. Neighbours differ for
 /// those who see few colours too (after Okabe and Ito, and Tol).
 const COLORS: [(&str, &str); 10] = [
-    ("#bcd7f2", "#2f7dc4"),
-    ("#fbd3a4", "#c76b0f"),
-    ("#bfe3c8", "#2a8f4f"),
-    ("#f3c3d4", "#c2407a"),
-    ("#d8cdf0", "#7a5bc0"),
-    ("#f6e9a6", "#9c8208"),
-    ("#b5e3e4", "#158a91"),
-    ("#f2c2b8", "#c04a34"),
-    ("#dfe3b6", "#71801c"),
-    ("#d9d3cc", "#7d6f62"),
+    ("#bcd7f2", "#2d77bc"),
+    ("#fbd3a4", "#b15f0d"),
+    ("#bfe3c8", "#268449"),
+    ("#f3c3d4", "#c7417d"),
+    ("#d8cdf0", "#8160cc"),
+    ("#f6e9a6", "#897207"),
+    ("#b5e3e4", "#138087"),
+    ("#f2c2b8", "#c64c35"),
+    ("#dfe3b6", "#6c7b1a"),
+    ("#d9d3cc", "#807264"),
 ];
 
 /// Dark text, legible on all tints.

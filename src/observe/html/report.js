@@ -160,14 +160,14 @@
 
   const points = data.memory;
   const drawMemory = () => {
-    const height = 190, bottom = height - AXIS, top = 14;
+    const height = 190, bottom = height - AXIS, top = 18;
     const [g, width] = prepare(memory, height);
     axis(g, width, bottom);
     let most = 1;
     for (let i = 0; i < points.length; i += 3) most = Math.max(most, points[i + 1], points[i + 2]);
-    // A budget far above what was planned would make the curve flat: it is then named and not drawn.
+    // A budget far above what was planned would make the curve flat: its line is then at the top, and no measure.
     const shown = data.budget <= 6 * most;
-    $("budget-off").textContent = shown ? ` (${bytes(data.budget)})` : ` (${bytes(data.budget)}, far above this chart)`;
+    $("budget-off").textContent = ` (${bytes(data.budget)}${shown ? "" : ", its line is not to scale"})`;
     if (shown) most = Math.max(most, data.budget);
     const y = (n) => bottom - n / most * (bottom - top);
     g.save();
@@ -189,9 +189,10 @@
     g.globalAlpha = 0.25; g.fillStyle = css("--held"); g.fill(); g.globalAlpha = 1;
     steps(2);
     g.setLineDash([6, 4]); g.strokeStyle = css("--planned"); g.stroke(); g.setLineDash([]);
-    if (shown) {
-      g.strokeStyle = css("--budget"); g.lineWidth = 2;
-      g.beginPath(); g.moveTo(LEFT, y(data.budget)); g.lineTo(width, y(data.budget)); g.stroke();
+    if (data.budget > 0) {
+      const at = shown ? y(data.budget) : 4;
+      g.strokeStyle = css("--budget"); g.lineWidth = 2; g.setLineDash(shown ? [] : [2, 4]);
+      g.beginPath(); g.moveTo(LEFT, at); g.lineTo(width, at); g.stroke(); g.setLineDash([]);
     }
     g.restore();
     g.fillStyle = css("--soft"); g.textAlign = "right";

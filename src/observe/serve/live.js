@@ -13,7 +13,7 @@
 
   // Only the last minute is kept.
   const KEPT = 60, MOST = 20000;
-  let ops = [], spans = [], memory = [], latest = null, offset = 0, missed = 0, threads = 1, drawn = -1;
+  let ops = [], spans = [], running = [], memory = [], latest = null, offset = 0, missed = 0, threads = 1, drawn = -1;
 
   const prepare = (canvas, height) => {
     const width = canvas.clientWidth, scale = window.devicePixelRatio || 1;
@@ -30,7 +30,9 @@
   const seconds = () => Number($("span").value);
 
   const drawStream = (now) => {
-    const shown = spans.filter((span) => span.end >= now - seconds());
+    // Tasks that are running reach to now, and have a lighter tail.
+    const open = running.map((task) => ({ ...task, end: now }));
+    const shown = spans.filter((span) => span.end >= now - seconds()).concat(open);
     const rows = Math.max(threads, ...shown.map((span) => span.worker + 1));
     const ROW = Math.max(10, Math.min(26, 320 / rows));
     const [g, width] = prepare($("stream"), rows * ROW + 8);
@@ -44,13 +46,15 @@
     for (const span of shown) {
       const x0 = Math.max(LEFT, x(span.start)), x1 = Math.min(width - 8, x(span.end));
       g.fillStyle = span.failed ? css("--budget") : (ops[span.op] || { color: "#7d6f62" }).color;
+      g.globalAlpha = span.open ? 0.6 : 1;
       g.fillRect(x0, span.worker * ROW + 6, Math.max(0.75, x1 - x0 - (x1 - x0 > 4 ? 1 : 0)), ROW - 4);
+      g.globalAlpha = 1;
     }
     $("missed").textContent = missed ? `${missed} tasks came too fast to be drawn.` : "";
   };
 
   const drawMemory = (now) => {
-    const height = 150, top = 12, bottom = height - 10;
+    const height = 150, top = 18, bottom = height - 10;
     const [g, width] = prepare($("memory"), height);
     const x = (t) => LEFT + (1 - (now - t) / seconds()) * (width - LEFT - 8);
     const shown = memory.filter((point) => point.time >= now - seconds() - 2);
@@ -58,7 +62,7 @@
     for (const point of shown) most = Math.max(most, point.held, point.planned);
     const budget = latest ? latest.budget : 0, within = budget > 0 && budget <= 6 * most;
     if (within) most = Math.max(most, budget);
-    $("budget-off").textContent = budget ? ` (${bytes(budget)}${within ? "" : ", far above this chart"})` : "";
+    $("budget-off").textContent = budget ? ` (${bytes(budget)}${within ? "" : ", its line is not to scale"})` : "";
     const y = (n) => bottom - n / most * (bottom - top);
     g.fillStyle = css("--soft"); g.textAlign = "right";
     for (const part of [0, 1]) g.fillText(bytes(Math.round(most * part)), LEFT - 8, y(most * part) + 4);
@@ -70,7 +74,11 @@
       g.strokeStyle = css(color); g.lineWidth = 1.8; g.setLineDash(dash); g.stroke();
     }
     g.setLineDash([]);
-    if (within) { g.strokeStyle = css("--budget"); g.lineWidth = 2; g.beginPath(); g.moveTo(LEFT, y(budget)); g.lineTo(width, y(budget)); g.stroke(); }
+    if (budget) {
+      const at = within ? y(budget) : 4;
+      g.strokeStyle = css("--budget"); g.lineWidth = 2; g.setLineDash(within ? [] : [2, 4]);
+      g.beginPath(); g.moveTo(LEFT, at); g.lineTo(width, at); g.stroke(); g.setLineDash([]);
+    }
     g.restore();
   };
 
@@ -161,13 +169,18 @@
       const [worker, op, start, length, failed] = message.spans.slice(i, i + 5);
       spans.push({ worker, op, start, end: start + length, failed: failed === 1 });
     }
+    running = [];
+    for (let i = 0; i < message.open.length; i += 3) {
+      const [worker, op, start] = message.open.slice(i, i + 3);
+      running.push({ worker, op, start, failed: false, open: true });
+    }
     memory.push({ time: message.time, held: message.held, planned: message.planned });
     const oldest = message.time - KEPT;
     spans = spans.filter((span) => span.end >= oldest).slice(-MOST);
     memory = memory.filter((point) => point.time >= oldest);
-    const running = message.runs.filter((run) => run.ended === null);
-    $("headline").textContent = running.length ? running.map((run) => run.name).join(", ") : "Nothing is running";
-    $("fact-runs").textContent = `${running.length} running, ${message.runs.length} shown`;
+    const active = message.runs.filter((run) => run.ended === null);
+    $("headline").textContent = active.length ? active.map((run) => run.name).join(", ") : "Nothing is running";
+    $("fact-runs").textContent = `${active.length} running, ${message.runs.length} shown`;
     $("fact-tasks").textContent = message.runs.reduce((sum, run) => sum + run.done + run.failed, 0).toString();
     $("fact-memory").textContent = `${bytes(message.held)} held, ${bytes(message.planned)} planned, budget ${bytes(message.budget)}`;
     $("fact-threads").textContent = String(message.threads);
@@ -185,9 +198,9 @@
   const connect = () => {
     const events = new EventSource("/events");
     // The server tells everything to whoever connects anew.
-    events.onopen = () => { ops = []; spans = []; missed = 0; $("legend").replaceChildren(); state("open", "Connected: the page follows what runs."); };
+    events.onopen = () => { ops = []; running = []; spans = []; missed = 0; $("legend").replaceChildren(); state("open", "Connected: the page follows what runs."); };
     events.onmessage = (event) => take(JSON.parse(event.data));
-    events.onerror = () => state("lost", "The process does not answer: it has ended, or serves no more. What is shown is the last that was heard.");
+    events.onerror = () => { running = []; draw(); state("lost", "The process does not answer: it has ended, or serves no more. What is shown is the last that was heard."); };
   };
   $("span").addEventListener("change", draw);
   new ResizeObserver(draw).observe($("stream"));

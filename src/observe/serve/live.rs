@@ -20,6 +20,8 @@ const MOST_SPANS: usize = 4_096;
 const SHOWN_STAGES: usize = 100;
 /// Tasks that have started and not ended; more than run at once.
 const MOST_OPEN: usize = 65_536;
+/// Of these, the ones that a message lists.
+const MOST_SHOWN_OPEN: usize = 256;
 
 /// Follows all computations of an engine.
 pub struct Live {
@@ -32,8 +34,8 @@ pub struct Live {
 #[derive(Default)]
 struct State {
     runs: VecDeque<Run>,
-    /// When tasks began, by computation and number.
-    open: HashMap<(u64, u32), f64>,
+    /// Tasks that are running, by computation and number.
+    open: HashMap<(u64, u32), Open>,
     spans: VecDeque<Span>,
     /// The number of the next span.
     next_span: u64,
@@ -61,6 +63,14 @@ struct Span {
     start: f64,
     end: f64,
     failed: bool,
+}
+
+/// A task that is running.
+#[derive(Clone, Copy)]
+struct Open {
+    op: usize,
+    worker: usize,
+    start: f64,
 }
 
 /// What a page has seen already.
@@ -99,7 +109,22 @@ impl Live {
         let from = seen.spans.clamp(oldest, state.next_span);
         let missed = from - seen.spans.min(from);
         let skip = (from - oldest) as usize;
-        let spans = state.spans.iter().skip(skip).map(|span| {
+        // What there is much of is copied here and written below: those who compute wait for this lock.
+        let spans: Vec<Span> = state.spans.iter().skip(skip).copied().collect();
+        let open: Vec<Open> = state.open.values().take(MOST_SHOWN_OPEN).copied().collect();
+        let runs = json::list(state.runs.iter().rev().take(SHOWN_RUNS).map(Run::to_json));
+        let ops = state.ops[seen.ops..].iter().enumerate().map(|(at, op)| {
+            format!(
+                "{{\"name\":{},\"color\":\"{}\"}}",
+                json::string(op),
+                strong(seen.ops + at)
+            )
+        });
+        let ops = json::list(ops);
+        seen.spans = state.next_span;
+        seen.ops = state.ops.len();
+        drop(state);
+        let spans = spans.iter().map(|span| {
             format!(
                 "{},{},{:.6},{:.6},{}",
                 span.worker,
@@ -109,26 +134,17 @@ impl Live {
                 u8::from(span.failed)
             )
         });
-        let spans = json::list(spans);
-        let ops = state.ops[seen.ops..].iter().enumerate().map(|(at, op)| {
-            format!(
-                "{{\"name\":{},\"color\":\"{}\"}}",
-                json::string(op),
-                strong(seen.ops + at)
-            )
-        });
-        let ops = json::list(ops);
-        let runs = state.runs.iter().rev().take(SHOWN_RUNS).map(Run::to_json);
-        let message = format!(
+        let open = open
+            .iter()
+            .map(|task| format!("{},{},{:.6}", task.worker, task.op, task.start));
+        format!(
             "{{\"time\":{now:.6},\"budget\":{},\"threads\":{},\"held\":{held},\"planned\":{planned},\"missed\":{missed},\
-             \"ops\":{ops},\"runs\":{},\"spans\":{spans}}}",
+             \"ops\":{ops},\"runs\":{runs},\"open\":{},\"spans\":{}}}",
             self.budget,
             self.threads,
-            json::list(runs)
-        );
-        seen.spans = state.next_span;
-        seen.ops = state.ops.len();
-        message
+            json::list(open),
+            json::list(spans)
+        )
     }
 
     /// The stages of a computation that is remembered, as a picture.
@@ -178,6 +194,14 @@ impl State {
         self.runs.iter_mut().rfind(|known| known.outline.run == run)
     }
 
+    /// The number of a stage's operation.
+    fn op_of(&mut self, run: u64, stage: usize) -> usize {
+        let op = self
+            .run(run)
+            .and_then(|run| run.stage_op.get(stage).copied());
+        op.unwrap_or(0)
+    }
+
     fn end_task(
         &mut self,
         run: u64,
@@ -187,14 +211,17 @@ impl State {
         now: f64,
         failed: bool,
     ) {
-        let start = self.open.remove(&(run, task)).unwrap_or(now);
+        let start = self
+            .open
+            .remove(&(run, task))
+            .map_or(now, |open| open.start);
         let Some(known) = self.run(run) else { return };
         known.done += u64::from(!failed);
         known.failed += u64::from(failed);
         if let Some(done) = known.stage_done.get_mut(stage) {
             *done += 1;
         }
-        let op = known.stage_op.get(stage).copied().unwrap_or(0);
+        let op = self.op_of(run, stage);
         if self.spans.len() == MOST_SPANS {
             self.spans.pop_front();
         }
@@ -251,9 +278,17 @@ impl Observer for Live {
         let mut state = self.state();
         match event {
             Event::Planned { outline, .. } => state.begin(outline, now),
-            Event::Started { run, task, .. } => {
+            Event::Started {
+                run,
+                task,
+                stage,
+                worker,
+                ..
+            } => {
                 if state.open.len() < MOST_OPEN {
-                    state.open.insert((*run, *task), now);
+                    let op = state.op_of(*run, *stage);
+                    let (worker, start) = (*worker, now);
+                    state.open.insert((*run, *task), Open { op, worker, start });
                 }
             }
             Event::Finished {
@@ -365,6 +400,25 @@ mod tests {
         assert!(second["spans"].as_array().unwrap().is_empty());
         assert!(second["ops"].as_array().unwrap().is_empty());
         assert_eq!(second["missed"], 0);
+        // A task that runs is shown until it ends.
+        live.event(&planned(2, 1));
+        live.event(&Event::Started {
+            run: 2,
+            task: 0,
+            stage: 0,
+            worker: 1,
+            stolen: false,
+        });
+        let running = parse(live.message(&mut seen));
+        assert_eq!(running["open"].as_array().unwrap().len(), 3);
+        assert_eq!(running["open"][0], 1);
+        live.event(&Event::Ended {
+            run: 2,
+            ok: false,
+            held_peak: 0,
+        });
+        let over = parse(live.message(&mut seen));
+        assert!(over["open"].as_array().unwrap().is_empty());
     }
 
     #[test]
