@@ -31,20 +31,20 @@ pub(super) fn outline(planned: &Planned) -> Outline {
         inputs.sort_unstable();
         inputs.dedup();
         let line = line(planned, stage);
-        let mut outline = StageOutline::default();
-        outline.detail = line.detail();
-        outline.name = stage.name.clone();
-        outline.first_task = tasks.first;
-        outline.tasks = tasks.count;
-        outline.grid = stage.outputs[0].grid.num_blocks();
-        outline.parts = stage.parts();
-        outline.inputs = inputs;
-        outline.output_bytes = tasks.output_bytes;
-        outline.scratch_bytes = tasks.scratch_bytes;
-        outline.bytes_read = stage_bytes_read(planned, stage);
-        outline.bytes_taken = stage_bytes_taken(planned, stage);
-        outline.bytes_written = bytes_written(planned, stage);
-        outline
+        StageOutline {
+            detail: line.detail(),
+            name: stage.name.clone(),
+            first_task: tasks.first,
+            tasks: tasks.count,
+            grid: stage.outputs[0].grid.num_blocks(),
+            parts: stage.parts(),
+            inputs,
+            output_bytes: tasks.output_bytes,
+            scratch_bytes: tasks.scratch_bytes,
+            bytes_read: stage_bytes_read(planned, stage),
+            bytes_taken: stage_bytes_taken(planned, stage),
+            bytes_written: bytes_written(planned, stage),
+        }
     });
     Outline::new(name(planned), stages.collect())
 }

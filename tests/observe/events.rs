@@ -156,7 +156,7 @@ const JOBS: &[(&str, Job)] = &[
         format!("{:?}", engine.compute(&(x().mean(0), x().std(1))))
     }),
     ("products", |engine| {
-        format!("{:?}", engine.compute(&x().matmul(&x().t())))
+        format!("{:?}", engine.compute(&x().matmul(x().t())))
     }),
     ("block functions", |engine| {
         let y = x().map_blocks(|block| &block * 2.0);
