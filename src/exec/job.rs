@@ -326,7 +326,7 @@ impl Job {
                 run: self.id,
                 task,
                 stage: self.tasks.stage_of(task),
-                worker: worker.number,
+                worker: self.known_as(worker),
                 stolen: taken.stolen,
             });
         }
@@ -346,7 +346,7 @@ impl Job {
                     run: self.id,
                     task,
                     stage: self.tasks.stage_of(task),
-                    worker: worker.number,
+                    worker: self.known_as(worker),
                     message: error.to_string().into(),
                 });
             }
@@ -361,7 +361,7 @@ impl Job {
                 run: self.id,
                 task,
                 stage: self.tasks.stage_of(task),
-                worker: worker.number,
+                worker: self.known_as(worker),
                 held,
             });
         }
@@ -378,6 +378,14 @@ impl Job {
                 task,
                 bytes,
             });
+        }
+    }
+
+    /// The number of a worker in events. A serial run has one, which is not of the pool.
+    fn known_as(&self, worker: &Worker) -> usize {
+        match self.serial {
+            true => self.pool.threads(),
+            false => worker.number,
         }
     }
 

@@ -321,6 +321,20 @@ fn one_thread_steals_nothing() {
 }
 
 #[test]
+fn what_the_caller_computes_itself_is_no_thread_of_the_pool() {
+    let diary = Arc::new(Diary::default());
+    let engine = engine(4).observer(diary.clone()).build().unwrap();
+    // Too little to wake another thread.
+    engine.compute(&(Array::<f64>::ones(10, ..) + 1.0)).unwrap();
+    let events = diary.0.lock().unwrap();
+    let workers = events.iter().filter_map(|event| match event {
+        Event::Started { worker, .. } => Some(*worker),
+        _ => None,
+    });
+    assert_eq!(workers.collect::<Vec<_>>(), [4]);
+}
+
+#[test]
 fn the_outline_says_what_explain_says() {
     let x = Array::from_ndarray(ndarray::Array2::<f64>::ones((1000, 1000)), 100);
     let y = (&x - &x.mean(0)).square().sum(..);

@@ -1,5 +1,7 @@
 //! Seeing what runs: events, profiles, pictures, and the pages in a browser.
 
+#[cfg(feature = "progress")]
+mod bars;
 mod browser;
 mod events;
 #[cfg(feature = "serve")]
