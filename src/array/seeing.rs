@@ -89,7 +89,10 @@ impl Engine {
         Ok(match view {
             View::Plan => picture_of_plan(&outline.name, &planned.roots),
             View::Stages => Picture::of_stages(&outline),
-            View::Tasks if planned.tasks.len() > Picture::MOST_NODES => {
+            View::Tasks
+                if planned.tasks.len() > Picture::MOST_NODES
+                    || planned.tasks.inputs.len() > Picture::MOST_EDGES =>
+            {
                 Picture::of_stages(&outline).summarized()
             }
             View::Tasks => picture_of_tasks(&outline, &planned),

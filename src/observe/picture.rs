@@ -35,7 +35,7 @@ pub enum ColorBy {
 
 /// A plan or a graph of tasks, to be drawn: as SVG without any other program, or in Graphviz' DOT language.
 ///
-/// At most [`MOST_NODES`](Picture::MOST_NODES) nodes are drawn; a larger graph is summarized: tasks by stages, and if
+/// At most [`MOST_NODES`](Picture::MOST_NODES) nodes and [`MOST_EDGES`](Picture::MOST_EDGES) edges are drawn; a larger graph is summarized: tasks by stages, and if
 /// these are too many, too, what has the same name by one node.
 ///
 /// ```
@@ -84,6 +84,8 @@ const MOST_KEYS: usize = 12;
 impl Picture {
     /// More nodes are summarized.
     pub const MOST_NODES: usize = 500;
+    /// More edges are, too.
+    pub const MOST_EDGES: usize = 3_000;
 
     pub(crate) fn new(
         title: impl Into<String>,
@@ -100,7 +102,7 @@ impl Picture {
             summarized: false,
             color_by: ColorBy::Op,
         };
-        if picture.nodes.len() > Picture::MOST_NODES {
+        if picture.nodes.len() > Picture::MOST_NODES || picture.edges.len() > Picture::MOST_EDGES {
             picture.summarize();
         }
         picture
@@ -473,6 +475,15 @@ mod tests {
         );
         let dot = picture.to_dot();
         assert!(dot.contains("label=\"a<b>&\\\"c\\\"\\\\' "), "{dot}");
+    }
+
+    #[test]
+    fn more_edges_than_can_be_told_apart() {
+        let nodes = (0..200).map(|i| node(if i < 100 { "left" } else { "right" }));
+        let edges = (0..10_000).map(|i| (i / 100, 100 + i % 100));
+        let picture = Picture::new("dense", nodes.collect(), edges.collect());
+        assert!(picture.is_summarized());
+        assert_eq!((picture.nodes(), picture.edges()), (2, 1));
     }
 
     #[test]
