@@ -207,6 +207,10 @@ impl Browser {
     pub fn prefer(&mut self, scheme: &str) {
         let features = json!([{"name": "prefers-color-scheme", "value": scheme}]);
         self.call("Emulation.setEmulatedMedia", json!({"features": features}));
+        // What is drawn is drawn again with the next frame.
+        self.evaluate(
+            "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(1))))",
+        );
     }
 
     /// A picture of the whole page, in the folder of the tests' files, for people to look at.

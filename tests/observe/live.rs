@@ -267,6 +267,15 @@ fn the_page_in_a_browser() {
     browser.assert_accessible();
     for scheme in ["light", "dark"] {
         browser.prefer(scheme);
+        // The empty part of a row, in the colour of the scheme.
+        let idle = browser.evaluate(
+            "document.getElementById('stream').getContext('2d').getImageData(200, 12, 1, 1).data[0]",
+        );
+        assert_eq!(
+            idle.as_u64().unwrap() > 128,
+            scheme == "light",
+            "{idle} in {scheme}"
+        );
         browser.assert_contrast();
         browser.screenshot(&format!("live-{scheme}.png"));
     }

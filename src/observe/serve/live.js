@@ -204,5 +204,6 @@
   };
   $("span").addEventListener("change", draw);
   new ResizeObserver(draw).observe($("stream"));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   connect();
 })();
