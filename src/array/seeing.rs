@@ -124,7 +124,7 @@ impl<T: Element> Array<T> {
     /// use flagstone::Array;
     /// use flagstone::observe::View;
     ///
-    /// let x = Array::<f64>::ones([1000, 1000], 100);
+    /// let x = Array::<f64>::linspace(0.0, 1.0, 1000, 100);
     /// let svg = (2.0 * x + 1.0).mean(0).visualize(View::Plan)?.to_svg();
     /// assert!(svg.contains("multiply"));
     /// # Ok::<(), flagstone::Error>(())
