@@ -40,7 +40,7 @@
 //!   [`Engine`] has threads and a budget that all its computations share.
 //! - **Mistakes are carried.** Building never panics on bad input: an array carries the [`Error`], with the line of the
 //!   call at fault, until it is computed or [`check`](Array::check)ed.
-//! - **Watching and stopping**: [`Observer`], [`Cancel`].
+//! - **Watching and stopping**: [`Observer`], [`Cancel`]; profiles, pictures, progress bars and a live page: [`observe`].
 //!
 //! # Operators
 //!
@@ -84,6 +84,8 @@ mod exec;
 
 mod io;
 
+pub mod observe;
+
 mod array;
 
 #[cfg(feature = "npz")]
@@ -104,7 +106,7 @@ pub use base::region::Region;
 pub use base::shape::IntoShape;
 pub use base::source::{Sink, Source};
 pub use error::{BoxError, Error, Result};
-pub use exec::{Cancel, Event, Observer};
+pub use exec::{Cancel, Event, Observer, Outline, StageOutline};
 pub use ndarray::s;
 pub use num_complex::Complex;
 pub use op::reducer::Reducer;
@@ -114,6 +116,11 @@ pub use optimize::Rule;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The examples of seeing what runs.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/observing.md")]
+struct Observing;
 
 /// The examples for those who come from Dask.
 #[cfg(doctest)]

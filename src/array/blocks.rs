@@ -7,6 +7,7 @@ use ndarray::{ArrayD, ArrayViewD};
 use super::compute::{Tasked, spill_file, stop};
 use super::engine::Engine;
 use super::handle::Array;
+use super::outline::run_options;
 use super::planning::plan;
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::element::Element;
@@ -14,7 +15,7 @@ use crate::base::memory::view;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::error::{Error, Result};
-use crate::exec::{RunOptions, Stream};
+use crate::exec::Stream;
 use crate::graph::stage::Place;
 use crate::work::{self, GraphWork, Places};
 
@@ -116,6 +117,7 @@ impl<T: Element> Blocks<T> {
             .find(|stage| stage.delivered)
             .map_or(0, |stage| stage.first);
         let n_tasks = planned.tasks.len();
+        let options = run_options(engine, &planned, false);
         // SAFETY: there are no result places.
         let work = unsafe {
             GraphWork::new(
@@ -128,11 +130,6 @@ impl<T: Element> Blocks<T> {
             )
         };
         let work = Arc::new(Tasked(work));
-        let options = RunOptions {
-            cancel: engine.cancel.clone(),
-            observers: engine.observers.to_vec(),
-            serial: false,
-        };
         let stream =
             engine
                 .executor

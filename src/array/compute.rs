@@ -11,6 +11,7 @@ use super::blocks::Blocks;
 use super::engine::{Engine, Report};
 use super::explain::{Explain, TaskGraph, bytes_read};
 use super::handle::Array;
+use super::outline::run_options;
 use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
 use crate::base::chunk_spec::ChunkSpec;
@@ -19,7 +20,7 @@ use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
-use crate::exec::{Hold, RunOptions, Work};
+use crate::exec::{Hold, Work};
 use crate::graph::stage::Place;
 use crate::io::spill::SpillFile;
 use crate::plan::build;
@@ -47,6 +48,10 @@ impl Work for Tasked {
 
     fn describe(&self, task: u32) -> String {
         format!("in {}", self.0.describe(task))
+    }
+
+    fn spilled(&self, task: u32) -> u64 {
+        self.0.spilled_bytes(task)
     }
 }
 
@@ -272,7 +277,7 @@ unsafe fn execute(
     mut results: Vec<ResultPlace>,
 ) -> Result<Report> {
     planned.check(engine)?;
-    let serial = planned.is_tiny();
+    let options = run_options(engine, &planned, planned.is_tiny());
     let read = bytes_read(&planned);
     // Reductions write in the space of their kept axes.
     for stage in planned.graph.dag.node_weights() {
@@ -306,11 +311,6 @@ unsafe fn execute(
     };
     // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
     let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
-    let options = RunOptions {
-        cancel: engine.cancel.clone(),
-        observers: engine.observers.to_vec(),
-        serial,
-    };
     let report = engine
         .executor
         .run(tasks, order, Arc::new(Tasked(work)), &options)?;
@@ -321,6 +321,7 @@ unsafe fn execute(
         bytes_read: read,
         bytes_spilled: spilled,
         outside_promise: report.outside_promise,
+        lost_observers: report.lost_observers,
         seconds: report.seconds,
     })
 }

@@ -55,6 +55,8 @@ pub struct Report {
     /// It ran inside a task of another computation, for which the budget had no bytes left, and was not
     /// counted.
     pub outside_promise: bool,
+    /// Observers that panicked, and heard nothing more of the computation from then on.
+    pub lost_observers: u32,
     /// Wall time, planning included.
     pub seconds: f64,
 }
@@ -78,6 +80,8 @@ pub struct EngineBuilder {
     off: Vec<Rule>,
     observers: Vec<Arc<dyn Observer>>,
     spill_folder: Option<PathBuf>,
+    #[cfg(feature = "progress")]
+    progress: bool,
 }
 
 /// A number of bytes: `1 << 30`, `"1 GiB"`, `"500MB"`. Units are `kB`, `MB`, `GB`, `TB` and `KiB` to `TiB`.
@@ -194,6 +198,22 @@ impl EngineBuilder {
         self
     }
 
+    /// Shows a progress bar on standard error for each computation that takes more than a moment; nothing if that
+    /// is no terminal. The variable `FLAGSTONE_PROGRESS=1` does so for all engines.
+    ///
+    /// ```
+    /// use flagstone::{Array, Engine};
+    ///
+    /// let engine = Engine::builder().threads(2).progress().build()?;
+    /// assert_eq!(engine.item(&Array::<f64>::ones([100, 100], 10).sum(..))?, 1e4);
+    /// # Ok::<(), flagstone::Error>(())
+    /// ```
+    #[cfg(feature = "progress")]
+    pub fn progress(mut self) -> EngineBuilder {
+        self.progress = true;
+        self
+    }
+
     /// Leaves an optimization out. Results stay the same.
     pub fn without(mut self, rule: Rule) -> EngineBuilder {
         self.off.push(rule);
@@ -206,6 +226,11 @@ impl EngineBuilder {
     /// If there are no threads, the memory is no number of bytes, an environment variable cannot be
     /// read, or the system gives no threads.
     pub fn build(self) -> Result<Engine> {
+        #[cfg(feature = "progress")]
+        let bars = (self.progress || wants_progress())
+            .then(|| Arc::new(crate::observe::Progress::new()) as Arc<dyn Observer>);
+        #[cfg(not(feature = "progress"))]
+        let bars: Option<Arc<dyn Observer>> = None;
         let pool = match (self.pool, self.threads) {
             (Some(pool), _) => Pool::shared(pool),
             (None, Some(0)) => {
@@ -224,11 +249,17 @@ impl EngineBuilder {
         Ok(Engine {
             executor: Executor::new(pool, Ledger::new(memory)),
             off: self.off.into(),
-            observers: self.observers.into(),
+            observers: self.observers.into_iter().chain(bars).collect(),
             cancel: None,
             spill_folder: self.spill_folder.unwrap_or_else(std::env::temp_dir).into(),
         })
     }
+}
+
+/// Whether the user of the program asks for bars.
+#[cfg(feature = "progress")]
+fn wants_progress() -> bool {
+    std::env::var("FLAGSTONE_PROGRESS").is_ok_and(|value| !matches!(value.trim(), "" | "0"))
 }
 
 fn default_threads() -> Result<usize> {
@@ -284,6 +315,11 @@ impl Engine {
     pub fn global() -> Result<Engine> {
         static GLOBAL: OnceLock<Result<Engine>> = OnceLock::new();
         GLOBAL.get_or_init(|| Engine::builder().build()).clone()
+    }
+
+    /// Whether anybody is told of computations.
+    pub(super) fn is_observed(&self) -> bool {
+        !self.observers.is_empty() || !self.executor.pool.watchers().is_empty()
     }
 
     /// The number of threads that compute.

@@ -11,6 +11,7 @@ use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage};
 use crate::lower::touched;
+use crate::observe::units::bytes;
 use crate::op::contract::Role;
 use crate::plan::display::PlanDisplay;
 use crate::work::describe;
@@ -47,7 +48,7 @@ pub struct Explain {
 }
 
 #[derive(Clone, Debug)]
-struct StageLine {
+pub(super) struct StageLine {
     name: String,
     tasks: usize,
     cell: Vec<usize>,
@@ -131,26 +132,32 @@ impl Explain {
     }
 }
 
+impl StageLine {
+    /// All that there is to say besides the name.
+    pub(super) fn detail(&self) -> String {
+        let s = if self.tasks == 1 { "" } else { "s" };
+        let mut detail = format!("{} task{s} of {:?}", self.tasks, self.cell);
+        if self.parts > 1 {
+            detail += &format!(" in {} parts", self.parts);
+        }
+        if !self.reads.is_empty() {
+            detail += &format!(", from {}", self.reads.join(", "));
+        }
+        if self.instructions > 0 {
+            let s = if self.instructions == 1 { "" } else { "s" };
+            detail += &format!(", {} fused instruction{s}", self.instructions);
+        }
+        detail + &format!(", {}, scratch {}", self.fate, bytes(self.scratch))
+    }
+}
+
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "plan")?;
         f.write_str(&self.plan)?;
         writeln!(f, "stages")?;
         for (number, stage) in self.stages.iter().enumerate() {
-            write!(f, "  {}. {}: ", number + 1, stage.name)?;
-            let s = if stage.tasks == 1 { "" } else { "s" };
-            write!(f, "{} task{s} of {:?}", stage.tasks, stage.cell)?;
-            if stage.parts > 1 {
-                write!(f, " in {} parts", stage.parts)?;
-            }
-            if !stage.reads.is_empty() {
-                write!(f, ", from {}", stage.reads.join(", "))?;
-            }
-            if stage.instructions > 0 {
-                let s = if stage.instructions == 1 { "" } else { "s" };
-                write!(f, ", {} fused instruction{s}", stage.instructions)?;
-            }
-            writeln!(f, ", {}, scratch {}", stage.fate, bytes(stage.scratch))?;
+            writeln!(f, "  {}. {}: {}", number + 1, stage.name, stage.detail())?;
         }
         for (name, count) in &self.passes {
             let count = if count.fract() == 0.0 {
@@ -186,23 +193,7 @@ impl fmt::Display for Explain {
     }
 }
 
-/// A number of bytes for people.
-pub(super) fn bytes(n: u64) -> String {
-    const UNITS: [&str; 5] = ["bytes", "KiB", "MiB", "GiB", "TiB"];
-    let mut value = n as f64;
-    let mut unit = 0;
-    while value >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
-        unit += 1;
-    }
-    if unit == 0 {
-        format!("{n} bytes")
-    } else {
-        format!("{value:.1} {}", UNITS[unit])
-    }
-}
-
-fn line(planned: &Planned, stage: &Stage) -> StageLine {
+pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
     let cell = stage.outputs[0]
         .grid
         .0
@@ -367,21 +358,49 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
 
 /// Bytes read from memory and from sources.
 pub(super) fn bytes_read(planned: &Planned) -> u64 {
+    let stages = planned.graph.dag.node_weights();
+    stages.map(|stage| stage_bytes_read(planned, stage)).sum()
+}
+
+/// Bytes that a stage reads from memory and from a source.
+pub(super) fn stage_bytes_read(planned: &Planned, stage: &Stage) -> u64 {
     let mut bytes = 0;
-    for stage in planned.graph.dag.node_weights() {
-        if let Job::Load(LoadFrom::Source(source)) = stage.job {
-            let read = stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
-            bytes += (read as f64 * again(planned, source, stage)).round() as usize;
-        }
-        for (fused, region) in regions(stage) {
-            for leaf in &fused.leaves {
-                if matches!(leaf.source, LeafSource::Memory { .. }) {
-                    bytes += seen(leaf, &region) * leaf.dtype.size();
-                }
+    if let Job::Load(LoadFrom::Source(source)) = stage.job {
+        let read = stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
+        bytes += (read as f64 * again(planned, source, stage)).round() as usize;
+    }
+    for (fused, region) in regions(stage) {
+        for leaf in &fused.leaves {
+            if matches!(leaf.source, LeafSource::Memory { .. }) {
+                bytes += seen(leaf, &region) * leaf.dtype.size();
             }
         }
     }
     bytes as u64
+}
+
+/// Bytes that a stage takes from blocks of other stages, or reads back from the temporary file.
+pub(super) fn stage_bytes_taken(planned: &Planned, stage: &Stage) -> u64 {
+    let mut bytes = 0;
+    match &stage.job {
+        Job::Merge { of } => {
+            let parts = &planned.graph.dag[*of];
+            bytes += parts.output_bytes.saturating_mul(parts.tasks() as u64);
+        }
+        Job::Load(LoadFrom::Spill { .. }) => {
+            let output = &stage.outputs[0];
+            bytes += (output.domain.size() * output.dtype.size()) as u64;
+        }
+        _ => {}
+    }
+    for (fused, region) in regions(stage) {
+        for leaf in &fused.leaves {
+            if matches!(leaf.source, LeafSource::Held { .. }) {
+                bytes += (seen(leaf, &region) * leaf.dtype.size()) as u64;
+            }
+        }
+    }
+    bytes
 }
 
 /// The tasks of a computation.

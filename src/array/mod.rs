@@ -17,12 +17,16 @@ mod layout;
 #[cfg(feature = "npz")]
 mod npz;
 mod operators;
+mod outline;
 mod planning;
 mod products;
 pub mod random;
 mod raw_files;
 mod reductions;
 mod refusal;
+mod seeing;
+#[cfg(feature = "serve")]
+mod serving;
 mod store;
 #[cfg(feature = "zarr")]
 pub mod zarr;

@@ -1,9 +1,9 @@
 //! Why a computation does not fit, and what would.
 
-use super::explain::bytes;
 use super::planning::Planned;
 use crate::error::{Error, Kind};
 use crate::graph::stage::{Job, LoadFrom, Place, Stage};
+use crate::observe::units::bytes;
 use crate::work::describe;
 
 /// What does not shrink with chunks: buffers for tiles and for files.

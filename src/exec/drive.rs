@@ -8,6 +8,7 @@ use super::events::{Event, Observer, Observers};
 use super::gate::Gate;
 use super::job::Job;
 use super::ledger::{Account, Ledger, Patience, Purpose};
+use super::outline::Outline;
 use super::pool::Pool;
 use super::stream::Stream;
 use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
@@ -36,6 +37,8 @@ pub struct RunOptions {
     pub observers: Vec<Arc<dyn Observer>>,
     /// On the calling thread only: for jobs so small that waking another thread costs more.
     pub serial: bool,
+    /// What observers are told of the stages; without it, what the tasks' numbers say.
+    pub outline: Option<Outline>,
 }
 
 /// What a run was promised and what it took.
@@ -48,6 +51,8 @@ pub struct RunReport {
     pub held_peak: u64,
     /// It ran inside a task for which the ledger had no bytes left: what it held is not in the ledger.
     pub outside_promise: bool,
+    /// Observers that panicked.
+    pub lost_observers: u32,
     pub seconds: f64,
 }
 
@@ -117,6 +122,20 @@ impl Executor {
             true => order.floor,
             false => self.plan_peak(&order),
         };
+        let observers = Observers::new(&options.observers, self.pool.watchers());
+        let mut outline = match observers.is_empty() {
+            true => None,
+            false => Some(match &options.outline {
+                Some(outline) => outline.clone(),
+                None => Outline::of_tasks(&tasks),
+            }),
+        };
+        if let Some(outline) = &mut outline {
+            outline.tasks = tasks.len() as u64;
+            outline.floor = order.floor;
+            outline.budget = self.ledger.budget();
+            outline.threads = self.pool.threads();
+        }
         let account = Account::open(
             &self.ledger,
             purpose,
@@ -129,13 +148,18 @@ impl Executor {
             tasks,
             order,
             work,
-            Observers::new(&options.observers),
+            observers,
             options.cancel.clone(),
             self.pool.clone(),
             options.serial,
             account,
         ));
-        Ok(Running::start(job, self.pool.clone(), options.serial))
+        Ok(Running::start(
+            job,
+            self.pool.clone(),
+            options.serial,
+            outline,
+        ))
     }
 
     /// A floor above the whole budget is an error that nothing will mend: it names the task.
@@ -183,7 +207,7 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(job: Arc<Job>, pool: Pool, serial: bool) -> Running {
+    fn start(job: Arc<Job>, pool: Pool, serial: bool, outline: Option<Outline>) -> Running {
         let run = Running {
             gate: Arc::new(Gate::new(Arc::clone(&job))),
             n_tasks: job.n_tasks(),
@@ -193,11 +217,16 @@ impl Running {
             started: Instant::now(),
             ended: false,
         };
-        run.tell(&Event::Planned {
-            run: run.job.id,
-            tasks: run.n_tasks,
-            planned_peak: run.job.account.cap(),
-        });
+        if let Some(mut outline) = outline {
+            outline.run = run.job.id;
+            outline.planned_peak = run.job.account.cap();
+            run.tell(&Event::Planned {
+                run: outline.run,
+                tasks: outline.tasks,
+                planned_peak: outline.planned_peak,
+                outline: Arc::new(outline),
+            });
+        }
         if !serial {
             run.pool.add(&run.gate);
         }
@@ -286,6 +315,7 @@ impl Running {
             planned_peak: self.job.account.cap(),
             held_peak: self.job.account.peak(),
             outside_promise: self.job.account.outside(),
+            lost_observers: self.job.lost_observers(),
             seconds: self.started.elapsed().as_secs_f64(),
         })
     }

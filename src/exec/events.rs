@@ -1,13 +1,22 @@
 //! What a computation tells those who watch it.
 
+use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use crate::error::{Error, Result};
+use super::outline::Outline;
+use super::watchers::Watchers;
+use crate::error::Error;
 
 /// Something that happened in a computation.
-#[derive(Clone, Copy, Debug)]
+///
+/// The events of one computation carry its number, `run`. [`Planned`](Event::Planned) comes first and
+/// [`Ended`](Event::Ended) last, with every thread's events between them in the order in which they happened on that
+/// thread. Each [`Started`](Event::Started) is followed by one [`Finished`](Event::Finished) or
+/// [`Failed`](Event::Failed) of the same task on the same thread. Nothing says when an event happened: an observer that
+/// wants to know looks at the clock.
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Event {
     /// The memory is reserved and tasks are about to start.
@@ -18,6 +27,8 @@ pub enum Event {
         tasks: u64,
         /// The most bytes that will be held at once.
         planned_peak: u64,
+        /// What is about to run: stages, their tasks and bytes; the budget.
+        outline: Arc<Outline>,
     },
     /// A task began.
     Started {
@@ -30,6 +41,8 @@ pub enum Event {
         stage: usize,
         /// The number of the thread; the last one stands for all threads that are not the pool's.
         worker: usize,
+        /// Another thread's queue had it: one that ran an input of it.
+        stolen: bool,
     },
     /// A task ended without an error.
     Finished {
@@ -41,8 +54,46 @@ pub enum Event {
         stage: usize,
         /// As in [`Event::Started`].
         worker: usize,
-        /// Bytes that the computation holds now.
+        /// Bytes that the computation has booked now: blocks that are held, and what tasks that run or are
+        /// about to run need.
         held: u64,
+    },
+    /// A task ended with an error, which ends the computation unless another error came first.
+    Failed {
+        /// As in [`Event::Planned`].
+        run: u64,
+        /// As in [`Event::Started`].
+        task: u32,
+        /// As in [`Event::Started`].
+        stage: usize,
+        /// As in [`Event::Started`].
+        worker: usize,
+        /// The error, in words.
+        message: Arc<str>,
+    },
+    /// The bytes that the computation has booked changed while no task ended: before the first one starts, and
+    /// when the consumer of a stream has taken a block.
+    Held {
+        /// As in [`Event::Planned`].
+        run: u64,
+        /// As in [`Event::Finished`].
+        held: u64,
+    },
+    /// A task wrote what it made to the temporary file; told before that task's [`Event::Finished`].
+    Spilled {
+        /// As in [`Event::Planned`].
+        run: u64,
+        /// As in [`Event::Started`].
+        task: u32,
+        /// The bytes written.
+        bytes: u64,
+    },
+    /// One of the other observers panicked, and hears nothing more of this computation.
+    ObserverLost {
+        /// As in [`Event::Planned`].
+        run: u64,
+        /// What it panicked with.
+        message: Arc<str>,
     },
     /// The computation is over, whether it succeeded or not.
     Ended {
@@ -55,10 +106,28 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// The number of the computation, by which those that run at the same time are told apart.
+    pub fn run(&self) -> u64 {
+        match self {
+            Event::Planned { run, .. }
+            | Event::Started { run, .. }
+            | Event::Finished { run, .. }
+            | Event::Failed { run, .. }
+            | Event::Held { run, .. }
+            | Event::Spilled { run, .. }
+            | Event::ObserverLost { run, .. }
+            | Event::Ended { run, .. } => *run,
+        }
+    }
+}
+
 /// Watches the computations of an engine: for progress, profiles, tests.
 ///
 /// It is called by the threads that compute, with no lock held, so it should be quick. An observer that
-/// panics is not called again in that computation, which ends with an error.
+/// panics harms nothing but itself: it is not called again in that computation, whose results are those that they
+/// would have been. [`Report::lost_observers`](crate::Report::lost_observers) counts it, and the other observers hear
+/// of it ([`Event::ObserverLost`]).
 ///
 /// ```
 /// use std::sync::Arc;
@@ -89,34 +158,70 @@ pub trait Observer: Send + Sync {
 }
 
 /// The observers of one run, without those that panicked.
-pub struct Observers(Vec<(Arc<dyn Observer>, AtomicBool)>);
+pub struct Observers {
+    all: Vec<(Arc<dyn Observer>, AtomicBool)>,
+    lost: AtomicU32,
+}
 
 impl Observers {
-    pub fn new(observers: &[Arc<dyn Observer>]) -> Observers {
-        Observers(
-            observers
-                .iter()
-                .map(|observer| (Arc::clone(observer), AtomicBool::new(false)))
+    /// Those of the run, and those who watch all runs.
+    pub fn new(own: &[Arc<dyn Observer>], watchers: &Watchers) -> Observers {
+        let all = own.iter().cloned().chain(watchers.current());
+        Observers {
+            all: all
+                .map(|observer| (observer, AtomicBool::new(false)))
                 .collect(),
-        )
+            lost: AtomicU32::new(0),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
+    }
+
+    /// How many panicked.
+    pub fn lost(&self) -> u32 {
+        self.lost.load(Ordering::Relaxed)
     }
 
     /// Tells everyone, whatever one of them does.
-    pub fn tell(&self, event: &Event) -> Result<()> {
-        let mut result = Ok(());
-        for (observer, broken) in &self.0 {
+    pub fn tell(&self, event: &Event) {
+        for (observer, broken) in &self.all {
             if broken.load(Ordering::Relaxed) {
                 continue;
             }
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.event(event))) {
-                broken.store(true, Ordering::Relaxed);
-                result = Err(Error::from_panic(payload).context("in an observer"));
+            let Err(payload) = catch_unwind(AssertUnwindSafe(|| observer.event(event))) else {
+                continue;
+            };
+            // Another thread may have been in it at the same time, and panicked too.
+            if broken.swap(true, Ordering::Relaxed) {
+                drop_quietly(payload);
+                continue;
+            }
+            self.lost.fetch_add(1, Ordering::Relaxed);
+            let message = message_of(payload);
+            // Nothing follows the end. The number of those who listen shrinks each time, so this ends too.
+            if !matches!(event, Event::Ended { .. }) {
+                let run = event.run();
+                self.tell(&Event::ObserverLost { run, message });
             }
         }
-        result
+    }
+}
+
+/// What a panic said. Even dropping what was thrown may panic.
+fn message_of(payload: Box<dyn Any + Send>) -> Arc<str> {
+    catch_unwind(AssertUnwindSafe(|| Error::from_panic(payload).to_string()))
+        .unwrap_or_else(|again| {
+            // No third time: what is thrown while a thrown value is dropped is kept for ever.
+            std::mem::forget(again);
+            "panicked".to_owned()
+        })
+        .into()
+}
+
+fn drop_quietly(payload: Box<dyn Any + Send>) {
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(again);
     }
 }

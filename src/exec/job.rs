@@ -11,7 +11,7 @@ use super::events::{Event, Observers};
 use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
-use super::ready::Ready;
+use super::ready::{Ready, Taken};
 use super::{Apart, Work, inside, locked};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
@@ -189,22 +189,40 @@ impl Job {
         }
     }
 
+    /// Whether events are for anybody; if not, nothing is to be done for them.
+    pub fn is_observed(&self) -> bool {
+        !self.observers.is_empty()
+    }
+
     pub fn tell(&self, event: &Event) {
-        if let Err(error) = self.observers.tell(event) {
-            self.fail(error);
+        self.observers.tell(event);
+    }
+
+    /// Observers that panicked.
+    pub fn lost_observers(&self) -> u32 {
+        self.observers.lost()
+    }
+
+    fn tell_held(&self, held: u64) {
+        if self.is_observed() {
+            // Observers may compute, and must not wait for the memory of the run that calls them.
+            let _inside = inside();
+            self.tell(&Event::Held { run: self.id, held });
         }
     }
 
     /// Activates the first tasks.
     pub fn start(&self) {
         let mut fresh = Vec::new();
-        {
+        let held = {
             let mut progress = locked(&self.counts.progress);
             let mut booking = self.account.booking();
             // Part of the floor, so it is there; it returns when the account is closed.
             booking.book(self.tasks.own_bytes);
             self.activate(&mut progress, &mut booking, &mut fresh);
-        }
+            booking.held()
+        };
+        self.tell_held(held);
         self.offer(&fresh);
     }
 
@@ -260,13 +278,13 @@ impl Job {
                 if self.is_over() {
                     break;
                 }
-                let Some(task) = next.take().or_else(|| self.find(number)) else {
+                let Some(taken) = next.take().map(Taken::own).or_else(|| self.find(number)) else {
                     break;
                 };
                 if !self.serial && self.has_ready() {
                     self.pool.call();
                 }
-                next = self.execute(task, &mut worker);
+                next = self.execute(taken, &mut worker);
                 if enough() {
                     self.ready.push_own(number, next.as_slice());
                     break;
@@ -282,10 +300,10 @@ impl Job {
     }
 
     /// Looks for a task for some microseconds: waking a thread costs more.
-    fn find(&self, worker: usize) -> Option<u32> {
+    fn find(&self, worker: usize) -> Option<Taken> {
         for round in 0..SPINS + YIELDS {
-            if let Some(task) = self.ready.take(worker) {
-                return Some(task);
+            if let Some(taken) = self.ready.take(worker) {
+                return Some(taken);
             }
             if self.is_over() || self.serial {
                 break;
@@ -300,14 +318,16 @@ impl Job {
     }
 
     /// Runs a task; what the same worker had best run next, if its end made something ready.
-    fn execute(&self, task: u32, worker: &mut Worker) -> Option<u32> {
-        let observed = !self.observers.is_empty();
+    fn execute(&self, taken: Taken, worker: &mut Worker) -> Option<u32> {
+        let task = taken.task;
+        let observed = self.is_observed();
         if observed {
             self.tell(&Event::Started {
                 run: self.id,
                 task,
                 stage: self.tasks.stage_of(task),
-                worker: worker.number,
+                worker: self.known_as(worker),
+                stolen: taken.stolen,
             });
         }
         let error = match catch_unwind(AssertUnwindSafe(|| self.work.run(task))) {
@@ -316,11 +336,24 @@ impl Job {
             Err(payload) => Some(Error::from_panic(payload)),
         };
         if let Some(error) = error {
-            self.fail(match self.describe(task) {
+            let error = match self.describe(task) {
                 Some(what) => error.context(what),
                 None => error,
-            });
+            };
+            self.fail(error.clone());
+            if observed {
+                self.tell(&Event::Failed {
+                    run: self.id,
+                    task,
+                    stage: self.tasks.stage_of(task),
+                    worker: self.known_as(worker),
+                    message: error.to_string().into(),
+                });
+            }
             return None;
+        }
+        if observed {
+            self.tell_spilled(task);
         }
         let (next, held) = self.finish(task, worker);
         if observed {
@@ -328,11 +361,32 @@ impl Job {
                 run: self.id,
                 task,
                 stage: self.tasks.stage_of(task),
-                worker: worker.number,
+                worker: self.known_as(worker),
                 held,
             });
         }
         next
+    }
+
+    fn tell_spilled(&self, task: u32) {
+        let spilled = catch_unwind(AssertUnwindSafe(|| self.work.spilled(task)));
+        if let Ok(bytes) = spilled
+            && bytes > 0
+        {
+            self.tell(&Event::Spilled {
+                run: self.id,
+                task,
+                bytes,
+            });
+        }
+    }
+
+    /// The number of a worker in events. A serial run has one, which is not of the pool.
+    fn known_as(&self, worker: &Worker) -> usize {
+        match self.serial {
+            true => self.pool.threads(),
+            false => worker.number,
+        }
     }
 
     /// What a task is called in errors; nothing if even that panics.
@@ -372,8 +426,8 @@ impl Job {
             progress.active -= 1;
             let mut booking = self.account.booking();
             booking.unbook(returned);
-            let held = booking.held();
             self.activate(&mut progress, &mut booking, &mut worker.fresh);
+            let held = booking.held();
             self.counts.finished.fetch_add(1, Ordering::Relaxed);
             let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
             (held, ended)
@@ -417,12 +471,14 @@ impl Job {
         }
         let returned = self.read(task);
         let mut fresh = Vec::new();
-        {
+        let held = {
             let mut progress = locked(&self.counts.progress);
             let mut booking = self.account.booking();
             booking.unbook(returned);
             self.activate(&mut progress, &mut booking, &mut fresh);
-        }
+            booking.held()
+        };
+        self.tell_held(held);
         self.offer(&fresh);
     }
 

@@ -9,12 +9,14 @@ mod events;
 mod gate;
 mod job;
 mod ledger;
+mod outline;
 mod parking;
 mod pool;
 mod ready;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod watchers;
 
 use std::cell::Cell;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -24,6 +26,7 @@ pub use cancel::Cancel;
 pub use drive::{Executor, RunOptions};
 pub use events::{Event, Observer};
 pub use ledger::{Hold, Ledger};
+pub use outline::{Outline, StageOutline};
 pub use pool::Pool;
 pub use stream::Stream;
 
@@ -43,6 +46,11 @@ pub trait Work: Send + Sync {
 
     /// What the task is called in errors: "block [0, 3] of map_blocks".
     fn describe(&self, task: u32) -> String;
+
+    /// The bytes that a task, which has run, wrote to the run's temporary file. Only asked for observers.
+    fn spilled(&self, _task: u32) -> u64 {
+        0
+    }
 }
 
 /// How often those who wait look around, at the least; what they wait for wakes them, this is for what

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use super::gate::Gate;
 use super::job::Job;
 use super::locked;
+use super::watchers::Watchers;
 use crate::error::{Error, Kind, Result};
 
 /// How long a ticket stays with one run while others have ready tasks.
@@ -34,6 +35,8 @@ pub struct Pool(Arc<Inner>);
 struct Inner {
     threads: usize,
     rayon: Arc<rayon::ThreadPool>,
+    /// Observers of all that runs here, besides those of each run.
+    watchers: Watchers,
     /// Nobody else's code runs on these threads, except inside tasks.
     own: bool,
     /// Per thread: the address at which a top-level ticket's frame lies; 0 while unknown.
@@ -83,6 +86,7 @@ impl Pool {
         let inner = Arc::new(Inner {
             threads,
             rayon,
+            watchers: Watchers::default(),
             own,
             tops: (0..threads).map(|_| AtomicUsize::new(0)).collect(),
             tickets: AtomicUsize::new(0),
@@ -106,6 +110,10 @@ impl Pool {
     /// Whether no other code uses the threads.
     pub fn is_own(&self) -> bool {
         self.0.own
+    }
+
+    pub fn watchers(&self) -> &Watchers {
+        &self.0.watchers
     }
 
     /// Lets tickets into a run.

@@ -26,6 +26,24 @@ struct Shared {
     activated: Queue,
 }
 
+/// A task that a worker is to run.
+#[derive(Clone, Copy)]
+pub struct Taken {
+    pub task: u32,
+    /// From another worker's queue.
+    pub stolen: bool,
+}
+
+impl Taken {
+    /// One that nobody else had.
+    pub fn own(task: u32) -> Taken {
+        Taken {
+            task,
+            stolen: false,
+        }
+    }
+}
+
 impl Ready {
     pub fn new(workers: usize) -> Ready {
         Ready {
@@ -58,26 +76,27 @@ impl Ready {
     }
 
     /// The worker's newest, else the oldest of those activated, else the oldest of another worker.
-    pub fn take(&self, worker: usize) -> Option<u32> {
+    pub fn take(&self, worker: usize) -> Option<Taken> {
         if self.count() == 0 {
             return None;
         }
-        let task = self.find(worker)?;
+        let taken = self.find(worker)?;
         self.shared.count.fetch_sub(1, Ordering::SeqCst);
-        Some(task)
+        Some(taken)
     }
 
-    fn find(&self, worker: usize) -> Option<u32> {
+    fn find(&self, worker: usize) -> Option<Taken> {
         // One lock at a time: a guard lives to the end of its statement.
         let newest = locked(&self.own[worker]).pop_back();
-        if newest.is_some() {
-            return newest;
+        if let Some(task) = newest {
+            return Some(Taken::own(task));
         }
         let oldest = locked(&self.shared.activated).pop_front();
-        if oldest.is_some() {
-            return oldest;
+        if let Some(task) = oldest {
+            return Some(Taken::own(task));
         }
         let n = self.own.len();
-        (1..n).find_map(|step| locked(&self.own[(worker + step) % n]).pop_front())
+        let task = (1..n).find_map(|step| locked(&self.own[(worker + step) % n]).pop_front())?;
+        Some(Taken { task, stolen: true })
     }
 }

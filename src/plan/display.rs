@@ -69,7 +69,7 @@ impl fmt::Display for PlanDisplay<'_> {
 }
 
 /// An op with its parameters.
-fn describe(node: &Node) -> String {
+pub fn describe(node: &Node) -> String {
     let name = node.name();
     match &node.kind {
         NodeKind::Elementwise(elementwise) => {

@@ -458,6 +458,20 @@ impl GraphWork {
         Ok(())
     }
 
+    /// What `spill_blocks` wrote for a task.
+    pub fn spilled_bytes(&self, task: u32) -> u64 {
+        let (id, cell, _) = self.numbering.locate(&self.graph, task);
+        let stage = &self.graph.dag[id];
+        let spilled = stage.outputs.iter().filter_map(|output| {
+            let Place::Spill(number) = output.place else {
+                return None;
+            };
+            let elements = output.region(&stage.cell_index(cell)).size();
+            Some((elements * self.env.spills[number].item) as u64)
+        });
+        spilled.sum()
+    }
+
     fn spill(&self) -> Result<&dyn SpillStore> {
         let missing = || Error::new(Kind::Internal, "there is no temporary file to spill to");
         self.places.spill.as_deref().ok_or_else(missing)
