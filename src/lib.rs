@@ -84,6 +84,8 @@ mod exec;
 
 mod io;
 
+pub mod task;
+
 mod array;
 
 #[cfg(feature = "npz")]

@@ -24,6 +24,7 @@ mod raw_files;
 mod reductions;
 mod refusal;
 mod store;
+mod tasks;
 #[cfg(feature = "zarr")]
 pub mod zarr;
 
