@@ -1,6 +1,5 @@
 //! Submitted calls: order, errors, cancelling, waiting from everywhere.
 
-use std::future::Future as _;
 use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, mpsc};
@@ -35,7 +34,7 @@ fn many_submits_from_outside() {
         let pool = engine.pool();
         let futures: Vec<_> = (0..100_000_u64).map(|i| pool.submit(move || 2 * i)).collect();
         let sum: u64 = futures.into_iter().map(|one| one.get().unwrap()).sum();
-        assert_eq!(sum, (0..100_000).map(|i| 2 * i).sum());
+        assert_eq!(sum, (0..100_000).map(|i| 2 * i).sum::<u64>());
     });
 }
 
@@ -294,7 +293,7 @@ fn blocking_calls_do_not_keep_threads_from_computing() {
             })
             .collect();
         let sum: i32 = nested.into_iter().map(|one| one.get().unwrap()).sum();
-        assert_eq!(sum, (0..200).sum());
+        assert_eq!(sum, (0..200).sum::<i32>());
     });
 }
 
@@ -357,7 +356,9 @@ fn one_task_may_wait_for_what_another_sends() {
             let second = pool.submit(move || send.send(3).unwrap());
             assert_eq!(first.get().unwrap(), 3);
             second.get().unwrap();
-            warm.into_iter().for_each(|one| drop(one.get().unwrap()));
+            for one in warm {
+                one.get().unwrap();
+            }
         }
     });
 }

@@ -209,7 +209,7 @@ fn loops_in_loops_in_loops() {
             });
             inner.unwrap().into_iter().sum::<usize>()
         });
-        assert_eq!(sum.unwrap().into_iter().sum::<usize>(), (0..1728).sum());
+        assert_eq!(sum.unwrap().into_iter().sum::<usize>(), (0..1728).sum::<usize>());
     });
 }
 
@@ -264,7 +264,7 @@ fn inside_of_rayon_s_own_loops() {
             .into_par_iter()
             .map(|i| engine.pool().map(0..i, |j| j).unwrap().into_iter().sum())
             .collect();
-        assert_eq!(sums[29], (0..29).sum());
+        assert_eq!(sums[29], (0..29).sum::<i32>());
     });
     // On the shared pool's own threads, all of them busy.
     let rayon = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
@@ -533,7 +533,7 @@ proptest! {
         if let Some(in_flight) = in_flight {
             pool = pool.in_flight(in_flight);
         }
-        let plain = |i: u32| if i % 50 == bad { Err("bad") } else { Ok(i + 1) };
+        let plain = move |i: u32| if i % 50 == bad { Err("bad") } else { Ok(i + 1) };
         let expected: Vec<Result<u32, &str>> = items.iter().map(|&i| plain(i)).collect();
         prop_assert_eq!(&pool.map(&items, |&i| plain(i)).unwrap(), &expected);
         let streamed: Vec<_> = pool.imap(items.clone(), plain).map(Result::unwrap).collect();
