@@ -10,6 +10,7 @@
 //! | `Pool.imap`, `imap_unordered`, generators in batches | [`imap`], [`imap_unordered`] |
 //! | `map_async`, `apply_async`, `executor.submit` | [`map_async`], [`submit`], [`Future`] |
 //! | `as_completed` | [`as_completed`] |
+//! | `dask.delayed` | [`delayed()`], [`Delayed`] |
 //!
 //! ```
 //! use flagstone::task;
@@ -23,6 +24,7 @@
 //! ```
 
 mod completed;
+mod delayed;
 mod future;
 mod home;
 mod imap;
@@ -35,6 +37,8 @@ mod waiting;
 mod watch;
 
 pub use completed::{AsCompleted, as_completed};
+pub use delayed::{Delayed, Join, combine, delayed, try_combine, try_delayed};
+pub(crate) use delayed::{Held, Making, Node as DelayedNode};
 pub use future::{Future, Inputs};
 pub use imap::Imap;
 pub use pool::Pool;

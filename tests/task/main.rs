@@ -1,5 +1,6 @@
 //! Tasks: loops, futures, delayed values.
 
+mod delayed;
 mod futures;
 mod loops;
 
