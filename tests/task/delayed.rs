@@ -216,7 +216,7 @@ fn what_blocks_share_is_computed_once() {
         // The mean is of all blocks; every block of the difference needs it, and a block of x.
         let y = &x - &x.mean(0);
         let blocks = y.to_delayed().unwrap();
-        let sums: Vec<_> = blocks.iter().map(|block| block.map(ArrayD::sum)).collect();
+        let sums: Vec<_> = blocks.iter().map(|block| block.map(|block| block.sum())).collect();
         let z = Array::from_delayed(
             blocks.iter().map(|block| block.map(|block| block + 1.0)),
             [8, 4],
@@ -291,7 +291,7 @@ fn mixed_graphs_keep_to_the_budget() {
     let engine = Engine::builder().threads(2).memory("2 MiB").build().unwrap();
     let x = Array::<f64>::ones([1024, 1024], 64);
     let y = (&x + &x.mean(0)).to_delayed().unwrap();
-    let sums: Vec<_> = y.iter().map(|block| block.map(ArrayD::sum).bytes(8)).collect();
+    let sums: Vec<_> = y.iter().map(|block| block.map(|block| block.sum()).bytes(8)).collect();
     let total = combine(&sums, |sums| sums.into_iter().sum::<f64>()).bytes(8);
     let (value, report) = engine.measure(&total).unwrap();
     assert_eq!(value, 2.0 * 1024.0 * 1024.0);
