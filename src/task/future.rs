@@ -486,10 +486,9 @@ impl<R: Send + 'static> Future<R> {
     pub(super) fn submit_blocking(
         home: &Arc<Home>,
         cancel: Option<Cancel>,
-        function: impl FnOnce(()) -> R + Send + 'static,
+        function: impl FnOnce() -> Result<R> + Send + 'static,
     ) -> Future<R> {
-        let function = move |values| Ok(function(values));
-        Future::new(home, true, cancel, None, (), function)
+        Future::new(home, true, cancel, None, (), move |()| function())
     }
 
     /// A call that may fail, and looks at `stop` while it runs.

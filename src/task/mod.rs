@@ -30,6 +30,8 @@ mod home;
 mod imap;
 mod loops;
 mod pool;
+#[cfg(all(feature = "process", unix))]
+pub mod process;
 mod retry;
 mod scope;
 mod spread;

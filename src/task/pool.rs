@@ -473,7 +473,17 @@ impl Pool {
         &self,
         function: impl FnOnce() -> R + Send + 'static,
     ) -> Future<R> {
-        Future::submit_blocking(&self.home, self.cancel.clone(), move |()| function())
+        Future::submit_blocking(&self.home, self.cancel.clone(), move || Ok(function()))
+    }
+
+    /// A blocking call whose errors are the future's own.
+    #[cfg(all(feature = "process", unix))]
+    #[track_caller]
+    pub(super) fn submit_fallible<R: Send + 'static>(
+        &self,
+        function: impl FnOnce() -> Result<R> + Send + 'static,
+    ) -> Future<R> {
+        Future::submit_blocking(&self.home, self.cancel.clone(), function)
     }
 
     /// [`map`](Pool::map) in the background: Python's `map_async`.
