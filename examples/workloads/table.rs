@@ -110,8 +110,14 @@ pub const WORKLOADS: &[Workload] = &[
         shape: &[1_000_000, 1_000_000],
         ..random("slice_of_huge", "(U + 1)[:10, :10]")
     },
-    calls("task_map", "a function of some nanoseconds, mapped over 10⁶ numbers"),
-    calls("task_submit", "10⁶ calls of it submitted one by one, and their results"),
+    calls(
+        "task_map",
+        "a function of some nanoseconds, mapped over 10⁶ numbers",
+    ),
+    calls(
+        "task_submit",
+        "10⁶ calls of it submitted one by one, and their results",
+    ),
 ];
 
 pub fn find(name: &str) -> Option<&'static Workload> {

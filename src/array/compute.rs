@@ -311,14 +311,16 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
     let (made, mut report) = unsafe { execute(engine, planned, results, &calls) }?;
     report.seconds = began.elapsed().as_secs_f64();
     let (mut pending, mut made) = (pending.into_iter(), made.into_iter());
-    let mut results = requests.into_iter().filter_map(|Request(wanted)| match wanted {
-        Wanted::Array { .. } => pending.next(),
-        Wanted::Delayed(_) => made.next().map(|value| Pending {
-            first: std::ptr::null_mut(),
-            shape: Vec::new(),
-            owner: Box::new(value),
-        }),
-    });
+    let mut results = requests
+        .into_iter()
+        .filter_map(|Request(wanted)| match wanted {
+            Wanted::Array { .. } => pending.next(),
+            Wanted::Delayed(_) => made.next().map(|value| Pending {
+                first: std::ptr::null_mut(),
+                shape: Vec::new(),
+                owner: Box::new(value),
+            }),
+        });
     Ok((what.assemble(&mut results), report))
 }
 
@@ -365,9 +367,10 @@ unsafe fn execute(
         let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));
         // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
         let work = unsafe { mixed.work(engine, results) }?;
-        let report = engine
-            .executor
-            .run(tasks, order, Arc::clone(&work) as Arc<dyn Work>, &options)?;
+        let report =
+            engine
+                .executor
+                .run(tasks, order, Arc::clone(&work) as Arc<dyn Work>, &options)?;
         (work.into_results(), report)
     } else {
         let Planned {

@@ -34,7 +34,11 @@ pub(super) struct Block {
 
 fn copy<T: Element>(block: &work::Block) -> Held {
     let shape = block.region.shape();
-    assert_eq!(block.dtype, T::DTYPE, "a block of one dtype was made for another");
+    assert_eq!(
+        block.dtype,
+        T::DTYPE,
+        "a block of one dtype was made for another"
+    );
     // SAFETY: a finished block holds its region's elements in C order.
     let values = unsafe { view::<T>(block.first(), shape, &c_strides(shape)) };
     Arc::new(values.to_owned())
@@ -72,14 +76,18 @@ fn fill<T: Element>(
     let Some(inside) = block.intersect(region) else {
         return Ok(());
     };
-    let (from, to) = (inside.relative_to(block.start()), inside.relative_to(region.start()));
+    let (from, to) = (
+        inside.relative_to(block.start()),
+        inside.relative_to(region.start()),
+    );
     let part = |region: &Region, axis: usize| {
         let range = region.range(axis);
         ndarray::Slice::from(range.start..range.end)
     };
     let mut out = out.typed::<T>();
     let source = values.slice_each_axis(|axis| part(&from, axis.axis.index()));
-    out.slice_each_axis_mut(|axis| part(&to, axis.axis.index())).assign(&source);
+    out.slice_each_axis_mut(|axis| part(&to, axis.axis.index()))
+        .assign(&source);
     Ok(())
 }
 
@@ -194,26 +202,32 @@ impl<T: Element> Array<T> {
     ) -> Array<T> {
         let at = Location::caller();
         let shape = shape.into_shape();
-        let nodes: Vec<_> = blocks.into_iter().map(|block| Arc::clone(&block.node)).collect();
-        let value = chunks.into_spec().resolve(&shape, size_of::<T>()).and_then(|chunks| {
-            if chunks.count() != nodes.len() {
-                return Err(Error::new(
-                    Kind::Chunks,
-                    format!(
-                        "from_delayed: {} blocks for the {} chunks {chunks}",
-                        nodes.len(),
-                        chunks.count()
-                    ),
-                ));
-            }
-            let blocks = Blocks {
-                nodes,
-                chunks: chunks.clone(),
-                dtype: T::DTYPE,
-                fill: fill::<T>,
-            };
-            build::source(Arc::new(Unbound(Arc::new(blocks))), &shape, chunks, at)
-        });
+        let nodes: Vec<_> = blocks
+            .into_iter()
+            .map(|block| Arc::clone(&block.node))
+            .collect();
+        let value = chunks
+            .into_spec()
+            .resolve(&shape, size_of::<T>())
+            .and_then(|chunks| {
+                if chunks.count() != nodes.len() {
+                    return Err(Error::new(
+                        Kind::Chunks,
+                        format!(
+                            "from_delayed: {} blocks for the {} chunks {chunks}",
+                            nodes.len(),
+                            chunks.count()
+                        ),
+                    ));
+                }
+                let blocks = Blocks {
+                    nodes,
+                    chunks: chunks.clone(),
+                    dtype: T::DTYPE,
+                    fill: fill::<T>,
+                };
+                build::source(Arc::new(Unbound(Arc::new(blocks))), &shape, chunks, at)
+            });
         Array::from_plan(value, at)
     }
 }

@@ -191,7 +191,10 @@ impl fmt::Display for Explain {
             write!(f, "calls  {calls} delayed call{s}")?;
             match undeclared {
                 0 => writeln!(f)?,
-                _ => writeln!(f, ", {undeclared} of undeclared size: outside of the memory below")?,
+                _ => writeln!(
+                    f,
+                    ", {undeclared} of undeclared size: outside of the memory below"
+                )?,
             }
         }
         writeln!(
@@ -455,7 +458,9 @@ impl TaskGraph {
         }
         let mut graph = DiGraph::new();
         let stages = tasks.stages.iter().map(|stage| {
-            let name = names.get(stage.first as usize).map_or("", |name| name.as_str());
+            let name = names
+                .get(stage.first as usize)
+                .map_or("", |name| name.as_str());
             graph.add_node(format!("{name} × {}", stage.count))
         });
         let nodes: Vec<_> = stages.collect();

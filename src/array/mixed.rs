@@ -27,7 +27,12 @@ use crate::work::{self, GraphWork, Places, ResultPlace};
 
 /// Whether a plan, or what is asked for beside it, has delayed calls at all.
 pub(super) fn is_mixed(planned: &Planned, roots: &[Arc<DelayedNode>]) -> bool {
-    !roots.is_empty() || planned.env.sources.iter().any(|source| blocks_of(&**source).is_some())
+    !roots.is_empty()
+        || planned
+            .env
+            .sources
+            .iter()
+            .any(|source| blocks_of(&**source).is_some())
 }
 
 fn blocks_of(source: &dyn ErasedSource) -> Option<&Arc<Blocks>> {
@@ -179,7 +184,10 @@ fn for_each_block(chunks: &Chunks, region: &Region, mut f: impl FnMut(usize, &Re
         .collect();
     let counts = chunks.num_blocks();
     each_index(&ranges, |index| {
-        let number = index.iter().zip(&counts).fold(0, |n, (&i, &count)| n * count + i);
+        let number = index
+            .iter()
+            .zip(&counts)
+            .fold(0, |n, (&i, &count)| n * count + i);
         f(number, &chunks.region(index));
     });
 }
@@ -380,11 +388,15 @@ impl Mixed {
 type Values = Vec<Mutex<Option<Held>>>;
 
 fn value(values: &Values, call: u32) -> Held {
-    slot(values, call).clone().expect("a call runs after those that it reads")
+    slot(values, call)
+        .clone()
+        .expect("a call runs after those that it reads")
 }
 
 fn slot(values: &Values, call: u32) -> std::sync::MutexGuard<'_, Option<Held>> {
-    values[call as usize].lock().unwrap_or_else(PoisonError::into_inner)
+    values[call as usize]
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Runs the tasks of a [`Mixed`] graph.
@@ -400,7 +412,11 @@ pub(super) struct MixedWork {
 impl MixedWork {
     /// The values that were asked for, once all has run; the others are gone then.
     pub fn into_results(self: Arc<Self>) -> Vec<Held> {
-        let results = self.roots.iter().map(|&root| value(&self.values, root)).collect();
+        let results = self
+            .roots
+            .iter()
+            .map(|&root| value(&self.values, root))
+            .collect();
         self.values.iter().for_each(|slot| {
             *slot.lock().unwrap_or_else(PoisonError::into_inner) = None;
         });
@@ -420,7 +436,9 @@ impl MixedWork {
                 let block = foreign.downcast_ref::<Block>().zip(call.block);
                 let (block, (part, task)) = block.expect("foreign values are blocks of arrays");
                 let made = self.parts[part as usize].block(task);
-                Ok((block.copy)(&made.expect("a call runs after the task that it reads")))
+                Ok((block.copy)(
+                    &made.expect("a call runs after the task that it reads"),
+                ))
             }
         }
     }

@@ -28,8 +28,6 @@ impl Pool {
     /// As [`Engine::global`].
     pub fn global() -> Result<Pool> {
         static GLOBAL: OnceLock<Result<Pool>> = OnceLock::new();
-        GLOBAL
-            .get_or_init(|| Ok(Engine::global()?.pool()))
-            .clone()
+        GLOBAL.get_or_init(|| Ok(Engine::global()?.pool())).clone()
     }
 }

@@ -238,9 +238,11 @@ impl Inner {
     fn next_run(&self) -> Option<Arc<Gate<dyn Crew>>> {
         let mut runs = locked(&self.runs);
         let n = runs.list.len();
-        let found = (0..n)
-            .map(|step| (runs.next + step) % n)
-            .find(|&at| runs.list[at].enter().is_some_and(|crew| crew.wants_workers()))?;
+        let found = (0..n).map(|step| (runs.next + step) % n).find(|&at| {
+            runs.list[at]
+                .enter()
+                .is_some_and(|crew| crew.wants_workers())
+        })?;
         runs.next = found + 1;
         Some(Arc::clone(&runs.list[found]))
     }

@@ -98,7 +98,9 @@ impl<R: Send + 'static> Iterator for AsCompleted<R> {
         }
         let mut next = self.arrivals.numbers().pop_front();
         if next.is_none() {
-            let taken = self.futures[self.start..].iter().take_while(|one| one.is_none());
+            let taken = self.futures[self.start..]
+                .iter()
+                .take_while(|one| one.is_none());
             self.start += taken.count();
             let left = self.futures[self.start..].iter().flatten();
             let nodes: Vec<Arc<dyn Node>> = left.take(LOOKS).map(Future::node).collect();

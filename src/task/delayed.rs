@@ -176,7 +176,10 @@ pub fn combine<J: Join, R: Send + Sync + 'static>(
 ) -> Delayed<R> {
     let (inputs, shape) = joined(&values);
     made("combine", inputs, Location::caller(), move |inputs| {
-        Ok(Arc::new(function(J::taken(&mut shape.iter(), &mut inputs.iter()))))
+        Ok(Arc::new(function(J::taken(
+            &mut shape.iter(),
+            &mut inputs.iter(),
+        ))))
     })
 }
 
@@ -305,7 +308,9 @@ impl<T: Send + Sync + 'static> Delayed<T> {
         let inputs = vec![Arc::clone(&self.node)];
         let shared = made("shared", inputs, Location::caller(), |inputs| {
             let value = Arc::clone(&inputs[0]).downcast::<T>();
-            Ok(Arc::new(value.expect("a delayed value has the type of its handle")))
+            Ok(Arc::new(
+                value.expect("a delayed value has the type of its handle"),
+            ))
         });
         match self.node.bytes {
             Some(bytes) => shared.bytes(bytes),

@@ -217,7 +217,8 @@ where
                     }
                 }
                 // A slow generator's items do not wait for those after them.
-                if self.pace.batch.is_none() && pulled.len() % 16 == 0 && since.elapsed() > STRETCH {
+                if self.pace.batch.is_none() && pulled.len() % 16 == 0 && since.elapsed() > STRETCH
+                {
                     break;
                 }
             }

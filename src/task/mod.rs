@@ -47,8 +47,8 @@ pub use pool::Pool;
 pub use retry::retry;
 pub use spread::Spread;
 
-pub use crate::exec::BLOCKING_THREADS;
 use crate::error::{BoxError, Result};
+pub use crate::exec::BLOCKING_THREADS;
 
 /// [`Pool::map`] on the global engine.
 ///

@@ -162,7 +162,11 @@ impl Pool {
     /// # Ok::<(), flagstone::Error>(())
     /// ```
     #[track_caller]
-    pub fn map<I, R>(&self, items: I, function: impl Fn(I::Item) -> R + Send + Sync) -> Result<Vec<R>>
+    pub fn map<I, R>(
+        &self,
+        items: I,
+        function: impl Fn(I::Item) -> R + Send + Sync,
+    ) -> Result<Vec<R>>
     where
         I: IntoIterator<IntoIter: Send, Item: Send>,
         R: Send,
@@ -248,11 +252,7 @@ impl Pool {
         F: Spread<I::Item> + Send + Sync,
         F::Output: Send,
     {
-        self.collect(
-            items,
-            |item| Ok(function.spread(item)),
-            Location::caller(),
-        )
+        self.collect(items, |item| Ok(function.spread(item)), Location::caller())
     }
 
     /// Calls a function on one of the pool's threads, and waits for its result.

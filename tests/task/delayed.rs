@@ -25,7 +25,9 @@ fn shared_parts_run_once() {
         assert_eq!(engine.compute(&pair).unwrap(), (5 * 4950, 5));
         assert_eq!(calls.swap(0, SeqCst), 1);
         // Several at a time, some of them twice.
-        let all = engine.compute(&(&sum, vec![root.clone(), root.clone()], [&many[3]])).unwrap();
+        let all = engine
+            .compute(&(&sum, vec![root.clone(), root.clone()], [&many[3]]))
+            .unwrap();
         assert_eq!(all, (5 * 4950, vec![5, 5], [15]));
         assert_eq!(calls.swap(0, SeqCst), 1);
         // What nobody asks for does not run.
@@ -43,7 +45,11 @@ fn values_are_dropped_after_their_last_reader() {
             self.0.fetch_sub(1, SeqCst);
         }
     }
-    let engine = Engine::builder().threads(1).memory("1 MiB").build().unwrap();
+    let engine = Engine::builder()
+        .threads(1)
+        .memory("1 MiB")
+        .build()
+        .unwrap();
     let (live, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let leaves: Vec<_> = (0..200)
         .map(|_| {
@@ -69,7 +75,11 @@ fn declared_bytes_keep_the_promise() {
     let held = Arc::new(AtomicU64::new(0));
     let most = Arc::new(AtomicU64::new(0));
     for threads in [1, 2, 4] {
-        let engine = Engine::builder().threads(threads).memory(100_000).build().unwrap();
+        let engine = Engine::builder()
+            .threads(threads)
+            .memory(100_000)
+            .build()
+            .unwrap();
         let leaf = |i: u64| {
             let size = 1000 * (i % 7 + 1);
             let (held, most) = (Arc::clone(&held), Arc::clone(&most));
@@ -86,7 +96,12 @@ fn declared_bytes_keep_the_promise() {
         let sum = combine(&pairs, |pairs| pairs.into_iter().sum::<u64>()).bytes(8);
         let explain = engine.explain(&sum).unwrap();
         let (value, report) = engine.measure(&sum).unwrap();
-        assert_eq!(value, (0..400).map(|i| 1000 * (i % 7 + (i + 1) % 7 + 2)).sum::<u64>());
+        assert_eq!(
+            value,
+            (0..400)
+                .map(|i| 1000 * (i % 7 + (i + 1) % 7 + 2))
+                .sum::<u64>()
+        );
         assert_eq!(explain.planned_peak_bytes(), report.planned_peak_bytes);
         assert!(report.planned_peak_bytes <= 100_000);
         assert!(most.swap(0, SeqCst) <= report.held_peak_bytes);
@@ -103,21 +118,39 @@ fn declared_bytes_keep_the_promise() {
 
 #[test]
 fn a_budget_that_is_too_small_is_refused_before_anything_runs() {
-    let engine = Engine::builder().threads(2).memory("1 MiB").build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .memory("1 MiB")
+        .build()
+        .unwrap();
     let called = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&called);
     let small = delayed(move || count.fetch_add(1, SeqCst));
-    let large = small.map(|_| vec![0_u8; 10]).bytes(2 << 20).named("the large one");
+    let large = small
+        .map(|_| vec![0_u8; 10])
+        .bytes(2 << 20)
+        .named("the large one");
     let error = engine.compute(&large.map(|bytes| bytes.len())).unwrap_err();
-    assert!(error.is_memory() && error.to_string().contains("the large one"), "{error}");
+    assert!(
+        error.is_memory() && error.to_string().contains("the large one"),
+        "{error}"
+    );
     assert_eq!(called.load(SeqCst), 0);
-    assert!(engine.explain(&large).unwrap().to_string().contains("1 of undeclared size"));
+    assert!(
+        engine
+            .explain(&large)
+            .unwrap()
+            .to_string()
+            .contains("1 of undeclared size")
+    );
 }
 
 #[test]
 fn errors_name_the_call_and_its_line() {
     on_every_engine(|engine| {
-        let bad = delayed(|| 1).map(|_| -> u8 { panic!("oh") }).named("step 2");
+        let bad = delayed(|| 1)
+            .map(|_| -> u8 { panic!("oh") })
+            .named("step 2");
         let error = engine.compute(&bad.map(|b| b + 1)).unwrap_err().to_string();
         assert!(error.contains("panicked: oh, in step 2"), "{error}");
         assert!(error.contains("delayed.rs"), "{error}");
@@ -125,7 +158,10 @@ fn errors_name_the_call_and_its_line() {
             a.checked_div(*b).ok_or("no quotient")
         });
         let error = engine.compute(&bad).unwrap_err();
-        assert!(error.is_task() && error.to_string().contains("no quotient"), "{error}");
+        assert!(
+            error.is_task() && error.to_string().contains("no quotient"),
+            "{error}"
+        );
         // The engine goes on.
         assert_eq!(engine.compute(&delayed(|| 3)).unwrap(), 3);
     });
@@ -140,7 +176,14 @@ fn retries_are_of_one_call() {
         1 => panic!("a panic"),
         n => Ok(x + n),
     });
-    assert!(unsteady.clone().retries(1).compute().unwrap_err().is_panic());
+    assert!(
+        unsteady
+            .clone()
+            .retries(1)
+            .compute()
+            .unwrap_err()
+            .is_panic()
+    );
     tries.store(0, SeqCst);
     assert_eq!(unsteady.retries(5).compute().unwrap(), 12);
     assert_eq!(tries.load(SeqCst), 3);
@@ -149,12 +192,20 @@ fn retries_are_of_one_call() {
 #[test]
 fn cancelled_graphs_end() {
     let cancel = Cancel::new();
-    let engine = Engine::builder().threads(2).build().unwrap().cancelled_by(&cancel);
+    let engine = Engine::builder()
+        .threads(2)
+        .build()
+        .unwrap()
+        .cancelled_by(&cancel);
     let pull = cancel.clone();
     let many: Vec<_> = (0..100_000)
         .map(|i| {
             let pull = pull.clone();
-            delayed(move || if i == 500 { pull.cancel() })
+            delayed(move || {
+                if i == 500 {
+                    pull.cancel()
+                }
+            })
         })
         .collect();
     assert!(engine.compute(&many).unwrap_err().is_cancelled());
@@ -175,7 +226,9 @@ fn a_million_deep_builds_runs_and_drops() {
 #[test]
 fn blocks_of_an_array_and_back() {
     on_every_engine(|engine| {
-        let x = Array::<f64>::arange(0.0, 60.0, 1.0, ..).reshape([6, 10]).rechunk([4, 3]);
+        let x = Array::<f64>::arange(0.0, 60.0, 1.0, ..)
+            .reshape([6, 10])
+            .rechunk([4, 3]);
         let blocks = x.to_delayed().unwrap();
         assert_eq!(blocks.shape(), [2, 4]);
         let doubled = blocks.map(|block| block.map(|block| block * 2.0));
@@ -184,9 +237,15 @@ fn blocks_of_an_array_and_back() {
         assert_eq!(engine.compute(&y).unwrap(), expected);
         // In expressions, reduced, sliced, rechunked, streamed, persisted.
         let z = (&y + 1.0).sum(0);
-        assert_eq!(engine.compute(&z).unwrap(), engine.compute(&(2.0 * &x + 1.0).sum(0)).unwrap());
+        assert_eq!(
+            engine.compute(&z).unwrap(),
+            engine.compute(&(2.0 * &x + 1.0).sum(0)).unwrap()
+        );
         let part = y.slice(flagstone::s![1..5, 2..;3]).rechunk(2);
-        assert_eq!(engine.compute(&part).unwrap(), expected.slice(ndarray::s![1..5, 2..;3]).into_dyn());
+        assert_eq!(
+            engine.compute(&part).unwrap(),
+            expected.slice(ndarray::s![1..5, 2..;3]).into_dyn()
+        );
         let mut streamed = ArrayD::zeros(vec![6, 10]);
         for block in engine.blocks(&y) {
             let block = block.unwrap();
@@ -216,7 +275,10 @@ fn what_blocks_share_is_computed_once() {
         // The mean is of all blocks; every block of the difference needs it, and a block of x.
         let y = &x - &x.mean(0);
         let blocks = y.to_delayed().unwrap();
-        let sums: Vec<_> = blocks.iter().map(|block| block.map(|block| block.sum())).collect();
+        let sums: Vec<_> = blocks
+            .iter()
+            .map(|block| block.map(|block| block.sum()))
+            .collect();
         let z = Array::from_delayed(
             blocks.iter().map(|block| block.map(|block| block + 1.0)),
             [8, 4],
@@ -227,7 +289,11 @@ fn what_blocks_share_is_computed_once() {
         let alone = Arc::clone(&calls);
         let once = alone.swap(0, SeqCst);
         engine.compute(&y).unwrap();
-        assert_eq!(once, alone.swap(0, SeqCst), "as many calls as the array alone takes");
+        assert_eq!(
+            once,
+            alone.swap(0, SeqCst),
+            "as many calls as the array alone takes"
+        );
         // One block of several needs only its own.
         engine.compute(&x.to_delayed().unwrap()[[2, 0]]).unwrap();
         assert_eq!(alone.load(SeqCst), 1);
@@ -255,7 +321,10 @@ fn wrong_blocks_are_named() {
     let x = Array::from_delayed((0..4).map(block), [8], 2);
     let error = x.sum(..).compute().unwrap_err();
     assert!(error.is_shape(), "{error}");
-    assert!(error.to_string().contains("[3]") && error.to_string().contains("block [3]"), "{error}");
+    assert!(
+        error.to_string().contains("[3]") && error.to_string().contains("block [3]"),
+        "{error}"
+    );
     let few = Array::from_delayed((0..3).map(block), [8], 2);
     assert!(few.compute().unwrap_err().is_chunks());
     let broken = Array::<f64>::ones(3, ..) + Array::<f64>::ones(4, ..);
@@ -288,10 +357,17 @@ fn arrays_and_delayed_values_in_turn() {
 
 #[test]
 fn mixed_graphs_keep_to_the_budget() {
-    let engine = Engine::builder().threads(2).memory("2 MiB").build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .memory("2 MiB")
+        .build()
+        .unwrap();
     let x = Array::<f64>::ones([1024, 1024], 64);
     let y = (&x + &x.mean(0)).to_delayed().unwrap();
-    let sums: Vec<_> = y.iter().map(|block| block.map(|block| block.sum()).bytes(8)).collect();
+    let sums: Vec<_> = y
+        .iter()
+        .map(|block| block.map(|block| block.sum()).bytes(8))
+        .collect();
     let total = combine(&sums, |sums| sums.into_iter().sum::<f64>()).bytes(8);
     let (value, report) = engine.measure(&total).unwrap();
     assert_eq!(value, 2.0 * 1024.0 * 1024.0);
@@ -307,7 +383,10 @@ fn loops_and_computations_inside_of_calls() {
         let inner = engine.clone();
         let sum = delayed(move || {
             let squares = inner.pool().map(0..100, |i| i * i).unwrap();
-            let ones = inner.compute(&Array::<f64>::ones([10, 10], 3).sum(..)).unwrap().sum();
+            let ones = inner
+                .compute(&Array::<f64>::ones([10, 10], 3).sum(..))
+                .unwrap()
+                .sum();
             let deeper = inner.compute(&delayed(|| 1).map(|x| x + 1)).unwrap();
             squares.into_iter().sum::<i32>() + ones as i32 + deeper
         });
@@ -322,7 +401,13 @@ fn values_that_cannot_be_cloned() {
     assert_eq!(lone.shared().compute().unwrap().0, 7);
     let taken = lone.map(|lone| lone.0);
     assert_eq!(compute((&taken, &lone.shared())).unwrap().1.0, 7);
-    assert_eq!(task::Delayed::of(Lone(3)).map(|lone| lone.0).compute().unwrap(), 3);
+    assert_eq!(
+        task::Delayed::of(Lone(3))
+            .map(|lone| lone.0)
+            .compute()
+            .unwrap(),
+        3
+    );
 }
 
 /// A node of a random graph: what it adds, what it reads, the bytes that it declares.

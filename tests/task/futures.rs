@@ -32,7 +32,9 @@ fn block_on<F: std::future::Future>(future: F) -> F::Output {
 fn many_submits_from_outside() {
     on_every_engine(|engine| {
         let pool = engine.pool();
-        let futures: Vec<_> = (0..100_000_u64).map(|i| pool.submit(move || 2 * i)).collect();
+        let futures: Vec<_> = (0..100_000_u64)
+            .map(|i| pool.submit(move || 2 * i))
+            .collect();
         let sum: u64 = futures.into_iter().map(|one| one.get().unwrap()).sum();
         assert_eq!(sum, (0..100_000).map(|i| 2 * i).sum::<u64>());
     });
@@ -98,7 +100,10 @@ fn futures_compose() {
         assert_eq!(chain.get().unwrap(), 100_000);
         // Nothing to wait for.
         let nothing: Vec<task::Future<u8>> = Vec::new();
-        assert_eq!(pool.submit_with(nothing, |none| none.len()).get().unwrap(), 0);
+        assert_eq!(
+            pool.submit_with(nothing, |none| none.len()).get().unwrap(),
+            0
+        );
     });
 }
 
@@ -113,8 +118,14 @@ fn errors_go_on_without_calls() {
             count.fetch_add(1, SeqCst);
             n
         });
-        let error = pool.submit_with((after, pool.submit(|| 1)), |(a, b)| a + b).get().unwrap_err();
-        assert!(error.is_panic() && error.to_string().contains("at the root"), "{error}");
+        let error = pool
+            .submit_with((after, pool.submit(|| 1)), |(a, b)| a + b)
+            .get()
+            .unwrap_err();
+        assert!(
+            error.is_panic() && error.to_string().contains("at the root"),
+            "{error}"
+        );
         assert!(error.to_string().contains("futures.rs"), "{error}");
         assert_eq!(called.load(SeqCst), 0);
         assert!(bad.get().is_err());
@@ -254,7 +265,11 @@ fn as_completed_gives_each_once() {
             }
         }
         assert!(seen.into_iter().all(|one| one));
-        assert!(task::as_completed(Vec::<task::Future<u8>>::new()).next().is_none());
+        assert!(
+            task::as_completed(Vec::<task::Future<u8>>::new())
+                .next()
+                .is_none()
+        );
     });
     // In the order of their ends.
     let pool = Engine::builder().threads(2).build().unwrap().pool();
@@ -289,7 +304,8 @@ fn blocking_calls_do_not_keep_threads_from_computing() {
         let nested: Vec<_> = (0..200)
             .map(|i| {
                 let pool = pool.clone();
-                pool.clone().submit_blocking(move || pool.submit_blocking(move || i).get().unwrap())
+                pool.clone()
+                    .submit_blocking(move || pool.submit_blocking(move || i).get().unwrap())
             })
             .collect();
         let sum: i32 = nested.into_iter().map(|one| one.get().unwrap()).sum();
@@ -330,7 +346,12 @@ fn the_engine_may_be_gone_before_its_calls_are() {
         for n_jobs in [1, 2] {
             let (sent, received) = mpsc::channel();
             let future = {
-                let pool = Engine::builder().threads(2).build().unwrap().pool().n_jobs(n_jobs);
+                let pool = Engine::builder()
+                    .threads(2)
+                    .build()
+                    .unwrap()
+                    .pool()
+                    .n_jobs(n_jobs);
                 for i in 0..100 {
                     let sent = sent.clone();
                     pool.submit(move || sent.send(i).unwrap()).detach();

@@ -127,7 +127,10 @@ fn one_by_one_no_error_ends_anything() {
                         Ok(value) => assert!(i % 3 != 1 && *value == i),
                         Err(error) => {
                             assert!(i % 3 == 1);
-                            assert!(error.to_string().contains(&format!("in item {i}")), "{error}");
+                            assert!(
+                                error.to_string().contains(&format!("in item {i}")),
+                                "{error}"
+                            );
                         }
                     }
                 }
@@ -147,10 +150,18 @@ fn an_iterator_that_panics_is_an_error_and_is_not_asked_again() {
         };
         let error = engine.pool().map(items(), |i| i).unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("no more, in the iterator, after 50 items"), "{text}");
+        assert!(
+            text.contains("no more, in the iterator, after 50 items"),
+            "{text}"
+        );
         let results: Vec<_> = engine.pool().imap(items(), |i| i).collect();
         assert_eq!(results.len(), 51);
-        assert!(results[..50].iter().enumerate().all(|(i, r)| *r.as_ref().unwrap() == i as i32));
+        assert!(
+            results[..50]
+                .iter()
+                .enumerate()
+                .all(|(i, r)| *r.as_ref().unwrap() == i as i32)
+        );
         assert!(results[50].as_ref().unwrap_err().is_panic());
         let each = engine.pool().map_each(items(), |i| i);
         assert_eq!((each.len(), each[50].is_err()), (51, true));
@@ -169,13 +180,19 @@ fn panics_of_drops_harm_nothing() {
     }
     on_every_engine(|engine| {
         // An item that is dropped by the function.
-        let error = engine.pool().map((0..100).map(|i| Bomb(i == 40)), drop).unwrap_err();
+        let error = engine
+            .pool()
+            .map((0..100).map(|i| Bomb(i == 40)), drop)
+            .unwrap_err();
         assert!(error.to_string().contains("a bomb, in item 40"), "{error}");
         // Items that never reach it.
-        let result = engine.pool().batch(50).map((0..100).map(|i| Bomb(i == 40)), |bomb| {
-            std::mem::forget(bomb);
-            panic!("first");
-        });
+        let result = engine
+            .pool()
+            .batch(50)
+            .map((0..100).map(|i| Bomb(i == 40)), |bomb| {
+                std::mem::forget(bomb);
+                panic!("first");
+            });
         let result: Result<Vec<()>, Error> = result;
         assert!(result.is_err());
         assert_eq!(engine.pool().map(0..3, |i| i).unwrap(), [0, 1, 2]);
@@ -209,7 +226,10 @@ fn loops_in_loops_in_loops() {
             });
             inner.unwrap().into_iter().sum::<usize>()
         });
-        assert_eq!(sum.unwrap().into_iter().sum::<usize>(), (0..1728).sum::<usize>());
+        assert_eq!(
+            sum.unwrap().into_iter().sum::<usize>(),
+            (0..1728).sum::<usize>()
+        );
     });
 }
 
@@ -249,7 +269,10 @@ fn every_form_inside_every_other() {
                 pool.submit(move || inner(i))
             })
             .collect();
-        let submitted: Vec<u64> = submitted.into_iter().map(|one| one.get().unwrap()).collect();
+        let submitted: Vec<u64> = submitted
+            .into_iter()
+            .map(|one| one.get().unwrap())
+            .collect();
         assert_eq!(submitted, expected);
         let background = pool.map_async(0..40, inner.clone());
         assert_eq!(background.get().unwrap(), expected);
@@ -267,15 +290,28 @@ fn inside_of_rayon_s_own_loops() {
         assert_eq!(sums[29], (0..29).sum::<i32>());
     });
     // On the shared pool's own threads, all of them busy.
-    let rayon = Arc::new(rayon::ThreadPoolBuilder::new().num_threads(2).build().unwrap());
+    let rayon = Arc::new(
+        rayon::ThreadPoolBuilder::new()
+            .num_threads(2)
+            .build()
+            .unwrap(),
+    );
     within("a shared pool that is busy", move || {
-        let engine = Engine::builder().rayon_pool(Arc::clone(&rayon)).build().unwrap();
+        let engine = Engine::builder()
+            .rayon_pool(Arc::clone(&rayon))
+            .build()
+            .unwrap();
         rayon.install(|| {
             let sums: Vec<i32> = (0..20)
                 .into_par_iter()
                 .map(|i| {
                     let future = engine.pool().submit(move || i);
-                    engine.pool().map(0..i, |j| j).unwrap().into_iter().sum::<i32>()
+                    engine
+                        .pool()
+                        .map(0..i, |j| j)
+                        .unwrap()
+                        .into_iter()
+                        .sum::<i32>()
                         + future.get().unwrap()
                 })
                 .collect();
@@ -318,7 +354,10 @@ fn ten_million_items_of_an_endless_generator() {
     let engine = Engine::builder().threads(2).build().unwrap();
     let resident = || {
         let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-        let pages = statm.split_whitespace().nth(1).and_then(|n| n.parse::<u64>().ok());
+        let pages = statm
+            .split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse::<u64>().ok());
         pages.unwrap_or(0) * 4096
     };
     for ordered in [true, false] {
@@ -340,7 +379,10 @@ fn ten_million_items_of_an_endless_generator() {
         }
         let grown = resident().saturating_sub(warm);
         // The items alone would take 80 MB. (Other tests of this process run meanwhile.)
-        assert!(grown < 64 << 20, "{grown} bytes more than after 100,000 items");
+        assert!(
+            grown < 64 << 20,
+            "{grown} bytes more than after 100,000 items"
+        );
         assert!(sum > 0);
     }
 }
@@ -348,7 +390,13 @@ fn ten_million_items_of_an_endless_generator() {
 #[test]
 fn no_more_are_pulled_than_may_be_in_flight() {
     on_every_engine(|engine| {
-        for (limit, batch) in [(1, None), (5, None), (5, Some(2)), (5, Some(100)), (64, Some(8))] {
+        for (limit, batch) in [
+            (1, None),
+            (5, None),
+            (5, Some(2)),
+            (5, Some(100)),
+            (64, Some(8)),
+        ] {
             let pulled = Arc::new(AtomicUsize::new(0));
             let counter = Arc::clone(&pulled);
             let generator = std::iter::repeat_with(move || counter.fetch_add(1, SeqCst));
@@ -363,7 +411,11 @@ fn no_more_are_pulled_than_may_be_in_flight() {
                 results.next().unwrap().unwrap();
                 // What is in the consumer's batch counts as consumed.
                 let most = taken + limit + batch.unwrap_or(limit).min(limit);
-                assert!(pulled.load(SeqCst) <= most, "{} of {most}", pulled.load(SeqCst));
+                assert!(
+                    pulled.load(SeqCst) <= most,
+                    "{} of {most}",
+                    pulled.load(SeqCst)
+                );
             }
         }
     });
@@ -389,7 +441,12 @@ fn a_slow_generator_is_in_nobody_s_way() {
         let (send, receive) = std::sync::mpsc::channel::<u32>();
         let mut results = engine.pool().batch(1).imap(receive, |i| i);
         // One thread waits in the channel; the other computes.
-        let sum = engine.pool().map(0..1000_u32, |i| i).unwrap().into_iter().sum::<u32>();
+        let sum = engine
+            .pool()
+            .map(0..1000_u32, |i| i)
+            .unwrap()
+            .into_iter()
+            .sum::<u32>();
         assert_eq!(sum, 499_500);
         for i in 0..10 {
             send.send(i).unwrap();
@@ -414,7 +471,13 @@ fn cancelled_loops_end() {
         assert!(pool.map(0..3, |i| i).unwrap_err().is_cancelled());
         let last = pool.imap(0.., |i: u64| i).last().unwrap();
         assert!(last.unwrap_err().is_cancelled());
-        assert!(pool.map_each(0..10, |i| i).pop().unwrap().unwrap_err().is_cancelled());
+        assert!(
+            pool.map_each(0..10, |i| i)
+                .pop()
+                .unwrap()
+                .unwrap_err()
+                .is_cancelled()
+        );
         assert!(pool.submit(|| 1).get().unwrap_err().is_cancelled());
         // The engine itself is not cancelled.
         assert_eq!(engine.pool().submit(|| 1).get().unwrap(), 1);
@@ -462,9 +525,17 @@ fn retries_count() {
     };
     assert_eq!(task::try_map([1], task::retry(5, flaky)).unwrap(), [1]);
     assert_eq!(calls.swap(0, SeqCst), 1);
-    assert!(task::try_map([3], task::retry(2, flaky)).unwrap_err().is_task());
+    assert!(
+        task::try_map([3], task::retry(2, flaky))
+            .unwrap_err()
+            .is_task()
+    );
     assert_eq!(calls.swap(0, SeqCst), 3);
-    assert!(task::try_map([4], task::retry(0, flaky)).unwrap_err().is_panic());
+    assert!(
+        task::try_map([4], task::retry(0, flaky))
+            .unwrap_err()
+            .is_panic()
+    );
     assert_eq!(calls.swap(0, SeqCst), 1);
 }
 
@@ -486,13 +557,25 @@ fn observers_see_loops() {
         }
     }
     let log = Arc::new(Log::default());
-    let engine = Engine::builder().threads(2).observer(log.clone()).build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .observer(log.clone())
+        .build()
+        .unwrap();
     engine.pool().batch(10).map(0..95, |i| i).unwrap();
     let seen = std::mem::take(&mut *log.0.lock().unwrap());
     let count = |name: &str| seen.iter().filter(|one| *one == name).count();
-    assert_eq!((seen[0].as_str(), seen.last().unwrap().as_str()), ("planned 10", "ended true"));
+    assert_eq!(
+        (seen[0].as_str(), seen.last().unwrap().as_str()),
+        ("planned 10", "ended true")
+    );
     assert_eq!((count("started"), count("finished")), (10, 10));
-    engine.pool().submit(|| panic!("x")).get().map(|()| ()).unwrap_err();
+    engine
+        .pool()
+        .submit(|| panic!("x"))
+        .get()
+        .map(|()| ())
+        .unwrap_err();
     let seen = std::mem::take(&mut *log.0.lock().unwrap());
     assert_eq!(seen.last().unwrap(), "ended false");
 }
@@ -508,7 +591,11 @@ fn an_observer_that_panics_fails_the_loop_and_no_more() {
             }
         }
     }
-    let engine = Engine::builder().threads(2).observer(Arc::new(Broken)).build().unwrap();
+    let engine = Engine::builder()
+        .threads(2)
+        .observer(Arc::new(Broken))
+        .build()
+        .unwrap();
     let error = engine.pool().map(0..100, |i| i).unwrap_err();
     assert!(error.to_string().contains("in an observer"), "{error}");
     assert!(engine.pool().submit(|| 1).get().is_err());

@@ -19,12 +19,16 @@ pub fn on_every_engine(test: impl Fn(&Engine) + Send + Sync + Clone + 'static) {
                 false => Engine::builder().threads(threads).build(),
                 true => {
                     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-                    Engine::builder().rayon_pool(Arc::new(pool.unwrap())).build()
+                    Engine::builder()
+                        .rayon_pool(Arc::new(pool.unwrap()))
+                        .build()
                 }
             };
             let engine = engine.unwrap();
             let test = test.clone();
-            within(&format!("{threads} threads, shared {shared}"), move || test(&engine));
+            within(&format!("{threads} threads, shared {shared}"), move || {
+                test(&engine)
+            });
         }
     }
 }

@@ -252,7 +252,9 @@ pub struct Imap<I, A: 'static, R: 'static> {
 
 impl<I, A, R> std::fmt::Debug for Imap<I, A, R> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Imap").field("next", &self.next).finish_non_exhaustive()
+        f.debug_struct("Imap")
+            .field("next", &self.next)
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,11 +24,18 @@ pub fn init(functions: &[&'static dyn Registered]) {
     let mut table = Table::new();
     for &function in functions {
         let other = table.insert(function.name(), function);
-        assert!(other.is_none(), "two functions have the name {:?}", function.name());
+        assert!(
+            other.is_none(),
+            "two functions have the name {:?}",
+            function.name()
+        );
     }
     let first = FUNCTIONS.set(table).is_ok();
     assert!(first, "`task::process::init` was called twice");
-    if std::env::args_os().nth(1).is_some_and(|argument| argument == WORKER) {
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|argument| argument == WORKER)
+    {
         let code = match serve() {
             Ok(()) => 0,
             Err(error) => {
@@ -93,9 +100,8 @@ pub enum Lost {
 
 impl Worker {
     pub fn spawn() -> Result<Worker> {
-        let failed = |error: io::Error| {
-            Error::wrap(Kind::Io, "starting a worker process", Box::new(error))
-        };
+        let failed =
+            |error: io::Error| Error::wrap(Kind::Io, "starting a worker process", Box::new(error));
         let (socket, other) = UnixStream::pair().map_err(failed)?;
         let program = std::env::current_exe().map_err(failed)?;
         let child = Command::new(program)
