@@ -42,7 +42,9 @@ fn main() -> flagstone::Result<()> {
         .iter()
         .map(|block| block.map(|block| block.mean().unwrap_or(f64::NAN)).bytes(8))
         .collect();
-    let largest = combine(&means, |means| means.into_iter().copied().fold(f64::MIN, f64::max));
+    let largest = combine(&means, |means| {
+        means.into_iter().copied().fold(f64::MIN, f64::max)
+    });
 
     // One graph of all of it: within the budget, and each day is loaded once.
     println!("{}\n", largest.explain()?);
@@ -50,7 +52,9 @@ fn main() -> flagstone::Result<()> {
     println!("total {}, largest mean {largest}", total.sum());
 
     // A call that fails is named.
-    let bad = load(3).try_map(|_| Err::<u8, _>("the file is broken")).named("check of day 3");
+    let bad = load(3)
+        .try_map(|_| Err::<u8, _>("the file is broken"))
+        .named("check of day 3");
     println!("error: {}", bad.compute().unwrap_err());
     Ok(())
 }

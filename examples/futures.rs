@@ -53,8 +53,13 @@ fn main() -> Result<()> {
     let pool = task::Pool::global()?;
     let words = pool.submit(|| "to be or not to be".split(' ').count());
     let letters = pool.submit(|| "to be or not to be".replace(' ', "").len());
-    let mean = pool.submit_with((letters, words), |(letters, words)| letters as f64 / words as f64);
-    println!("letters per word: {:.2}", mean.then(|mean| mean + 0.0).get()?);
+    let mean = pool.submit_with((letters, words), |(letters, words)| {
+        letters as f64 / words as f64
+    });
+    println!(
+        "letters per word: {:.2}",
+        mean.then(|mean| mean + 0.0).get()?
+    );
 
     // `executor.map`.
     let squares = pool.map(0..10, |n| n * n)?;

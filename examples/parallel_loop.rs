@@ -38,9 +38,16 @@ fn main() -> flagstone::Result<()> {
 
     // The first error ends the loop and names its item; or each item has its own result.
     let texts = ["1", "2", "three", "4"];
-    println!("error: {}", pool.try_map(texts, str::parse::<i32>).unwrap_err());
+    println!(
+        "error: {}",
+        pool.try_map(texts, str::parse::<i32>).unwrap_err()
+    );
     let each = pool.map_each(texts, |text| text.parse::<i32>().ok());
-    println!("{} of {} items", each.into_iter().flatten().flatten().count(), texts.len());
+    println!(
+        "{} of {} items",
+        each.into_iter().flatten().flatten().count(),
+        texts.len()
+    );
 
     // Retries.
     let tries = AtomicU32::new(0);

@@ -48,7 +48,10 @@ fn main() -> flagstone::Result<()> {
         alone.as_secs_f64() / together.as_secs_f64()
     );
 
-    println!("powers: {:?}", pool.starmap([(2_u64, 5), (3, 2)], u64::pow)?);
+    println!(
+        "powers: {:?}",
+        pool.starmap([(2_u64, 5), (3, 2)], u64::pow)?
+    );
     println!("one: {}", pool.apply(|| fib(10))?);
 
     // In the background; the handle waits, looks and cancels.

@@ -153,15 +153,15 @@ impl Pool {
         R: DeserializeOwned + Send + 'static,
     {
         let encoded = wire::encode(&argument, "an argument");
-        self.submit_encoded(function, encoded, String::new())
+        self.submit_encoded(function, encoded, String::new(), Location::caller())
     }
 
-    #[track_caller]
     fn submit_encoded<A, R>(
         &self,
         function: &'static Function<A, R>,
         argument: Result<Vec<u8>>,
         item: String,
+        at: &'static Location<'static>,
     ) -> Future<R>
     where
         R: DeserializeOwned + Send + 'static,
@@ -180,7 +180,7 @@ impl Pool {
                 }
                 result = call();
             }
-            result.map_err(|error| error.context(format!("in {name}{item}")))
+            result.map_err(|error| error.context(format!("in {name}{item}")).at(at))
         })
     }
 
@@ -272,10 +272,11 @@ where
             let argument = wire::encode(&item, "an argument");
             let name = format!(", item {}", self.next);
             self.next += 1;
-            let future = self.pool.submit_encoded(self.function, argument, name);
+            let future = self
+                .pool
+                .submit_encoded(self.function, argument, name, self.at);
             self.ahead.push_back(future);
         }
-        let result = self.ahead.pop_front()?.get();
-        Some(result.map_err(|error| error.at(self.at)))
+        Some(self.ahead.pop_front()?.get())
     }
 }
