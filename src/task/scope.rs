@@ -34,10 +34,6 @@ impl Drop for Open<'_> {
 }
 
 /// Runs a loop and waits for its end; its batches, and why some of them are missing.
-#[expect(
-    clippy::type_complexity,
-    reason = "batches of results, as they were finished"
-)]
 pub fn run<I, F, R>(pool: &exec::Pool, body: Loop<I, F, R>) -> (Vec<Vec<Result<R>>>, Option<Error>)
 where
     I: Iterator + Send,

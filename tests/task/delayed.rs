@@ -32,7 +32,7 @@ fn shared_parts_run_once() {
         assert_eq!(calls.swap(0, SeqCst), 1);
         // What nobody asks for does not run.
         let lazy = root.map(|_| -> u64 { panic!("not asked for") });
-        assert_eq!(engine.compute(&lazy.map(|_| 1).map(|_| 2)).is_err(), true);
+        assert!(engine.compute(&lazy.map(|_| 1).map(|_| 2)).is_err());
         engine.compute(&root).unwrap();
     });
 }

@@ -13,7 +13,7 @@ use super::worker::{Lost, Worker, functions};
 use crate::error::{Error, Kind, Result};
 use crate::task::{self, Future};
 
-/// Worker processes that run the program's [`Function`]s; see the [module](super::process).
+/// Worker processes that run the program's [`Function`]s; see the [module](super).
 ///
 /// They are started when they are first needed and ended with the last handle of the pool.
 #[derive(Clone)]
