@@ -26,7 +26,11 @@ use flagstone::task;
 fn collatz(mut n: u64) -> (u32, u64) {
     let (start, mut steps) = (n, 0);
     while n != 1 {
-        n = if n % 2 == 0 { n / 2 } else { 3 * n + 1 };
+        n = if n.is_multiple_of(2) {
+            n / 2
+        } else {
+            3 * n + 1
+        };
         steps += 1;
     }
     (steps, start)
@@ -43,7 +47,7 @@ fn main() -> flagstone::Result<()> {
     // In any order, at most 100 numbers at once, in batches of 10; and loops feed loops.
     let pool = task::Pool::global()?.batch(10).in_flight(100);
     let steps = pool.imap_unordered(1_u64..=1000, |n| collatz(n).0);
-    let even = pool.imap(steps, |steps| steps.map(|steps| steps % 2 == 0));
+    let even = pool.imap(steps, |steps| steps.map(|steps| steps.is_multiple_of(2)));
     let mut count = 0;
     for is_even in even {
         count += u32::from(is_even??);
