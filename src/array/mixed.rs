@@ -328,16 +328,16 @@ impl Mixed {
     pub unsafe fn work(self, engine: &Engine, results: Vec<ResultPlace>) -> Result<Arc<MixedWork>> {
         let values: Values = self.calls.iter().map(|_| Mutex::new(None)).collect();
         let values = Arc::new(values);
+        let number_of: HashMap<*const DelayedNode, u32> = self
+            .calls
+            .iter()
+            .enumerate()
+            .map(|(number, call)| (Arc::as_ptr(&call.node), number as u32))
+            .collect();
         let mut results = Some(results);
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in self.parts {
             let mut planned = part.planned;
-            let number_of: HashMap<*const DelayedNode, u32> = self
-                .calls
-                .iter()
-                .enumerate()
-                .map(|(number, call)| (Arc::as_ptr(&call.node), number as u32))
-                .collect();
             if let Some(env) = Arc::get_mut(&mut planned.env) {
                 for source in &mut env.sources {
                     if let Some(blocks) = blocks_of(&**source) {

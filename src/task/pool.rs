@@ -91,7 +91,8 @@ impl Pool {
 impl Pool {
     /// At most so many calls at once; by default, and at most, as many as the engine has threads. 0 is taken for 1.
     ///
-    /// A limit holds for each loop by itself, and for all that is submitted to this handle and its clones.
+    /// A limit holds for each loop by itself, and for all that is submitted to this handle and its clones; for
+    /// [blocking](Pool::submit_blocking) calls it may be larger than the number of threads.
     ///
     /// ```
     /// use flagstone::task;

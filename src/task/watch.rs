@@ -25,7 +25,7 @@ impl Watch {
             run: next_run(),
             observers: Observers::new(observers),
         })));
-        // What an observer breaks is told where the first batch starts.
+        // One that panics is not called again, and harms nothing here: nothing has started.
         let _ = watch.tell(|run| Event::Planned {
             run,
             tasks,
