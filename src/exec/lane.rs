@@ -105,3 +105,48 @@ impl Inner {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Nap {
+        now: AtomicUsize,
+        most: AtomicUsize,
+        done: AtomicUsize,
+    }
+
+    impl Call for Nap {
+        fn run(self: Arc<Self>, worker: usize) {
+            assert_eq!(worker, 7);
+            self.most
+                .fetch_max(self.now.fetch_add(1, SeqCst) + 1, SeqCst);
+            // The first wait for each other: a lane of fewer threads would hang.
+            while self.most.load(SeqCst) < 3 {
+                std::thread::yield_now();
+            }
+            self.now.fetch_sub(1, SeqCst);
+            self.done.fetch_add(1, SeqCst);
+        }
+    }
+
+    #[test]
+    fn threads_are_made_when_needed_and_end_when_idle() {
+        let lane = Lane::new(3, 7);
+        assert_eq!(lane.threads(), 0);
+        let nap = Arc::new(Nap::default());
+        for round in 1..=2 {
+            for _ in 0..20 {
+                lane.push(Arc::clone(&nap) as Arc<dyn Call>);
+            }
+            assert!((1..=3).contains(&lane.threads()));
+            while nap.done.load(SeqCst) < 20 * round || lane.threads() > 0 {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+        assert_eq!(nap.most.load(SeqCst), 3);
+    }
+}
