@@ -11,6 +11,7 @@
 //! address lower (stacks grow downwards on every system that Rust has threads on). A ticket found
 //! deeper returns at once and is lost; those who wait for a run replace it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -254,11 +255,17 @@ impl Inner {
             return false;
         };
         while let Some(run) = self.next_run() {
-            let Some(crew) = run.enter() else { continue };
-            let start = Instant::now();
-            crew.work(worker, &mut || {
-                self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
-            });
+            // What crews run catches its panics; this is for drops of a user's, if this thread is the last
+            // that knows of a crew. They must not end the process, as they would in Rayon's hands.
+            let _ = catch_unwind(AssertUnwindSafe(move || {
+                if let Some(crew) = run.enter() {
+                    let start = Instant::now();
+                    crew.work(worker, &mut || {
+                        self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
+                    });
+                }
+                drop(run);
+            }));
         }
         true
     }

@@ -190,6 +190,14 @@ fn panics_of_drops_harm_nothing() {
             });
         let result: Result<Vec<()>, Error> = result;
         assert!(result.is_err());
+        // What a function holds, dropped by whoever is the last.
+        let bomb = Bomb(true);
+        let mut streamed = engine.pool().batch(1).imap(0_u64.., move |i| {
+            let _ = &bomb;
+            i
+        });
+        assert_eq!(streamed.next().unwrap().unwrap(), 0);
+        let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(streamed)));
         assert_eq!(engine.pool().map(0..3, |i| i).unwrap(), [0, 1, 2]);
     });
 }
