@@ -11,6 +11,7 @@
 //! | `map_async`, `apply_async`, `executor.submit` | [`map_async`], [`submit`], [`Future`] |
 //! | `as_completed` | [`as_completed`] |
 //! | `dask.delayed` | [`delayed()`], [`Delayed`] |
+//! | `Process`, `ProcessPoolExecutor` | `task::process`, behind the Cargo feature `process`, on Unix |
 //!
 //! ```
 //! use flagstone::task;

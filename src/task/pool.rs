@@ -20,7 +20,8 @@ use crate::exec::{self, Cancel};
 ///
 /// A panic in a function is an error that names the item; it ends the loop, and items that have not started never do,
 /// unless results are asked for one by one ([`map_each`](Pool::map_each), [`imap`](Pool::imap)). What functions allocate is
-/// outside of the promised memory.
+/// outside of the promised memory. Arrays that they compute are within it as far as there is room: inside a call nothing
+/// waits for memory, and [`Engine::measure`](crate::Engine::measure) says if a computation went beyond.
 ///
 /// ```
 /// use flagstone::Engine;
