@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     /// A user's closure, block function, reducer or source panicked.
     Panic,
     Cancelled,
+    /// A user's function returned an error, or its process ended.
+    Task,
     /// The memory budget cannot hold the computation.
     Memory,
     /// Flagstone broke one of its own rules.
@@ -153,6 +155,12 @@ impl Error {
     /// A panic in a closure, block function, reducer or source.
     pub fn is_panic(&self) -> bool {
         self.0.kind == Kind::Panic
+    }
+
+    /// A function that was run as a task returned an error, or the process in which it ran ended;
+    /// [`source`](std::error::Error::source) has the cause, if there is one.
+    pub fn is_task(&self) -> bool {
+        self.0.kind == Kind::Task
     }
 
     /// The computation was cancelled.

@@ -40,6 +40,8 @@
 //!   [`Engine`] has threads and a budget that all its computations share.
 //! - **Mistakes are carried.** Building never panics on bad input: an array carries the [`Error`], with the line of the
 //!   call at fault, until it is computed or [`check`](Array::check)ed.
+//! - **Any function**, not only arrays: [`task`] has loops over iterators, futures, and delayed calls in one graph with
+//!   arrays, on the same threads and within the same budget.
 //! - **Watching and stopping**: [`Observer`], [`Cancel`]; profiles, pictures, progress bars and a live page: [`observe`].
 //!
 //! # Operators
@@ -85,6 +87,8 @@ mod exec;
 mod io;
 
 pub mod observe;
+
+pub mod task;
 
 mod array;
 

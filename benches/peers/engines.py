@@ -46,8 +46,9 @@ class Engine:
 class Flagstone(Engine):
     """The measuring program of this repository."""
 
-    def __init__(self, program, folder, shape):
+    def __init__(self, program, folder, shape, calls):
         super().__init__("flagstone", [program, "serve"], folder)
+        self.calls = f"{calls // 1000}x1000"
         self.shape = "x".join(map(str, shape))
         listed = subprocess.run([program, "list"], check=True, capture_output=True, text=True).stdout
         self.workloads = {line.split()[0] for line in listed.splitlines()}
@@ -59,7 +60,9 @@ class Flagstone(Engine):
         words = [job.workload, "--repeat", str(repeat)]
         for flag, name in zip(("--x", "--y"), job.arrays):
             words += [flag, f"{name}.npy"]
-        if not job.micro:
+        if job.calls:
+            words += ["--shape", self.calls]
+        elif not job.micro:
             words += ["--chunks", "x".join(map(str, chunks))]
             if not job.arrays:
                 words += ["--shape", self.shape]
@@ -69,13 +72,14 @@ class Flagstone(Engine):
 class Library(Engine):
     """A Python library."""
 
-    def __init__(self, name, python, folder, shape, seed):
+    def __init__(self, name, python, folder, shape, seed, calls):
+        self.calls = calls
         command = [python, "-B", HERE / "worker.py", name, "x".join(map(str, shape)), str(seed)]
         super().__init__(name, command, folder)
 
     def run(self, job, chunks, repeat=1):
         """Seconds and sums; None if the library has no such job."""
         arrays = [f"{name}.npy" for name in job.arrays]
-        command = {"job": job.name, "arrays": arrays, "chunks": chunks, "repeat": repeat}
+        command = {"job": job.name, "arrays": arrays, "chunks": chunks, "repeat": repeat, "calls": self.calls}
         answer = self.ask(json.dumps(command))
         return None if answer.get("missing") else answer

@@ -20,6 +20,8 @@ class Job:
     distribution: object = None
     # Whether the table has microseconds.
     micro: bool = False
+    # Calls of a function, not arrays: measured with libraries of their own, in a table of their own.
+    calls: bool = False
 
 
 JOBS = [
@@ -38,6 +40,8 @@ JOBS = [
     Job("matmul", "a @ b", "matmul", ("a", "b")),
     Job("affine_mean0", "(2·x + 1).mean(0), chunks of 100 × 100", "affine_mean0", chunks="small"),
     Job("overhead", "((ones + 1)·2).sum(), one block of 10 × 10", "overhead", (), micro=True),
+    Job("task_map", "a tiny function, mapped over numbers", "task_map", (), calls=True),
+    Job("task_submit", "as many calls of it, submitted one by one", "task_submit", (), calls=True),
 ]
 
 # The jobs of the sweep over chunk sizes, by the name of their workload.

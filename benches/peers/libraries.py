@@ -255,4 +255,59 @@ class Jax:
         return self.run("overhead", lambda ones: ((ones + 1) * 2).sum(), self.jnp.ones((10, 10)))
 
 
-LIBRARIES = {"dask": Dask, "dask-array": DaskArray, "numpy": NumPy, "numexpr": NumExpr, "jax": Jax}
+def trivial(i, mask=(1 << 64) - 1):
+    """Some work that is the same everywhere: the last step of SplitMix64."""
+    bits = i * 0x9E3779B97F4A7C15 & mask
+    bits = (bits ^ bits >> 30) * 0xBF58476D1CE4E5B9 & mask
+    bits = (bits ^ bits >> 27) * 0x94D049BB133111EB & mask
+    return float(bits ^ bits >> 31)
+
+
+class Joblib:
+    """Processes (loky), batches of automatic size; it has no futures."""
+
+    def __init__(self, shape, seed):
+        import joblib
+
+        self.parallel, self.delayed = joblib.Parallel(n_jobs=THREADS), joblib.delayed
+
+    def task_map(self):
+        return self.parallel(self.delayed(trivial)(i) for i in range(self.calls))
+
+
+class Multiprocessing:
+    """Processes; `map` in chunks of its own choice."""
+
+    def __init__(self, shape, seed):
+        import multiprocessing
+
+        self.pool = multiprocessing.Pool(THREADS)
+
+    def task_map(self):
+        return self.pool.map(trivial, range(self.calls))
+
+    def task_submit(self):
+        results = [self.pool.apply_async(trivial, (i,)) for i in range(self.calls)]
+        return [result.get() for result in results]
+
+
+class Futures:
+    """concurrent.futures: threads, whose calls cost less than processes' do; one of them runs at a time."""
+
+    def __init__(self, shape, seed):
+        from concurrent.futures import ThreadPoolExecutor
+
+        self.executor = ThreadPoolExecutor(THREADS)
+
+    def task_map(self):
+        return list(self.executor.map(trivial, range(self.calls)))
+
+    def task_submit(self):
+        futures = [self.executor.submit(trivial, i) for i in range(self.calls)]
+        return [future.result() for future in futures]
+
+
+LIBRARIES = {
+    "dask": Dask, "dask-array": DaskArray, "numpy": NumPy, "numexpr": NumExpr, "jax": Jax,
+    "joblib": Joblib, "multiprocessing": Multiprocessing, "concurrent.futures": Futures,
+}

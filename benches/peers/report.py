@@ -6,6 +6,7 @@ from jobs import JOBS, SWEEP
 TITLES = {
     "flagstone": "Flagstone", "dask": "dask", "dask-array": "dask-array",
     "numpy": "NumPy", "numexpr": "numexpr", "jax": "JAX",
+    "joblib": "joblib", "multiprocessing": "multiprocessing", "concurrent.futures": "concurrent.futures",
 }
 BEGIN = "<!-- The lines from here to the end mark are written by benches/peers/run.py --write-docs. -->"
 END = "<!-- End of the measured lines. -->"
@@ -29,19 +30,21 @@ def machine_lines(results):
     return [
         f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']:.0f} GiB, {machine['system']}; {libraries}.",
         f"x is {rows:,} × {columns:,} `float64`, chunks are {' × '.join(f'{c:,}' for c in settings['chunks']['main'])}; "
-        f"a and b are {' × '.join(f'{n:,}' for n in settings['matrix'])}.",
+        f"a and b are {' × '.join(f'{n:,}' for n in settings['matrix'])}; calls are {settings.get('calls', 0):,}.",
     ]
 
 
-def table(results):
-    """Markdown: a row for each job that was measured, a column for each engine."""
-    cells = results["cells"]
+def table(results, jobs):
+    """Markdown: a row for each job that was measured, a column for each engine that has one of them."""
+    cells = {job.name: results["cells"][job.name] for job in jobs if job.name in results["cells"]}
+    if not cells:
+        return []
     engines = [name for name in TITLES if any(name in row for row in cells.values())]
     lines = [
         "| job | " + " | ".join(TITLES[name] for name in engines) + " |",
         "|---|" + "---:|" * len(engines),
     ]
-    for job in JOBS:
+    for job in jobs:
         row = cells.get(job.name)
         if not row:
             continue
@@ -61,7 +64,9 @@ def table(results):
 
 def markdown(results):
     """The table with what it takes to read it."""
-    return "\n".join([*machine_lines(results), "", *table(results)])
+    arrays = table(results, [job for job in JOBS if not job.calls])
+    calls = table(results, [job for job in JOBS if job.calls])
+    return "\n".join([*machine_lines(results), "", *arrays, "", *calls]).rstrip()
 
 
 def plot(results):

@@ -25,7 +25,9 @@ from jobs import JOBS, SWEEP, SWEEP_CHUNKS  # noqa: E402
 from measure import Disagreement, measure, medians  # noqa: E402
 from report import TITLES, markdown, plot, write_docs  # noqa: E402
 
-PEERS = ["dask", "dask-array", "numpy", "numexpr", "jax"]
+PEERS = ["dask", "dask-array", "numpy", "numexpr", "jax", "joblib", "multiprocessing", "concurrent.futures"]
+# These have no version of their own.
+STANDARD = ["multiprocessing", "concurrent.futures"]
 SEED = 42
 
 
@@ -39,12 +41,16 @@ def arguments():
     parser.add_argument("--patience", default=6.0, type=float, help="seconds for an engine and a job (default 6)")
     parser.add_argument("--sweep-chunks", type=sizes, default=SWEEP_CHUNKS,
                         help=f"chunk sizes of the sweep (default {','.join(map(str, SWEEP_CHUNKS))})")
+    parser.add_argument("--calls", type=int, default=1_000_000,
+                        help="calls in the jobs that are calls, in thousands' steps (default 1000000)")
     parser.add_argument("--output", type=Path, help="folder of results (default target/peers/results)")
     parser.add_argument("--write-docs", action="store_true", help="rewrite docs/performance.md and the plot")
     parser.add_argument("--no-measure", action="store_true", help="only print, or write, what was measured before")
     options = parser.parse_args()
     if options.rounds < 1:
         parser.error(f"--rounds needs a positive number, and {options.rounds} is none")
+    if options.calls < 1000 or options.calls % 1000:
+        parser.error(f"--calls needs a multiple of 1000, and {options.calls} is none")
     options.jobs = options.jobs or names
     options.only = options.only or PEERS
     return options
@@ -117,7 +123,8 @@ def versions(python):
         "print(json.dumps({name: importlib.metadata.version(name) for name in sys.argv[1:]} "
         "| {'Python': platform.python_version()}))"
     )
-    output = subprocess.run([python, "-c", script, *PEERS], check=True, capture_output=True, text=True).stdout
+    names = [name for name in PEERS if name not in STANDARD]
+    output = subprocess.run([python, "-c", script, *names], check=True, capture_output=True, text=True).stdout
     rustc = subprocess.run(["rustc", "--version"], check=True, capture_output=True, text=True).stdout.split()[1]
     return {"Rust": rustc, **json.loads(output)}
 
@@ -194,6 +201,7 @@ def main():
     settings = {
         "shape": options.shape,
         "matrix": [min(3000, rows)] * 2,
+        "calls": options.calls,
         "chunks": {"main": [min(1000, rows)] * 2, "small": [min(100, rows)] * 2},
     }
     header = {"machine": machine(), "versions": versions(python), "settings": settings}
@@ -203,8 +211,8 @@ def main():
     program = target / "release" / "examples" / ("workloads.exe" if os.name == "nt" else "workloads")
     data = target / "peers" / f"data-{rows}"
     make_arrays(python, data, {"x": options.shape, "a": settings["matrix"], "b": settings["matrix"]})
-    engines = [Flagstone(program, data, options.shape)]
-    engines += [Library(name, python, data, options.shape, SEED) for name in PEERS if name in options.only]
+    engines = [Flagstone(program, data, options.shape, options.calls)]
+    engines += [Library(name, python, data, options.shape, SEED, options.calls) for name in PEERS if name in options.only]
     run_jobs(options, engines, settings, results, path)
     if "sweep" in options.jobs:
         run_sweep(options, engines, settings, results, path)

@@ -45,6 +45,7 @@ def main():
             continue
         chunks = tuple(command["chunks"])
         library.chunks = chunks
+        library.calls = command.get("calls", 0)
         operands = []
         for path in command["arrays"]:
             if (path, chunks) not in arrays:
@@ -66,4 +67,6 @@ def main():
         print(json.dumps(answer), file=answers, flush=True)
 
 
-main()
+# Worker processes of the libraries import this file.
+if __name__ == "__main__":
+    main()

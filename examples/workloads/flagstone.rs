@@ -7,6 +7,7 @@ use ::flagstone::{Array, Compute, Engine, Report, keep, random, s};
 use ndarray::ArrayD;
 
 use crate::engine::{Facts, Sample};
+use crate::limit::calls::trivial;
 use crate::limit::{Answer, Input, checksum};
 use crate::table::Workload;
 
@@ -39,7 +40,11 @@ impl Flagstone {
     }
 
     /// The timed part.
-    pub fn compute(&self, name: &str, input: &Input) -> Result<(Answer, Report), Box<dyn Error>> {
+    pub fn compute(
+        &self,
+        name: &str,
+        input: &Input,
+    ) -> Result<(Answer, Option<Report>), Box<dyn Error>> {
         let shape = [input.shape[0], input.shape[1]];
         let chunks = [input.chunks[0], input.chunks[1]];
         let mut rng = random::Generator::new(input.seed);
@@ -47,7 +52,10 @@ impl Flagstone {
         let strips = [(shape[0] / 100).max(1), shape[1]];
         let x = || matrix(&input.x, shape, chunks);
         let y = || matrix(&input.y, shape, chunks);
-        Ok(match name {
+        if let Some(answer) = self.call(name, shape)? {
+            return Ok((answer, None));
+        }
+        let (answer, report) = match name {
             "affine_random" => self.whole(2.0 * uniform() + 1.0)?,
             "mean0_random" => self.one(uniform().mean(0))?,
             "mean0_normal" => self.one(rng.normal::<f64>(shape, chunks).mean(0))?,
@@ -93,7 +101,25 @@ impl Flagstone {
             }
             "slice_of_huge" => self.whole((uniform() + 1.0).slice(s![..10, ..10]))?,
             _ => return Err(format!("Flagstone has no workload {name}").into()),
-        })
+        };
+        Ok((answer, Some(report)))
+    }
+
+    /// The workloads that are calls of a function, not arrays.
+    fn call(&self, name: &str, shape: [usize; 2]) -> ::flagstone::Result<Option<Answer>> {
+        let pool = self.engine.pool();
+        let numbers = 0..shape[0] * shape[1];
+        let values = match name {
+            "task_map" => pool.map(numbers, trivial)?,
+            "task_submit" => {
+                let futures = numbers.map(|i| pool.submit(move || trivial(i)));
+                let futures: Vec<_> = futures.collect();
+                let values = futures.into_iter().map(::flagstone::task::Future::get);
+                values.collect::<::flagstone::Result<_>>()?
+            }
+            _ => return Ok(None),
+        };
+        Ok(Some(Answer::Whole(values)))
     }
 }
 
@@ -125,12 +151,12 @@ impl crate::engine::Engine for Flagstone {
         Ok(Sample {
             seconds,
             checksum: checksum(workload.name, input, &answer),
-            facts: Facts {
+            facts: report.map_or_else(Facts::default, |report| Facts {
                 tasks: Some(report.tasks),
                 planned_peak_bytes: Some(report.planned_peak_bytes),
                 held_peak_bytes: Some(report.held_peak_bytes),
                 bytes_read: Some(report.bytes_read),
-            },
+            }),
         })
     }
 }

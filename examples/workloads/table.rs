@@ -49,6 +49,14 @@ const fn reads_two(name: &'static str, what: &'static str) -> Workload {
     }
 }
 
+/// As many calls as elements.
+const fn calls(name: &'static str, what: &'static str) -> Workload {
+    Workload {
+        shape: &[1_000, 1_000],
+        ..random(name, what)
+    }
+}
+
 /// All workloads. x, y: uniform numbers in memory; U, N: uniform and normal numbers made on the way.
 pub const WORKLOADS: &[Workload] = &[
     random("affine_random", "2·U + 1, the whole result"),
@@ -102,6 +110,14 @@ pub const WORKLOADS: &[Workload] = &[
         shape: &[1_000_000, 1_000_000],
         ..random("slice_of_huge", "(U + 1)[:10, :10]")
     },
+    calls(
+        "task_map",
+        "a function of some nanoseconds, mapped over 10⁶ numbers",
+    ),
+    calls(
+        "task_submit",
+        "10⁶ calls of it submitted one by one, and their results",
+    ),
 ];
 
 pub fn find(name: &str) -> Option<&'static Workload> {

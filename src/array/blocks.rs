@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::compute::{Tasked, spill_file, stop};
+use super::compute::{Takes, Tasked, spill_file, stop};
 use super::engine::Engine;
 use super::handle::Array;
+use super::mixed::{Mixed, is_mixed};
 use super::outline::run_options;
 use super::planning::plan;
 use crate::base::chunks::{Chunks, unravel};
@@ -15,7 +16,7 @@ use crate::base::memory::view;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::error::{Error, Result};
-use crate::exec::Stream;
+use crate::exec::{Stream, Work};
 use crate::graph::stage::Place;
 use crate::work::{self, GraphWork, Places};
 
@@ -75,7 +76,7 @@ pub struct Blocks<T> {
 enum State {
     Running {
         stream: Stream,
-        work: Arc<Tasked>,
+        work: Arc<dyn Takes>,
         first: u32,
         next: usize,
         chunks: Chunks,
@@ -106,34 +107,43 @@ impl<T: Element> Blocks<T> {
         let value = array.value.clone()?;
         let planned = plan(engine, std::slice::from_ref(&value), &[Place::Stream]);
         planned.check(engine)?;
-        let places = Places {
-            spill: spill_file(engine, planned.env.spilled_bytes())?,
-            ..Places::default()
-        };
         let first = planned
             .tasks
             .stages
             .iter()
             .find(|stage| stage.delivered)
             .map_or(0, |stage| stage.first);
-        let n_tasks = planned.tasks.len();
-        let options = run_options(engine, &planned, false);
-        // SAFETY: there are no result places.
-        let work = unsafe {
-            GraphWork::new(
-                planned.graph,
-                planned.env,
-                planned.numbering,
-                n_tasks,
-                places,
-                stop(engine),
-            )
+        let mut options = run_options(engine, &planned, false);
+        let (tasks, order, work): (_, _, Arc<dyn Takes>) = if is_mixed(&planned, &[]) {
+            // Tasks have other numbers than the plan's.
+            options.outline = None;
+            let mixed = Mixed::new(engine, planned, &[]);
+            let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));
+            // SAFETY: there are no result places.
+            (tasks, order, unsafe { mixed.work(engine, Vec::new()) }?)
+        } else {
+            let places = Places {
+                spill: spill_file(engine, planned.env.spilled_bytes())?,
+                ..Places::default()
+            };
+            let n_tasks = planned.tasks.len();
+            // SAFETY: there are no result places.
+            let work = unsafe {
+                GraphWork::new(
+                    planned.graph,
+                    planned.env,
+                    planned.numbering,
+                    n_tasks,
+                    places,
+                    stop(engine),
+                )
+            };
+            (planned.tasks, planned.order, Arc::new(Tasked(work)))
         };
-        let work = Arc::new(Tasked(work));
         let stream =
             engine
                 .executor
-                .stream(planned.tasks, planned.order, work.clone(), &options)?;
+                .stream(tasks, order, Arc::clone(&work) as Arc<dyn Work>, &options)?;
         Ok(State::Running {
             stream,
             work,
@@ -167,7 +177,6 @@ impl<T: Element> Iterator for Blocks<T> {
                     Err(error) => (Err(error), true),
                     Ok(()) => {
                         let block = work
-                            .0
                             .take_block(task)
                             .expect("a finished task has made its block");
                         stream.take(task);

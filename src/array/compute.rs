@@ -11,6 +11,7 @@ use super::blocks::Blocks;
 use super::engine::{Engine, Report};
 use super::explain::{Explain, TaskGraph, bytes_read};
 use super::handle::Array;
+use super::mixed::{Mixed, is_mixed};
 use super::outline::run_options;
 use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
@@ -25,7 +26,8 @@ use crate::graph::stage::Place;
 use crate::io::spill::SpillFile;
 use crate::plan::build;
 use crate::plan::node::{NodeKind, Value};
-use crate::work::{GraphWork, Places, ResultPlace, Stop};
+use crate::task::{Delayed, DelayedNode, Held};
+use crate::work::{self, GraphWork, Places, ResultPlace, Stop};
 
 /// Lets long tasks look whether their run was cancelled.
 pub(super) fn stop(engine: &Engine) -> Stop {
@@ -55,20 +57,36 @@ impl Work for Tasked {
     }
 }
 
-/// Memory for one result, on its way to become an array.
+/// Work whose delivered blocks can be taken.
+pub(super) trait Takes: Work {
+    fn take_block(&self, task: u32) -> Option<Arc<work::Block>>;
+}
+
+impl Takes for Tasked {
+    fn take_block(&self, task: u32) -> Option<Arc<work::Block>> {
+        self.0.take_block(task)
+    }
+}
+
+/// Memory for one result on its way to become an array, or a delayed value.
 #[doc(hidden)]
 pub struct Pending {
     first: *mut u8,
     shape: Vec<usize>,
-    /// The `Vec<T>` that owns the memory.
+    /// The `Vec<T>` that owns the memory, or the value.
     owner: Box<dyn Any + Send>,
 }
 
-/// One array to be computed.
+/// One array or delayed value to be computed.
 #[doc(hidden)]
-pub struct Request {
-    value: Value,
-    allocate: fn(&[usize]) -> Result<Pending>,
+pub struct Request(Wanted);
+
+enum Wanted {
+    Array {
+        value: Value,
+        allocate: fn(&[usize]) -> Result<Pending>,
+    },
+    Delayed(Arc<DelayedNode>),
 }
 
 fn allocate<T: Element>(shape: &[usize]) -> Result<Pending> {
@@ -99,9 +117,10 @@ fn zeros<T: Element>(n: usize) -> Vec<T> {
     }
 }
 
-/// What can be computed: an array, a reference to one, and tuples, arrays, slices and `Vec`s of them.
+/// What can be computed: an array or a [`Delayed`] value, a reference to one, and tuples, arrays, slices and `Vec`s of
+/// them.
 pub trait Compute {
-    /// What computing gives: ndarrays in the same arrangement.
+    /// What computing gives: ndarrays, and values of delayed ones, in the same arrangement.
     type Output;
 
     #[doc(hidden)]
@@ -115,10 +134,10 @@ impl<T: Element> Compute for Array<T> {
     type Output = ArrayD<T>;
 
     fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
-        requests.push(Request {
+        requests.push(Request(Wanted::Array {
             value: self.value.clone()?,
             allocate: allocate::<T>,
-        });
+        }));
         Ok(())
     }
 
@@ -130,6 +149,24 @@ impl<T: Element> Compute for Array<T> {
             .expect("a result of the requested type");
         ArrayD::from_shape_vec(IxDyn(&pending.shape), elements)
             .expect("a result of the requested shape")
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
+    type Output = T;
+
+    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+        requests.push(Request(Wanted::Delayed(Arc::clone(&self.node))));
+        Ok(())
+    }
+
+    fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> T {
+        let pending = results.next().expect("one result for each request");
+        let value = pending.owner.downcast::<Held>().ok();
+        let value = value.and_then(|value| (*value).downcast::<T>().ok());
+        let value = value.expect("a delayed value has the type of its handle");
+        // It may be a value that was there before, or be asked for twice.
+        Arc::try_unwrap(value).unwrap_or_else(|shared| (*shared).clone())
     }
 }
 
@@ -212,9 +249,9 @@ tuples! {
     (A 0 B 1 C 2 D 3 E 4 F 5 G 6 H 7 I 8 J 9 K 10 L 11)
 }
 
-/// Computes several arrays in one pass over what they share.
+/// Computes several arrays and [`Delayed`] values in one pass over what they share.
 ///
-/// Takes a tuple, an array, a slice or a `Vec` of arrays, and gives ndarrays in the same arrangement.
+/// Takes a tuple, an array, a slice or a `Vec` of them, and gives ndarrays, and values, in the same arrangement.
 ///
 /// # Errors
 /// As [`Array::compute`].
@@ -231,28 +268,42 @@ pub fn compute<C: Compute>(what: C) -> Result<C::Output> {
     Engine::global()?.compute(&what)
 }
 
-/// The values that are asked for.
-pub(super) fn requested<C: Compute + ?Sized>(what: &C) -> Result<Vec<Value>> {
+/// The arrays and the delayed values that are asked for.
+pub(super) fn requested<C: Compute + ?Sized>(
+    what: &C,
+) -> Result<(Vec<Value>, Vec<Arc<DelayedNode>>)> {
     let mut requests = Vec::new();
     what.requests(&mut requests)?;
-    Ok(requests.into_iter().map(|request| request.value).collect())
+    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    for Request(wanted) in requests {
+        match wanted {
+            Wanted::Array { value, .. } => values.push(value),
+            Wanted::Delayed(call) => calls.push(call),
+        }
+    }
+    Ok((values, calls))
 }
 
 pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::Output, Report)> {
     let began = Instant::now();
     let mut requests = Vec::new();
     what.requests(&mut requests)?;
-    let values: Vec<Value> = requests
-        .iter()
-        .map(|request| request.value.clone())
-        .collect();
+    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    for Request(wanted) in &requests {
+        match wanted {
+            Wanted::Array { value, .. } => values.push(value.clone()),
+            Wanted::Delayed(call) => calls.push(Arc::clone(call)),
+        }
+    }
     let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
-    let pending = requests
-        .iter()
-        .map(|request| (request.allocate)(request.value.shape()))
-        .collect::<Result<Vec<Pending>>>()?;
+    let mut pending = Vec::with_capacity(values.len());
+    for Request(wanted) in &requests {
+        if let Wanted::Array { value, allocate } = wanted {
+            pending.push(allocate(value.shape())?);
+        }
+    }
     let results = pending
         .iter()
         .map(|one| ResultPlace {
@@ -262,12 +313,24 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
         .collect();
     // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
     // has ended.
-    let mut report = unsafe { execute(engine, planned, results) }?;
+    let (made, mut report) = unsafe { execute(engine, planned, results, &calls) }?;
     report.seconds = began.elapsed().as_secs_f64();
-    Ok((what.assemble(&mut pending.into_iter()), report))
+    let (mut pending, mut made) = (pending.into_iter(), made.into_iter());
+    let mut results = requests
+        .into_iter()
+        .filter_map(|Request(wanted)| match wanted {
+            Wanted::Array { .. } => pending.next(),
+            Wanted::Delayed(_) => made.next().map(|value| Pending {
+                first: std::ptr::null_mut(),
+                shape: Vec::new(),
+                owner: Box::new(value),
+            }),
+        });
+    Ok((what.assemble(&mut results), report))
 }
 
-/// Runs a plan whose values go to `results`, strided as the values' own axes.
+/// Runs a plan whose values go to `results`, strided as the values' own axes, and delayed `calls`, whose values it
+/// gives.
 ///
 /// # Safety
 /// Each place must have room for its value, and be touched by nobody else before this returns.
@@ -275,9 +338,11 @@ unsafe fn execute(
     engine: &Engine,
     planned: Planned,
     mut results: Vec<ResultPlace>,
-) -> Result<Report> {
+    calls: &[Arc<DelayedNode>],
+) -> Result<(Vec<Held>, Report)> {
     planned.check(engine)?;
-    let options = run_options(engine, &planned, planned.is_tiny());
+    let mixed = is_mixed(&planned, calls);
+    let mut options = run_options(engine, &planned, !mixed && planned.is_tiny());
     let read = bytes_read(&planned);
     // Reductions write in the space of their kept axes.
     for stage in planned.graph.dag.node_weights() {
@@ -296,25 +361,41 @@ unsafe fn execute(
             }
         }
     }
-    let Planned {
-        graph,
-        env,
-        tasks,
-        order,
-        numbering,
-        ..
-    } = planned;
-    let spilled = env.spilled_bytes();
-    let places = Places {
-        results,
-        spill: spill_file(engine, spilled)?,
+    let spilled = planned.env.spilled_bytes();
+    let (made, report) = if mixed {
+        // Tasks have other numbers than the plan's.
+        options.outline = None;
+        let mixed = Mixed::new(engine, planned, calls);
+        let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));
+        // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
+        let work = unsafe { mixed.work(engine, results) }?;
+        let report =
+            engine
+                .executor
+                .run(tasks, order, Arc::clone(&work) as Arc<dyn Work>, &options)?;
+        (work.into_results(), report)
+    } else {
+        let Planned {
+            graph,
+            env,
+            tasks,
+            order,
+            numbering,
+            ..
+        } = planned;
+        let places = Places {
+            results,
+            spill: spill_file(engine, spilled)?,
+        };
+        // SAFETY: as above.
+        let work =
+            unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
+        let report = engine
+            .executor
+            .run(tasks, order, Arc::new(Tasked(work)), &options)?;
+        (Vec::new(), report)
     };
-    // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
-    let work = unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
-    let report = engine
-        .executor
-        .run(tasks, order, Arc::new(Tasked(work)), &options)?;
-    Ok(Report {
+    let report = Report {
         tasks: report.tasks,
         planned_peak_bytes: report.planned_peak,
         held_peak_bytes: report.held_peak,
@@ -323,7 +404,8 @@ unsafe fn execute(
         outside_promise: report.outside_promise,
         lost_observers: report.lost_observers,
         seconds: report.seconds,
-    })
+    };
+    Ok((made, report))
 }
 
 /// The temporary file of a run that spills so many bytes.
@@ -372,7 +454,7 @@ pub(super) fn into<T: Element, D: Dimension>(
         strides: out.strides().to_vec(),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
-    unsafe { execute(engine, planned, vec![place]) }?;
+    unsafe { execute(engine, planned, vec![place], &[]) }?;
     Ok(())
 }
 

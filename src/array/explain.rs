@@ -6,10 +6,12 @@ use petgraph::graph::DiGraph;
 
 use super::compute::{Compute, requested};
 use super::engine::Engine;
+use super::mixed::{Mixed, is_mixed};
 use super::planning::{Planned, plan};
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage};
+use crate::graph::tasks::Tasks;
 use crate::lower::touched;
 use crate::observe::units::bytes;
 use crate::op::contract::Role;
@@ -37,6 +39,8 @@ pub struct Explain {
     plan: String,
     stages: Vec<StageLine>,
     passes: Vec<(String, f64)>,
+    /// Delayed ones, and those whose bytes are not declared.
+    calls: Option<(usize, usize)>,
     tasks: u64,
     threads: usize,
     budget: u64,
@@ -62,9 +66,15 @@ pub(super) struct StageLine {
 
 impl Explain {
     pub(super) fn new<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<Explain> {
-        let values = requested(what)?;
+        let (values, calls) = requested(what)?;
         let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
         let planned = plan(engine, &values, &places);
+        let mixed = || Mixed::new(engine, plan(engine, &values, &places), &calls);
+        let mixed = is_mixed(&planned, &calls).then(mixed);
+        let (tasks, order) = match &mixed {
+            Some(mixed) => (&mixed.tasks, &mixed.order),
+            None => (&planned.tasks, &planned.order),
+        };
         let stages = planned
             .graph
             .order
@@ -74,14 +84,12 @@ impl Explain {
             plan: PlanDisplay(&planned.roots).to_string(),
             stages: stages.collect(),
             passes: passes(&planned),
-            tasks: planned.tasks.len() as u64,
+            calls: mixed.as_ref().map(Mixed::calls),
+            tasks: tasks.len() as u64,
             threads: engine.threads(),
             budget: engine.memory(),
-            floor: planned.order.floor,
-            planned_peak: engine
-                .executor
-                .plan_peak(&planned.order)
-                .max(planned.order.floor),
+            floor: order.floor,
+            planned_peak: engine.executor.plan_peak(order).max(order.floor),
             bytes_read: bytes_read(&planned),
             bytes_written: values
                 .iter()
@@ -96,6 +104,16 @@ impl Explain {
     /// The number of tasks.
     pub fn tasks(&self) -> u64 {
         self.tasks
+    }
+
+    /// The number of calls of [`Delayed`](crate::task::Delayed) values; 0 for arrays.
+    pub fn calls(&self) -> usize {
+        self.calls.map_or(0, |(calls, _)| calls)
+    }
+
+    /// Of those, the calls whose values' bytes are not declared: what they hold is not in the promised memory.
+    pub fn undeclared_calls(&self) -> usize {
+        self.calls.map_or(0, |(_, undeclared)| undeclared)
     }
 
     /// The bytes that the computation will keep to, beyond its result and what the user gave. They depend on the
@@ -174,6 +192,17 @@ impl fmt::Display for Explain {
                 "spills {} to a temporary file",
                 bytes(self.bytes_spilled)
             )?;
+        }
+        if let Some((calls, undeclared)) = self.calls {
+            let s = if calls == 1 { "" } else { "s" };
+            write!(f, "calls  {calls} delayed call{s}")?;
+            match undeclared {
+                0 => writeln!(f)?,
+                _ => writeln!(
+                    f,
+                    ", {undeclared} of undeclared size: outside of the memory below"
+                )?,
+            }
         }
         writeln!(
             f,
@@ -418,9 +447,12 @@ impl TaskGraph {
     pub const MOST_TASKS: usize = 20_000;
 
     pub(super) fn new<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<TaskGraph> {
-        let values = requested(what)?;
+        let (values, calls) = requested(what)?;
         let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
         let planned = plan(engine, &values, &places);
+        if is_mixed(&planned, &calls) {
+            return Ok(TaskGraph::of_mixed(&Mixed::new(engine, planned, &calls)));
+        }
         if planned.tasks.len() > TaskGraph::MOST_TASKS {
             let dag = &planned.graph.dag;
             let graph = dag.map(
@@ -432,20 +464,51 @@ impl TaskGraph {
                 summarized: true,
             });
         }
-        let tasks = planned.tasks.clone();
+        let names = (0..planned.tasks.len() as u32)
+            .map(|task| describe(&planned.graph, &planned.numbering, task));
+        Ok(TaskGraph::of(&planned.tasks, names))
+    }
+
+    /// With delayed calls; a large one is summarized by what its tasks are called.
+    fn of_mixed(mixed: &Mixed) -> TaskGraph {
+        let (tasks, names) = (&mixed.tasks, mixed.describe());
+        if tasks.len() <= TaskGraph::MOST_TASKS {
+            return TaskGraph::of(tasks, names.into_iter());
+        }
         let mut graph = DiGraph::new();
-        let nodes: Vec<_> = (0..tasks.len() as u32)
-            .map(|task| graph.add_node(describe(&planned.graph, &planned.numbering, task)))
-            .collect();
+        let stages = tasks.stages.iter().map(|stage| {
+            let name = names
+                .get(stage.first as usize)
+                .map_or("", |name| name.as_str());
+            graph.add_node(format!("{name} × {}", stage.count))
+        });
+        let nodes: Vec<_> = stages.collect();
+        for task in 0..tasks.len() as u32 {
+            for &input in tasks.inputs(task) {
+                let (from, to) = (nodes[tasks.stage_of(input)], nodes[tasks.stage_of(task)]);
+                if from != to {
+                    graph.update_edge(from, to, ());
+                }
+            }
+        }
+        TaskGraph {
+            graph,
+            summarized: true,
+        }
+    }
+
+    fn of(tasks: &Tasks, names: impl Iterator<Item = String>) -> TaskGraph {
+        let mut graph = DiGraph::new();
+        let nodes: Vec<_> = names.map(|name| graph.add_node(name)).collect();
         for task in 0..tasks.len() as u32 {
             for &input in tasks.inputs(task) {
                 graph.add_edge(nodes[input as usize], nodes[task as usize], ());
             }
         }
-        Ok(TaskGraph {
+        TaskGraph {
             graph,
             summarized: false,
-        })
+        }
     }
 
     /// The graph: a node's weight says what the task does; edges go from a task to its readers.

@@ -6,6 +6,7 @@ mod blocks;
 mod closures;
 mod compute;
 mod create;
+mod delayed;
 mod elementwise;
 mod engine;
 mod explain;
@@ -14,6 +15,7 @@ mod filter;
 mod handle;
 mod join;
 mod layout;
+mod mixed;
 #[cfg(feature = "npz")]
 mod npz;
 mod operators;
@@ -28,6 +30,7 @@ mod seeing;
 #[cfg(feature = "serve")]
 mod serving;
 mod store;
+mod tasks;
 #[cfg(feature = "zarr")]
 pub mod zarr;
 

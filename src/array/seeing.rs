@@ -9,7 +9,7 @@ use super::handle::Array;
 use super::outline::outline;
 use super::planning::{Planned, plan};
 use crate::base::element::Element;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::exec::{Observer, Outline};
 use crate::graph::stage::Place;
 use crate::observe::{
@@ -82,7 +82,10 @@ impl Engine {
     /// # Errors
     /// The mistake that an array carries.
     pub fn visualize<C: Compute + ?Sized>(&self, what: &C, view: View) -> Result<Picture> {
-        let values = requested(what)?;
+        let (values, calls) = requested(what)?;
+        if !calls.is_empty() {
+            return Err(Error::new(Kind::Value, "delayed calls have no picture"));
+        }
         let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
         let planned = plan(self, &values, &places);
         let outline = outline(&planned);

@@ -98,6 +98,11 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn describe(&self) -> String;
     #[cfg(feature = "zarr")]
     fn fingerprint(&self) -> Option<String>;
+
+    /// For sources that the layers above know by their type.
+    fn as_any(&self) -> Option<&dyn std::any::Any> {
+        None
+    }
 }
 
 impl<S: Source> ErasedSource for S {

@@ -20,7 +20,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// # Ok::<(), flagstone::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel(Arc<Switch>);
+
+#[derive(Debug, Default)]
+struct Switch {
+    pulled: AtomicBool,
+    /// Pulled with it.
+    outer: Option<Cancel>,
+}
 
 impl Cancel {
     /// A switch that is not pulled yet. Clones are the same switch.
@@ -28,13 +35,22 @@ impl Cancel {
         Cancel::default()
     }
 
+    /// A switch of its own that is also pulled with `outer`.
+    pub(crate) fn within(outer: Option<&Cancel>) -> Cancel {
+        Cancel(Arc::new(Switch {
+            pulled: AtomicBool::new(false),
+            outer: outer.cloned(),
+        }))
+    }
+
     /// Pulls the switch, from any thread; returns at once.
     pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.0.pulled.store(true, Ordering::Relaxed);
     }
 
     /// Whether the switch was pulled.
     pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.pulled.load(Ordering::Relaxed)
+            || self.0.outer.as_ref().is_some_and(Cancel::is_cancelled)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
+use super::crew::{self, Crew};
 use super::events::{Event, Observer, Observers};
 use super::gate::Gate;
 use super::job::Job;
@@ -11,18 +12,12 @@ use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::outline::Outline;
 use super::pool::Pool;
 use super::stream::Stream;
-use super::{DOUBT, FAST_POLL, SLOW_POLL, Work, inside, inside_task};
+use super::{DOUBT, Work, inside, inside_task};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
 /// As `DOUBT`, on a thread of another Rayon pool: less likely.
 const LITTLE_DOUBT: Duration = Duration::from_secs(10);
-
-/// When nothing has moved for so long and no thread computes, a user's pool is busy with other things.
-const BUSY: Duration = Duration::from_millis(30);
-/// When nothing has moved for so long, the threads of the pool may be waiting for what this one waits
-/// for: a closure may have spread computations over threads that we cannot know of.
-const BLOCKED: Duration = Duration::from_secs(2);
 
 /// Threads and memory: what an engine owns. Clones share both.
 #[derive(Clone)]
@@ -198,7 +193,7 @@ impl Executor {
 /// A run that has its floor. Dropped early it is cancelled.
 pub struct Running {
     pub job: Arc<Job>,
-    gate: Arc<Gate<Job>>,
+    gate: Arc<Gate<dyn Crew>>,
     pool: Pool,
     serial: bool,
     n_tasks: u64,
@@ -209,7 +204,7 @@ pub struct Running {
 impl Running {
     fn start(job: Arc<Job>, pool: Pool, serial: bool, outline: Option<Outline>) -> Running {
         let run = Running {
-            gate: Arc::new(Gate::new(Arc::clone(&job))),
+            gate: Arc::new(Gate::new(Arc::clone(&job) as Arc<dyn Crew>)),
             n_tasks: job.n_tasks(),
             job,
             pool,
@@ -240,70 +235,9 @@ impl Running {
         self.job.tell(event);
     }
 
-    /// Waits until `until` holds, which it must once the run is over. Runs tasks meanwhile if this is the
-    /// only thread that does, or a thread of the pool, which would otherwise be one less.
+    /// Waits until `until` holds, which it must once the run is over; see [`drive`](crew::drive).
     pub fn drive(&self, until: impl Fn(&Job) -> bool) -> Result<()> {
-        let job = &*self.job;
-        let takes_part = self.serial || inside_task() || self.pool.current_thread().is_some();
-        let mut poll = FAST_POLL;
-        let mut last_move = (self.pool.moves(), Instant::now());
-        loop {
-            if takes_part {
-                let _computing = (!self.serial && !inside_task()).then(|| self.pool.compute());
-                job.work(job.worker_number(), || until(job));
-            }
-            job.fail_if_cancelled();
-            if until(job) {
-                return Ok(());
-            }
-            if job.is_stalled() && !until(job) {
-                return Err(Error::new(
-                    Kind::Internal,
-                    "a computation's memory does not let it go on: what was delivered must be taken, in order",
-                ));
-            }
-            let before = job.n_finished();
-            job.parking.park(takes_part, poll, || {
-                until(job) || (takes_part && job.has_ready())
-            });
-            poll = match job.n_finished() == before {
-                true => SLOW_POLL.min(2 * poll),
-                false => FAST_POLL,
-            };
-            if takes_part || !job.wants_workers() || until(job) {
-                continue;
-            }
-            // Tickets get lost when Rayon executes them in a wait.
-            self.pool.call();
-            let moves = self.pool.moves();
-            if moves != last_move.0 || !job.is_abandoned() {
-                last_move = (moves, Instant::now());
-            } else {
-                self.stand_in(last_move.1.elapsed(), &until);
-            }
-        }
-    }
-
-    /// Nothing has moved for a while though tasks are ready: this thread runs some, and the loop above
-    /// asks again from time to time.
-    fn stand_in(&self, still: Duration, until: &impl Fn(&Job) -> bool) {
-        let blocked = still > BLOCKED;
-        let computing = if blocked {
-            Some(self.pool.compute())
-        } else if still > BUSY && !self.pool.is_own() {
-            self.pool.compute_alone()
-        } else {
-            None
-        };
-        let Some(computing) = computing else { return };
-        let start = Instant::now();
-        self.job.work(self.job.worker_number(), || {
-            until(&self.job) || (!blocked && start.elapsed() > SLOW_POLL)
-        });
-        drop(computing);
-        if self.job.wants_workers() {
-            self.pool.call();
-        }
+        crew::drive(&self.pool, &*self.job, self.serial, &|| until(&self.job))
     }
 
     /// Lets nobody in any more, releases what is held, returns all bytes.

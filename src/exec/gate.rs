@@ -8,17 +8,17 @@ use std::sync::{Arc, Condvar, Mutex};
 use super::locked;
 
 /// Shared access to a `T` until it is closed; closing waits for all who are inside.
-pub struct Gate<T> {
+pub struct Gate<T: ?Sized> {
     state: Mutex<State<T>>,
     left: Condvar,
 }
 
-struct State<T> {
+struct State<T: ?Sized> {
     what: Option<Arc<T>>,
     inside: usize,
 }
 
-impl<T> Gate<T> {
+impl<T: ?Sized> Gate<T> {
     pub fn new(what: Arc<T>) -> Gate<T> {
         Gate {
             state: Mutex::new(State {
@@ -56,12 +56,12 @@ impl<T> Gate<T> {
 }
 
 /// Being inside.
-pub struct Visit<'a, T> {
+pub struct Visit<'a, T: ?Sized> {
     gate: &'a Gate<T>,
     what: Option<Arc<T>>,
 }
 
-impl<T> std::ops::Deref for Visit<'_, T> {
+impl<T: ?Sized> std::ops::Deref for Visit<'_, T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -69,7 +69,7 @@ impl<T> std::ops::Deref for Visit<'_, T> {
     }
 }
 
-impl<T> Drop for Visit<'_, T> {
+impl<T: ?Sized> Drop for Visit<'_, T> {
     fn drop(&mut self) {
         // Before leaving, so that the last clone is dropped by whoever closes.
         self.what = None;

@@ -3,16 +3,17 @@
 //! See the README of this folder for the states of a task and why this cannot deadlock.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::cancel::Cancel;
+use super::crew::Crew;
 use super::events::{Event, Observers};
 use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
 use super::ready::{Ready, Taken};
-use super::{Apart, Work, inside, locked};
+use super::{Apart, Work, inside, locked, next_run};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
@@ -92,7 +93,6 @@ impl Job {
         serial: bool,
         account: Arc<Account>,
     ) -> Job {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
         let each = |value: &dyn Fn(u32) -> u32| -> Vec<AtomicU32> {
             (0..tasks.len() as u32)
                 .map(|task| AtomicU32::new(value(task)))
@@ -100,7 +100,7 @@ impl Job {
         };
         let threads = if serial { 1 } else { pool.threads() };
         Job {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            id: next_run(),
             inputs_left: each(&|task| tasks.inputs(task).len() as u32 + 1),
             readers_left: each(&|task| tasks.readers(task)),
             ready: Ready::new(threads + 1),
@@ -118,15 +118,6 @@ impl Job {
             pool,
             serial,
             account,
-        }
-    }
-
-    /// The worker number of this thread: its own if it is of the pool, else the one that is left.
-    pub fn worker_number(&self) -> usize {
-        let outsider = self.ready.workers() - 1;
-        match self.pool.current_thread() {
-            Some(thread) if !self.serial => thread,
-            _ => outsider,
         }
     }
 
@@ -264,7 +255,7 @@ impl Job {
 
     /// Runs ready tasks until there are none, the run is over, or `enough` says so, which is asked
     /// between tasks.
-    pub fn work(&self, number: usize, mut enough: impl FnMut() -> bool) {
+    pub fn work(&self, number: usize, enough: &mut dyn FnMut() -> bool) {
         let _inside = inside();
         self.workers.fetch_add(1, Ordering::SeqCst);
         let mut worker = Worker {
@@ -492,5 +483,40 @@ impl Job {
                 self.release(task);
             }
         }
+    }
+}
+
+impl Crew for Job {
+    fn wants_workers(&self) -> bool {
+        Job::wants_workers(self)
+    }
+
+    fn is_abandoned(&self) -> bool {
+        Job::is_abandoned(self)
+    }
+
+    fn work(&self, worker: usize, enough: &mut dyn FnMut() -> bool) {
+        Job::work(self, worker, enough);
+    }
+
+    fn n_finished(&self) -> u64 {
+        u64::from(Job::n_finished(self))
+    }
+
+    fn parking(&self) -> &Parking {
+        &self.parking
+    }
+
+    fn look_around(&self) {
+        self.fail_if_cancelled();
+    }
+
+    fn stalled(&self) -> Option<Error> {
+        self.is_stalled().then(|| {
+            Error::new(
+                Kind::Internal,
+                "a computation's memory does not let it go on: what was delivered must be taken, in order",
+            )
+        })
     }
 }

@@ -3,11 +3,14 @@
 //! Sees numbers only: tasks, their dependencies and bytes. What a task does is behind [`Work`]. The
 //! protocol, and why it cannot deadlock, stands in `README.md` beside this file.
 
+mod bag;
 mod cancel;
+mod crew;
 mod drive;
 mod events;
 mod gate;
 mod job;
+mod lane;
 mod ledger;
 mod outline;
 mod parking;
@@ -19,14 +22,20 @@ mod tests;
 mod watchers;
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub use bag::{Bag, Call};
 pub use cancel::Cancel;
+pub use crew::{Crew, drive};
 pub use drive::{Executor, RunOptions};
-pub use events::{Event, Observer};
+pub use events::{Event, Observer, Observers};
+pub use gate::Gate;
+pub use lane::{BLOCKING_THREADS, Lane};
 pub use ledger::{Hold, Ledger};
 pub use outline::{Outline, StageOutline};
+pub use parking::Parking;
 pub use pool::Pool;
 pub use stream::Stream;
 
@@ -53,6 +62,12 @@ pub trait Work: Send + Sync {
     }
 }
 
+/// A number that no other run of the process has.
+pub fn next_run() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
 /// How often those who wait look around, at the least; what they wait for wakes them, this is for what
 /// cannot: cancelling, and tickets that were lost.
 const SLOW_POLL: Duration = Duration::from_millis(20);
@@ -68,12 +83,12 @@ thread_local! {
 }
 
 /// Whether this thread is running a task, of whatever executor.
-fn inside_task() -> bool {
+pub fn inside_task() -> bool {
     INSIDE.get() > 0
 }
 
 /// Marks this thread as running tasks while the guard lives.
-fn inside() -> impl Drop {
+pub fn inside() -> impl Drop {
     struct Inside;
     impl Drop for Inside {
         fn drop(&mut self) {

@@ -11,12 +11,15 @@
 //! address lower (stacks grow downwards on every system that Rust has threads on). A ticket found
 //! deeper returns at once and is lost; those who wait for a run replace it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use super::bag::Bag;
+use super::crew::Crew;
 use super::gate::Gate;
-use super::job::Job;
+use super::lane::{BLOCKING_THREADS, Lane};
 use super::locked;
 use super::watchers::Watchers;
 use crate::error::{Error, Kind, Result};
@@ -46,13 +49,15 @@ struct Inner {
     /// Threads that run tasks.
     computing: AtomicUsize,
     runs: Mutex<Runs>,
+    bag: OnceLock<Arc<Bag>>,
+    lane: Lane,
     /// Length of `runs.list`, to be read without the lock.
     n_runs: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Runs {
-    list: Vec<Arc<Gate<Job>>>,
+    list: Vec<Arc<Gate<dyn Crew>>>,
     /// Where the next ticket looks first.
     next: usize,
     /// Tasks that ended in runs that are no longer listed, and those runs themselves.
@@ -92,6 +97,8 @@ impl Pool {
             tickets: AtomicUsize::new(0),
             computing: AtomicUsize::new(0),
             runs: Mutex::default(),
+            bag: OnceLock::new(),
+            lane: Lane::new(BLOCKING_THREADS, threads),
             n_runs: AtomicUsize::new(0),
         });
         inner.find_tops();
@@ -117,17 +124,32 @@ impl Pool {
     }
 
     /// Lets tickets into a run.
-    pub fn add(&self, run: &Arc<Gate<Job>>) {
+    pub fn add(&self, run: &Arc<Gate<dyn Crew>>) {
         let mut runs = locked(&self.0.runs);
         runs.list.push(Arc::clone(run));
         self.0.n_runs.store(runs.list.len(), Ordering::Relaxed);
     }
 
-    pub fn remove(&self, run: &Arc<Gate<Job>>) {
+    pub fn remove(&self, run: &Arc<Gate<dyn Crew>>) {
         let mut runs = locked(&self.0.runs);
         runs.list.retain(|other| !Arc::ptr_eq(other, run));
-        runs.ended += 1 + run.enter().map_or(0, |job| u64::from(job.n_finished()));
+        runs.ended += 1 + run.enter().map_or(0, |crew| crew.n_finished());
         self.0.n_runs.store(runs.list.len(), Ordering::Relaxed);
+    }
+
+    /// The queue of calls that all handles of this pool share.
+    pub fn bag(&self) -> Arc<Bag> {
+        let bag = self.0.bag.get_or_init(|| {
+            let bag = Arc::new(Bag::new(self.threads(), self.threads()));
+            self.add(&Arc::new(Gate::new(Arc::clone(&bag) as Arc<dyn Crew>)));
+            bag
+        });
+        Arc::clone(bag)
+    }
+
+    /// The threads for calls that block.
+    pub fn lane(&self) -> &Lane {
+        &self.0.lane
     }
 
     /// There is work: spawns one more ticket, unless there are as many as threads.
@@ -139,7 +161,7 @@ impl Pool {
     pub fn moves(&self) -> u64 {
         let runs = locked(&self.0.runs);
         let listed = runs.list.iter().filter_map(|run| run.enter());
-        runs.ended + listed.map(|job| u64::from(job.n_finished())).sum::<u64>()
+        runs.ended + listed.map(|crew| crew.n_finished()).sum::<u64>()
     }
 
     /// For a thread that is not of the pool: the right to run tasks while no other thread does.
@@ -222,12 +244,14 @@ impl Inner {
     }
 
     /// The next run, in turn, that has ready tasks.
-    fn next_run(&self) -> Option<Arc<Gate<Job>>> {
+    fn next_run(&self) -> Option<Arc<Gate<dyn Crew>>> {
         let mut runs = locked(&self.runs);
         let n = runs.list.len();
-        let found = (0..n)
-            .map(|step| (runs.next + step) % n)
-            .find(|&at| runs.list[at].enter().is_some_and(|job| job.wants_workers()))?;
+        let found = (0..n).map(|step| (runs.next + step) % n).find(|&at| {
+            runs.list[at]
+                .enter()
+                .is_some_and(|crew| crew.wants_workers())
+        })?;
         runs.next = found + 1;
         Some(Arc::clone(&runs.list[found]))
     }
@@ -239,11 +263,17 @@ impl Inner {
             return false;
         };
         while let Some(run) = self.next_run() {
-            let Some(job) = run.enter() else { continue };
-            let start = Instant::now();
-            job.work(worker, || {
-                self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
-            });
+            // What crews run catches its panics; this is for drops of a user's, if this thread is the last
+            // that knows of a crew. They must not end the process, as they would in Rayon's hands.
+            let _ = catch_unwind(AssertUnwindSafe(move || {
+                if let Some(crew) = run.enter() {
+                    let start = Instant::now();
+                    crew.work(worker, &mut || {
+                        self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
+                    });
+                }
+                drop(run);
+            }));
         }
         true
     }

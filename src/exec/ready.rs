@@ -52,10 +52,6 @@ impl Ready {
         }
     }
 
-    pub fn workers(&self) -> usize {
-        self.own.len()
-    }
-
     pub fn count(&self) -> usize {
         self.shared.count.load(Ordering::SeqCst)
     }

@@ -80,6 +80,14 @@ impl Store {
         self.cell(task).take()
     }
 
+    /// The block of a task that makes one.
+    pub fn only_block(&self, task: u32) -> Option<Arc<Block>> {
+        match &*self.cell(task) {
+            Some(Made::Blocks(blocks)) => blocks.iter().find_map(Clone::clone),
+            _ => None,
+        }
+    }
+
     fn block(&self, task: u32, output: usize) -> Option<Arc<Block>> {
         match &*self.cell(task) {
             Some(Made::Blocks(blocks)) => blocks[output].clone(),

@@ -134,6 +134,11 @@ impl GraphWork {
         }
     }
 
+    /// The block that a task has made, while it is held.
+    pub fn block(&self, task: u32) -> Option<Arc<Block>> {
+        self.store.only_block(task)
+    }
+
     fn inputs(&self) -> Inputs<'_> {
         Inputs {
             graph: &self.graph,
