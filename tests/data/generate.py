@@ -5,6 +5,8 @@ The files are committed, so that tests need no Python. To write them again:
     python3 -m venv v3 && v3/bin/pip install zarr==3.1.6 numpy==2.4.6
     v3/bin/python tests/data/generate.py v3
     v3/bin/python tests/data/generate.py npz
+    v3/bin/pip install h5py==3.16.0 netCDF4==1.7.5.1.post1
+    v3/bin/python tests/data/generate.py first_years
     python3 -m venv v2 && v2/bin/pip install zarr==2.18.7 numcodecs==0.15.1 numpy==2.2.6
     v2/bin/python tests/data/generate.py v2
 
@@ -155,4 +157,50 @@ def npz():
     np.savez_compressed(HERE.parent / "compressed.npz", **arrays)
 
 
-{"v3": v3, "v2": v2, "npz": npz}[sys.argv[1]]()
+def first_years():
+    """The first 24 years of the air temperatures, in the forms in which the whole of them is used elsewhere."""
+    import netCDF4
+    from zarr.codecs import BytesCodec, ZstdCodec
+
+    air = HERE.parent / "air_temperature"
+    out = air / "first_years"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    x = np.load(air / "air_temperature.npy")[:24]
+
+    def make(name, **options):
+        zarr.create_array(str(out / name), shape=x.shape, **options)[...] = x
+
+    attributes = {"units": "K"}
+    make("air_temperature_v2.zarr", chunks=(7, 37, 20), dtype="<f4", zarr_format=2, attributes=attributes)
+    make("air_temperature_v2_blosc_big_endian.zarr", chunks=(10, 16, 49), dtype=">f4", zarr_format=2,
+         compressors=numcodecs_blosc(), fill_value=np.nan)
+    make("air_temperature_v3.zarr", chunks=(6, 20, 49), dtype="<f4", compressors=ZstdCodec(), attributes=attributes)
+    make("air_temperature_v3_sharded.zarr", chunks=(3, 37, 49), shards=(12, 37, 49), dtype="<f4",
+         serializer=BytesCodec(), compressors=ZstdCodec())
+
+    with netCDF4.Dataset(out / "air_temperature.nc", "w") as file:
+        file.Conventions = "CF-1.5"
+        for name, values in [("time", np.arange(24.0)), ("latitude", np.load(air / "latitude.npy")),
+                             ("longitude", np.load(air / "longitude.npy"))]:
+            file.createDimension(name, len(values))
+            file.createVariable(name, values.dtype, [name])[:] = values
+        variable = file.createVariable("air_temperature", "f4", ["time", "latitude", "longitude"],
+                                       zlib=True, shuffle=True, chunksizes=(5, 37, 20))
+        variable.units = "K"
+        variable[:] = x
+
+    y = x.astype("f8")
+    np.savez_compressed(
+        out / "air_temperature_expected.npz", mean_time=y.mean(0), std_time=y.std(0), min_time=x.min(0),
+        max_time=x.max(0), mean_all=y.mean(), affine=2 * x[:2] + 1, annual_mean_of_area=y.mean((1, 2)),
+    )
+
+
+def numcodecs_blosc():
+    from numcodecs import Blosc
+
+    return Blosc("lz4", 5, Blosc.SHUFFLE)
+
+
+{"v3": v3, "v2": v2, "npz": npz, "first_years": first_years}[sys.argv[1]]()
