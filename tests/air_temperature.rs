@@ -109,6 +109,21 @@ fn every_file_gives_the_answers_of_numpy() {
             let x = AnyArray::from_zarr(set.join(name)).unwrap();
             answers(&x, &set, &whole, name);
         }
+        #[cfg(feature = "netcdf")]
+        {
+            let path = set.join("air_temperature.nc");
+            let x = AnyArray::from_netcdf(&path, "air_temperature").unwrap();
+            answers(&x, &set, &whole, "air_temperature.nc");
+            let file = flagstone::netcdf::NetcdfFile::open(&path).unwrap();
+            assert_eq!(file.attributes()["Conventions"], "CF-1.5");
+            let variable = file.variable("air_temperature").unwrap();
+            assert_eq!(variable.attributes()["units"], "K");
+            let names = ["time", "latitude", "longitude"].map(|name| Some(name.to_owned()));
+            assert_eq!(variable.dimension_names(), names);
+            let latitude = AnyArray::from_netcdf(&path, "latitude").unwrap();
+            let expected = npy::<f32>(&air().join("latitude.npy"));
+            assert_eq!(latitude.cast::<f32>().compute().unwrap(), expected);
+        }
         // One file and another that have the same values are one array.
         let [a, b] = ["v2", "v3_sharded"].map(|name| {
             Array::<f32>::from_zarr(set.join(format!("air_temperature_{name}.zarr"))).unwrap()

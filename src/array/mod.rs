@@ -14,6 +14,8 @@ mod filter;
 mod handle;
 mod join;
 mod layout;
+#[cfg(feature = "netcdf")]
+pub mod netcdf;
 #[cfg(feature = "npz")]
 mod npz;
 mod operators;

@@ -11,11 +11,12 @@ use ndarray::{ArrayView, ArrayViewMutD, Axis, IxDyn, Slice};
 use super::codecs::{Decoder, Shards};
 use super::encode;
 use super::node::ZarrFile;
-use crate::base::chunks::{Chunks, unravel};
+use crate::base::chunks::Chunks;
 use crate::base::element::Element;
 use crate::base::region::Region;
 use crate::base::source::Source;
 use crate::error::{BoxError, Error, Kind, Result};
+use crate::io::cells::{cells, full_region, sub_view};
 use crate::io::position;
 use crate::io::raw;
 
@@ -228,51 +229,6 @@ fn read_index(shards: &Shards, file: &File, length: u64) -> Result<Table, BoxErr
     })
     .map_err(|error| Error::wrap(Kind::Io, "the shard's index", error))?;
     Ok(Table(numbers))
-}
-
-/// The cells of a regular grid that meet a region, and what they have in common with it.
-fn cells(size: &[usize], region: &Region) -> Vec<(Vec<usize>, Region)> {
-    let first: Vec<usize> = region
-        .start()
-        .iter()
-        .zip(size)
-        .map(|(at, len)| at / len)
-        .collect();
-    let counts: Vec<usize> = (0..region.ndim())
-        .map(|axis| (region.end(axis) - 1) / size[axis] + 1 - first[axis])
-        .collect();
-    let total = counts.iter().product();
-    (0..total)
-        .map(|number| {
-            let index: Vec<usize> = unravel(number, &counts)
-                .iter()
-                .zip(&first)
-                .map(|(step, first)| first + step)
-                .collect();
-            let part = full_region(&index, size)
-                .intersect(region)
-                .expect("only cells that meet the region are listed");
-            (index, part)
-        })
-        .collect()
-}
-
-/// A cell of a regular grid, not cut off at the end of the array.
-fn full_region(index: &[usize], size: &[usize]) -> Region {
-    let start: Vec<usize> = index.iter().zip(size).map(|(at, len)| at * len).collect();
-    Region::new(start, size)
-}
-
-fn sub_view<'a, T>(
-    mut out: ArrayViewMutD<'a, T>,
-    part: &Region,
-    whole: &Region,
-) -> ArrayViewMutD<'a, T> {
-    for axis in 0..part.ndim() {
-        let first = part.start()[axis] - whole.start()[axis];
-        out.slice_axis_inplace(Axis(axis), Slice::from(first..first + part.shape()[axis]));
-    }
-    out
 }
 
 impl<T: Element> Source for ZarrSource<T> {
