@@ -45,6 +45,10 @@ impl Work for Tasked {
         self.0.release(task);
     }
 
+    fn fetch(&self, task: u32) -> Result<()> {
+        self.0.fetch(task)
+    }
+
     fn describe(&self, task: u32) -> String {
         format!("in {}", self.0.describe(task))
     }

@@ -4,10 +4,12 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 
 use super::cancel::Cancel;
 use super::events::{Event, Observers};
+use super::gate::Gate;
+use super::lane::Lane;
 use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
@@ -36,6 +38,11 @@ pub struct Job {
     observers: Observers,
     cancel: Option<Cancel>,
     pool: Pool,
+    lane: Lane,
+    /// Where fetches come in.
+    gate: OnceLock<Weak<Gate<Job>>>,
+    /// Some tasks are fetched before they run.
+    fetches: bool,
     /// Nobody but the caller runs tasks.
     serial: bool,
     pub account: Arc<Account>,
@@ -89,6 +96,7 @@ impl Job {
         observers: Observers,
         cancel: Option<Cancel>,
         pool: Pool,
+        lane: Lane,
         serial: bool,
         account: Arc<Account>,
     ) -> Job {
@@ -99,13 +107,16 @@ impl Job {
                 .collect()
         };
         let threads = if serial { 1 } else { pool.threads() };
+        let fetches = tasks.any_fetches();
+        // The window must not keep fetches back.
+        let wanted = if fetches { 4 * lane.most() } else { 0 };
         Job {
             id: NEXT.fetch_add(1, Ordering::Relaxed),
             inputs_left: each(&|task| tasks.inputs(task).len() as u32 + 1),
             readers_left: each(&|task| tasks.readers(task)),
             ready: Ready::new(threads + 1),
             counts: Apart::default(),
-            window: WINDOW * threads,
+            window: (WINDOW * threads).max(wanted),
             over: AtomicBool::new(tasks.len() == 0),
             error: Mutex::new(None),
             parking: Parking::default(),
@@ -116,9 +127,17 @@ impl Job {
             observers,
             cancel,
             pool,
+            lane,
+            gate: OnceLock::new(),
+            fetches,
             serial,
             account,
         }
+    }
+
+    /// Lets fetches in, by the gate that they have to pass.
+    pub fn open(&self, gate: &Arc<Gate<Job>>) {
+        let _ = self.gate.set(Arc::downgrade(gate));
     }
 
     /// The worker number of this thread: its own if it is of the pool, else the one that is left.
@@ -205,6 +224,7 @@ impl Job {
             booking.book(self.tasks.own_bytes);
             self.activate(&mut progress, &mut booking, &mut fresh);
         }
+        self.send(&mut fresh);
         self.offer(&fresh);
     }
 
@@ -228,6 +248,43 @@ impl Job {
                 fresh.push(task);
             }
         }
+    }
+
+    /// Sends away those of the activated tasks that have to be fetched.
+    fn send(&self, fresh: &mut Vec<u32>) {
+        if !self.fetches {
+            return;
+        }
+        let away: Vec<u32> = fresh
+            .extract_if(.., |task| self.tasks.fetches(*task))
+            .collect();
+        if let Some(gate) = self.gate.get()
+            && !away.is_empty()
+            && let Err(error) = self.lane.fetch(gate, &away)
+        {
+            self.fail(Error::wrap(
+                Kind::Io,
+                "starting a thread for fetching",
+                error.into(),
+            ));
+        }
+    }
+
+    /// Fetches what a task needs, and makes it ready.
+    pub fn fetch(&self, task: u32) {
+        self.fail_if_cancelled();
+        if self.is_over() {
+            return;
+        }
+        let error = match catch_unwind(AssertUnwindSafe(|| self.work.fetch(task))) {
+            Ok(Ok(())) => return self.offer(&[task]),
+            Ok(Err(error)) => error,
+            Err(payload) => Error::from_panic(payload),
+        };
+        self.fail(match self.describe(task) {
+            Some(what) => error.context(what),
+            None => error,
+        });
     }
 
     /// Makes activated tasks known to all who may run them.
@@ -378,6 +435,7 @@ impl Job {
             let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
             (held, ended)
         };
+        self.send(&mut worker.fresh);
         if next.is_none() && !worker.fresh.is_empty() && !self.has_ready() {
             // It would be the first in the queue.
             next = Some(worker.fresh.remove(0));
@@ -423,6 +481,7 @@ impl Job {
             booking.unbook(returned);
             self.activate(&mut progress, &mut booking, &mut fresh);
         }
+        self.send(&mut fresh);
         self.offer(&fresh);
     }
 

@@ -8,6 +8,7 @@ mod drive;
 mod events;
 mod gate;
 mod job;
+mod lane;
 mod ledger;
 mod parking;
 mod pool;
@@ -40,6 +41,13 @@ pub trait Work: Send + Sync {
 
     /// Drops a task's output.
     fn release(&self, task: u32);
+
+    /// Gets what the task needs from afar, on a thread that may wait, before it is run. Called for tasks of stages that
+    /// fetch, and for no others.
+    fn fetch(&self, task: u32) -> Result<()> {
+        let _ = task;
+        Ok(())
+    }
 
     /// What the task is called in errors: "block [0, 3] of map_blocks".
     fn describe(&self, task: u32) -> String;
