@@ -10,6 +10,8 @@ pub mod hdf5;
 pub mod npy;
 pub mod position;
 pub mod raw;
+#[cfg(feature = "http")]
+pub mod remote;
 pub mod spill;
 #[cfg(feature = "zarr")]
 pub mod zarr;
