@@ -374,7 +374,10 @@ mod permissions {
         #[cfg(feature = "zarr")]
         {
             denied(x.to_zarr(folder.join("closed/y.zarr")), "y.zarr");
-            denied(Array::<f64>::from_zarr(folder.join("hidden/x.zarr")), "hidden");
+            denied(
+                Array::<f64>::from_zarr(folder.join("hidden/x.zarr")),
+                "hidden",
+            );
             let read = Array::<f64>::from_zarr(folder.join("x.zarr")).unwrap();
             assert_eq!(read.slice(..5).sum(..).item().unwrap(), 5.0);
             denied(read.compute(), "c/1");
@@ -409,7 +412,10 @@ mod permissions {
         fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
         mode(&program, 0o755);
         let mut child = Command::new(&program);
-        child.args(["--exact", "permissions::child"]).env(FOLDER, path).current_dir(path);
+        child
+            .args(["--exact", "permissions::child"])
+            .env(FOLDER, path)
+            .current_dir(path);
         // SAFETY: asks only who this is.
         if unsafe { libc::geteuid() } == 0 {
             child.uid(NOBODY).gid(NOBODY);

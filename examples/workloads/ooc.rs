@@ -156,9 +156,12 @@ pub fn run_child(options: &Options) -> Result<(), Box<dyn Error>> {
         std::fs::remove_dir_all(&out).ok();
         std::fs::create_dir_all(&out)?;
         let object = json::Object::new().text("workload", name);
-        let (object, value) = match options.engine {
+        let Measured { object, value } = match options.engine {
             EngineName::Flagstone => measure(options, job, &out, object)?,
-            EngineName::Limit => (limit(options, job, &out, object)?, None),
+            EngineName::Limit => Measured {
+                object: limit(options, job, &out, object)?,
+                value: None,
+            },
         };
         let object = object
             .text("codec", if options.zstd { "zstd" } else { "none" })
@@ -222,12 +225,18 @@ fn check(options: &Options, out: &Path, value: Option<ArrayD<f64>>) -> Result<f6
     }
 }
 
+/// What a job took, and its result if that is not stored.
+struct Measured {
+    object: json::Object,
+    value: Option<ArrayD<f64>>,
+}
+
 fn measure(
     options: &Options,
     job: &Job,
     out: &Path,
     object: json::Object,
-) -> Result<(json::Object, Option<ArrayD<f64>>), Box<dyn Error>> {
+) -> Result<Measured, Box<dyn Error>> {
     let engine = engine(options)?;
     let x = Array::<f64>::from_zarr(options.x())?;
     let create = options.create();
@@ -264,7 +273,7 @@ fn measure(
         .known("held_peak_bytes", Some(report.held_peak_bytes))
         .known("bytes_read", Some(report.bytes_read))
         .known("bytes_spilled", Some(report.bytes_spilled));
-    Ok((object, value))
+    Ok(Measured { object, value })
 }
 
 /// Reads x as often as the job passes over it, and writes as much as it writes, with `zarrs` alone.

@@ -115,7 +115,7 @@ fn more_requests_are_under_way_than_there_are_cores() {
 fn what_is_under_way_is_booked() {
     let folder = tempfile::tempdir().unwrap();
     // A megabyte each: encoded, decoded, and as a block.
-    chunks(folder.path(), 24, 131_072);
+    let _ = chunks(folder.path(), 24, 131_072);
     let server = Server::new(folder.path());
     let there = Remote::http(&server.address)
         .unwrap()

@@ -293,7 +293,10 @@ fn only_the_same_store_goes_on() {
 #[test]
 fn a_source_that_changed_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
-    let (from, path) = (folder.path().join("from.zarr"), folder.path().join("x.zarr"));
+    let (from, path) = (
+        folder.path().join("from.zarr"),
+        folder.path().join("x.zarr"),
+    );
     let options = Create::new().chunks(10).codec(flagstone::zarr::Codec::None);
     let x = Array::<f64>::arange(0.0, 100.0, 1.0, 10);
     x.to_zarr_with(&from, &options).unwrap();
@@ -305,7 +308,12 @@ fn a_source_that_changed_meanwhile() {
     let time = fs::metadata(&last).unwrap().modified().unwrap();
     let put = |bytes: &[u8], time: std::time::SystemTime| {
         fs::write(&last, bytes).unwrap();
-        fs::File::options().write(true).open(&last).unwrap().set_modified(time).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&last)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
     };
     put(&bytes[..79], time);
     stored.to_zarr_with(&path, &resumable).unwrap_err();

@@ -46,7 +46,7 @@ enum Place {
     /// A URL without a slash at its end.
     Url(String),
     #[cfg(feature = "s3")]
-    Bucket(Bucket),
+    Bucket(Box<Bucket>),
 }
 
 /// Which bytes of a file are wanted.
@@ -105,7 +105,7 @@ impl Remote {
 
     #[cfg(feature = "s3")]
     pub(super) fn bucket(bucket: Bucket) -> Remote {
-        Remote::new(Place::Bucket(bucket))
+        Remote::new(Place::Bucket(Box::new(bucket)))
     }
 
     fn new(place: Place) -> Remote {
