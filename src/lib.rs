@@ -24,7 +24,7 @@
 //!
 //! - **Making arrays**: [`zeros`](Array::zeros), [`arange`](Array::arange), [`from_fn`](Array::from_fn),
 //!   [`from_ndarray`](Array::from_ndarray) (never copies), [`from_npy`](Array::from_npy), [`random::Generator`], or a
-//!   [`Source`] of your own; files of Zarr (feature `zarr`), archives (`npz`), stacks of files, [`Raw`] ones. [`AnyArray`] is an array whose element type is known at run time, as a file's.
+//!   [`Source`] of your own; files of Zarr (feature `zarr`), NetCDF-4 and HDF5 (`netcdf`), archives (`npz`), stacks of files, [`Raw`] ones. [`AnyArray`] is an array whose element type is known at run time, as a file's.
 //! - **Shapes, axes, chunks** are written as it suits: [`IntoShape`], [`IntoAxes`] (`0`, `-1`, `(0, 1)`, `..`, [`keep`]),
 //!   [`IntoChunks`] (`1000`, `[100, 200]`, `(1000, ..)`, [`Auto`], [`Bytes`]).
 //! - **Storing**: [`to_npy`](Array::to_npy), `to_zarr`, a [`Sink`] of your own, or several in one pass ([`store_all`]);
@@ -94,6 +94,8 @@ mod array;
 
 #[cfg(feature = "npz")]
 pub use array::Npz;
+#[cfg(feature = "netcdf")]
+pub use array::netcdf;
 #[cfg(feature = "zarr")]
 pub use array::zarr;
 pub use array::{

@@ -246,3 +246,16 @@ fn a_corner_of_something_enormous() {
     assert!(corner.iter().all(|&v| (2.0..4.0).contains(&v)));
     assert!(y.slice(s![..10, ..10]).explain().unwrap().floor_bytes() < 1 << 20);
 }
+
+/// Of nothing there is one task, however long its other axes are, and wherever the empty one stands.
+#[test]
+fn nothing_of_a_long_axis() {
+    const LONG: usize = 99_999_999_999;
+    for shape in [[LONG, 0, 9], [0, LONG, 9], [9, LONG, 0], [LONG, 9, 0]] {
+        let x = Array::<f64>::zeros(shape, ..);
+        let y = (&x + 1.0).permute([1, 2, 0]).cast::<f32>();
+        assert_eq!(y.compute().unwrap().len(), 0);
+        assert!(y.explain().unwrap().tasks() <= 1);
+        assert_eq!(x.sum(..).item().unwrap(), 0.0);
+    }
+}

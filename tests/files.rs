@@ -193,22 +193,27 @@ fn stacks() {
     }
 }
 
+const FILES: usize = 100_000;
+
 /// More files than a process may have open.
 #[cfg(target_os = "linux")]
 #[test]
 fn stacks_keep_no_file_open() {
     let folder = tempfile::tempdir().unwrap();
-    let paths: Vec<PathBuf> = (0..3000)
+    let paths: Vec<PathBuf> = (0..FILES)
         .map(|n| folder.path().join(format!("{n}.npy")))
         .collect();
-    Array::<u8>::arange(0, 8, 1, ..).to_npy(&paths[0]).unwrap();
-    for path in &paths[1..] {
-        fs::hard_link(&paths[0], path).unwrap();
+    // Names are quicker to make than files; a file has at most 65,000 of them.
+    for paths in paths.chunks(50_000) {
+        Array::<u8>::arange(0, 8, 1, ..).to_npy(&paths[0]).unwrap();
+        for path in &paths[1..] {
+            fs::hard_link(&paths[0], path).unwrap();
+        }
     }
     let open = || fs::read_dir("/proc/self/fd").unwrap().count();
     let before = open();
-    let x = Array::<u8>::from_npy_stack(&paths, (100, ..)).unwrap();
-    assert_eq!(x.sum(..).item().unwrap(), 28 * 3000);
+    let x = Array::<u8>::from_npy_stack(&paths, (1000, ..)).unwrap();
+    assert_eq!(x.sum(..).item().unwrap(), 28 * FILES as u64);
     // Other tests of this process have files open, but not hundreds.
     assert!(open() < before + 200);
 }
@@ -320,4 +325,110 @@ fn shapes_that_cannot_be() {
     let engine = Engine::builder().threads(1).build().unwrap();
     let none = Raw::new(&path, [0, 1 << 40]).array::<u8>(..).unwrap();
     assert_eq!(engine.compute(&none).unwrap().len(), 0);
+}
+
+/// Files and folders that this user may not read, or write in. Root may do everything, so that a child does it as nobody.
+#[cfg(target_os = "linux")]
+mod permissions {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::process::CommandExt;
+    use std::path::Path;
+    use std::process::Command;
+
+    use flagstone::{Array, Error, Raw};
+
+    const FOLDER: &str = "FLAGSTONE_TEST_FORBIDDEN";
+    /// The user and the group of those who may do nothing.
+    const NOBODY: u32 = 65_534;
+
+    fn mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[track_caller]
+    fn denied<T>(done: Result<T, Error>, path: &str) {
+        let error = done.err().expect("it is forbidden");
+        let text = error.to_string();
+        assert!(error.is_io() && text.contains("denied"), "{text}");
+        assert!(text.contains(path), "{text}");
+    }
+
+    /// What may not be done, done by one who may not.
+    #[test]
+    fn child() {
+        let Some(folder) = std::env::var_os(FOLDER) else {
+            return;
+        };
+        let folder = Path::new(&folder);
+        let x = Array::<f64>::ones(10, 5);
+        denied(Array::<f64>::from_npy(folder.join("x.npy"), ..), "x.npy");
+        denied(Raw::new(folder.join("x.npy"), [1]).array::<u8>(..), "x.npy");
+        let stack = [folder.join("open.npy"), folder.join("x.npy")];
+        let stack = Array::<f64>::from_npy_stack(stack, ..).unwrap();
+        denied(stack.compute(), "x.npy");
+        denied(x.to_npy(folder.join("closed/y.npy")), "y.npy");
+        assert_eq!(fs::read_dir(folder.join("closed")).unwrap().count(), 0);
+        #[cfg(feature = "npz")]
+        denied(flagstone::Npz::open(folder.join("x.npy")), "x.npy");
+        #[cfg(feature = "zarr")]
+        {
+            denied(x.to_zarr(folder.join("closed/y.zarr")), "y.zarr");
+            denied(
+                Array::<f64>::from_zarr(folder.join("hidden/x.zarr")),
+                "hidden",
+            );
+            let read = Array::<f64>::from_zarr(folder.join("x.zarr")).unwrap();
+            assert_eq!(read.slice(..5).sum(..).item().unwrap(), 5.0);
+            denied(read.compute(), "c/1");
+            let update = flagstone::zarr::Update::new();
+            denied(x.update_zarr(folder.join("x.zarr"), [0], &update), "x.zarr");
+        }
+    }
+
+    #[test]
+    fn what_is_forbidden_is_an_error_that_says_what() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        mode(path, 0o755);
+        let x = Array::<f64>::ones(10, 5);
+        for name in ["x.npy", "open.npy"] {
+            x.to_npy(path.join(name)).unwrap();
+            mode(&path.join(name), 0o644);
+        }
+        mode(&path.join("x.npy"), 0o000);
+        #[cfg(feature = "zarr")]
+        {
+            x.to_zarr(path.join("x.zarr")).unwrap();
+            x.to_zarr(path.join("hidden/x.zarr")).unwrap();
+            mode(&path.join("x.zarr/c/1"), 0o000);
+            mode(&path.join("x.zarr"), 0o555);
+            mode(&path.join("hidden"), 0o000);
+        }
+        fs::create_dir(path.join("closed")).unwrap();
+        mode(&path.join("closed"), 0o555);
+        // Where the tests are built, nobody else may look.
+        let program = path.join("program");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        mode(&program, 0o755);
+        let mut child = Command::new(&program);
+        child
+            .args(["--exact", "permissions::child"])
+            .env(FOLDER, path)
+            .current_dir(path);
+        // SAFETY: asks only who this is.
+        if unsafe { libc::geteuid() } == 0 {
+            child.uid(NOBODY).gid(NOBODY);
+        }
+        let output = child.output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        // So that the folder can be removed by whoever made it.
+        for name in ["hidden", "closed", "x.zarr"] {
+            if path.join(name).exists() {
+                mode(&path.join(name), 0o755);
+            }
+        }
+        assert!(output.status.success(), "{said}");
+        assert!(said.contains("1 passed"), "{said}");
+    }
 }

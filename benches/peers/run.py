@@ -86,16 +86,16 @@ def target_folder():
     return Path(metadata["target_directory"])
 
 
-def environment(folder):
+def environment(folder, requirements=HERE / "requirements.txt"):
     """The Python of a virtual environment with exactly the pinned libraries."""
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    wanted = (HERE / "requirements.txt").read_text()
+    wanted = requirements.read_text()
     installed = folder / "installed.txt"
     if not installed.exists() or installed.read_text() != wanted:
         print(f"installing the libraries into {folder}", file=sys.stderr)
         venv.create(folder, clear=True, with_pip=True)
         pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "--requirement", HERE / "requirements.txt"], check=True)
+        subprocess.run([*pip, "--requirement", requirements], check=True)
         installed.write_text(wanted)
     return python
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use ::flagstone::zarr::{Codec, Create};
 use ::flagstone::{Array, Engine, Store, random};
+use ndarray::ArrayD;
 use rayon::prelude::*;
 use zarrs::array::{Array as Stored, ArrayBuilder, ArraySubset, data_type};
 use zarrs::filesystem::FilesystemStore;
@@ -155,14 +156,21 @@ pub fn run_child(options: &Options) -> Result<(), Box<dyn Error>> {
         std::fs::remove_dir_all(&out).ok();
         std::fs::create_dir_all(&out)?;
         let object = json::Object::new().text("workload", name);
-        let object = match options.engine {
+        let Measured { object, value } = match options.engine {
             EngineName::Flagstone => measure(options, job, &out, object)?,
-            EngineName::Limit => limit(options, job, &out, object)?,
+            EngineName::Limit => Measured {
+                object: limit(options, job, &out, object)?,
+                value: None,
+            },
         };
         let object = object
             .text("codec", if options.zstd { "zstd" } else { "none" })
             .integer("threads", options.threads)
             .known("measured_peak_bytes", measured_peak());
+        let object = match options.engine {
+            EngineName::Flagstone => object.number("check", check(options, &out, value)?),
+            EngineName::Limit => object,
+        };
         println!("{}", object.finish());
         std::fs::remove_dir_all(&out)?;
     }
@@ -194,41 +202,78 @@ fn engine(options: &Options) -> ::flagstone::Result<Engine> {
         .build()
 }
 
+/// What other libraries' results are compared with (`benches/peers/ooc.py`): the result, if it is a number, else the sum of
+/// all elements, each times its index along the first axis.
+fn check(options: &Options, out: &Path, value: Option<ArrayD<f64>>) -> Result<f64, Box<dyn Error>> {
+    let engine = engine(options)?;
+    let weighted = |x: Array<f64>| {
+        let mut shape = vec![1; x.shape().len()];
+        shape[0] = options.side;
+        let index = Array::<f64>::arange(0.0, options.side as f64, 1.0, ..).reshape(shape);
+        engine.item(&(x * index).sum(..))
+    };
+    match value {
+        Some(value) if value.ndim() == 0 => Ok(value.sum()),
+        Some(value) => Ok(weighted(Array::from_ndarray(value, ..))?),
+        None => {
+            let mut sum = 0.0;
+            for entry in std::fs::read_dir(out)? {
+                sum += weighted(Array::from_zarr(entry?.path())?)?;
+            }
+            Ok(sum)
+        }
+    }
+}
+
+/// What a job took, and its result if that is not stored.
+struct Measured {
+    object: json::Object,
+    value: Option<ArrayD<f64>>,
+}
+
 fn measure(
     options: &Options,
     job: &Job,
     out: &Path,
     object: json::Object,
-) -> Result<json::Object, Box<dyn Error>> {
+) -> Result<Measured, Box<dyn Error>> {
     let engine = engine(options)?;
     let x = Array::<f64>::from_zarr(options.x())?;
     let create = options.create();
     let start = Instant::now();
-    let report = match job.name {
-        "ooc_anomaly" => engine.measure(&(&x - &x.mean(..)).square().mean(..))?.1,
-        "ooc_residual" => engine.measure(&(&x - &x.mean(0)).square().sum(..))?.1,
-        "ooc_std" => engine.measure(&x.std(0))?.1,
+    let measured =
+        |result: &Array<f64>| engine.measure(result).map(|(x, report)| (Some(x), report));
+    let stored = |stores: Vec<Store>| engine.store_all(stores).map(|report| (None, report));
+    let (value, report) = match job.name {
+        "ooc_anomaly" => measured(&(&x - &x.mean(..)).square().mean(..))?,
+        "ooc_residual" => measured(&(&x - &x.mean(0)).square().sum(..))?,
+        "ooc_std" => measured(&x.std(0))?,
         "ooc_transpose" => {
             let sum = &x + x.t();
-            engine.store_all([Store::to_zarr(&sum, out.join("sum.zarr"), &create)?])?
+            stored(vec![Store::to_zarr(&sum, out.join("sum.zarr"), &create)?])?
         }
         "ooc_rechunk" => {
             let columns = x.rechunk([options.side, options.unit, options.unit]);
-            engine.store_all([Store::to_zarr(&columns, out.join("columns.zarr"), &create)?])?
+            stored(vec![Store::to_zarr(
+                &columns,
+                out.join("columns.zarr"),
+                &create,
+            )?])?
         }
-        _ => engine.store_all([
+        _ => stored(vec![
             Store::to_zarr(&x.mean(0), out.join("mean.zarr"), &create)?,
             Store::to_zarr(&x.std(0), out.join("std.zarr"), &create)?,
         ])?,
     };
-    Ok(object
+    let object = object
         .text("engine", "flagstone")
         .number("seconds", start.elapsed().as_secs_f64())
         .integer("budget_bytes", options.memory)
         .known("planned_peak_bytes", Some(report.planned_peak_bytes))
         .known("held_peak_bytes", Some(report.held_peak_bytes))
         .known("bytes_read", Some(report.bytes_read))
-        .known("bytes_spilled", Some(report.bytes_spilled)))
+        .known("bytes_spilled", Some(report.bytes_spilled));
+    Ok(Measured { object, value })
 }
 
 /// Reads x as often as the job passes over it, and writes as much as it writes, with `zarrs` alone.

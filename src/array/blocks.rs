@@ -115,9 +115,9 @@ impl<T: Element> Blocks<T> {
             .map_or(0, |stage| stage.first);
         let mut options = run_options(engine, &planned, false);
         let (tasks, order, work): (_, _, Arc<dyn Takes>) = if is_mixed(&planned, &[]) {
-            // Tasks have other numbers than the plan's.
-            options.outline = None;
             let mixed = Mixed::new(engine, planned, &[]);
+            // Tasks have other numbers than the plan's.
+            options.outline = engine.is_observed().then(|| mixed.outline());
             let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));
             // SAFETY: there are no result places.
             (tasks, order, unsafe { mixed.work(engine, Vec::new()) }?)

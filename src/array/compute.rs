@@ -48,6 +48,10 @@ impl Work for Tasked {
         self.0.release(task);
     }
 
+    fn fetch(&self, task: u32) -> Result<()> {
+        self.0.fetch(task)
+    }
+
     fn describe(&self, task: u32) -> String {
         format!("in {}", self.0.describe(task))
     }
@@ -363,9 +367,9 @@ unsafe fn execute(
     }
     let spilled = planned.env.spilled_bytes();
     let (made, report) = if mixed {
-        // Tasks have other numbers than the plan's.
-        options.outline = None;
         let mixed = Mixed::new(engine, planned, calls);
+        // Tasks have other numbers than the plan's.
+        options.outline = engine.is_observed().then(|| mixed.outline());
         let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));
         // SAFETY: the caller's contract; `run` returns when no task touches the work any more.
         let work = unsafe { mixed.work(engine, results) }?;

@@ -80,6 +80,7 @@ pub struct EngineBuilder {
     off: Vec<Rule>,
     observers: Vec<Arc<dyn Observer>>,
     spill_folder: Option<PathBuf>,
+    fetches: Option<usize>,
     #[cfg(feature = "progress")]
     progress: bool,
 }
@@ -185,6 +186,16 @@ impl EngineBuilder {
         self
     }
 
+    /// How many requests to servers may be under way at once, whatever the number of threads; 32 by default.
+    ///
+    /// They are for sources that [fetch](crate::Source::fetches), such as Zarr over HTTP, and are made ahead of the
+    /// computation, as far as the memory budget allows: the bytes of what is under way are booked. Threads for
+    /// waiting are started when they are needed.
+    pub fn concurrent_fetches(mut self, most: usize) -> EngineBuilder {
+        self.fetches = Some(most);
+        self
+    }
+
     /// Computes on an existing Rayon pool, shared with other code; [`threads`](EngineBuilder::threads) is then
     /// ignored.
     pub fn rayon_pool(mut self, pool: Arc<rayon::ThreadPool>) -> EngineBuilder {
@@ -246,8 +257,12 @@ impl EngineBuilder {
             Some(memory) => memory?,
             None => default_memory()?,
         };
+        let mut executor = Executor::new(pool, Ledger::new(memory));
+        if let Some(most) = self.fetches {
+            executor = executor.with_fetches(most);
+        }
         Ok(Engine {
-            executor: Executor::new(pool, Ledger::new(memory)),
+            executor,
             off: self.off.into(),
             observers: self.observers.into_iter().chain(bars).collect(),
             cancel: None,

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::compute::{Takes, spill_file, stop};
 use super::delayed::{Block, Blocks};
 use super::engine::Engine;
+use super::outline::outline;
 use super::planning::{Planned, plan};
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::dtype::DType;
@@ -17,7 +18,7 @@ use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::source::ErasedSource;
 use crate::error::Result;
-use crate::exec::Work;
+use crate::exec::{Outline, StageOutline, Work};
 use crate::graph::expand::each_index;
 use crate::graph::stage::{Job, LoadFrom, Place};
 use crate::graph::tasks::{Order, StageTasks, Tasks, order};
@@ -252,6 +253,7 @@ impl Mixed {
                 output_bytes: bytes,
                 scratch_bytes: 0,
                 delivered: false,
+                fetches: false,
             });
             for number in members {
                 of_call[number as usize] = entries.len() as u32;
@@ -307,6 +309,61 @@ impl Mixed {
     pub fn calls(&self) -> (usize, usize) {
         let undeclared = self.calls.iter().filter(|call| call.node.bytes.is_none());
         (self.calls.len(), undeclared.count())
+    }
+
+    /// What observers are told of the stages: those of the plans, and calls of one name.
+    pub fn outline(&self) -> Outline {
+        let plans: Vec<Outline> = self
+            .parts
+            .iter()
+            .map(|part| outline(&part.planned))
+            .collect();
+        let mut known = plans.iter().flat_map(|plan| &plan.stages);
+        let stages = self.tasks.stages.iter().map(|stage| {
+            let described = match (known.next(), self.entries.get(stage.first as usize)) {
+                (Some(known), _) => {
+                    let mut described = known.clone();
+                    if stage.count < known.tasks {
+                        // Only some blocks are needed.
+                        let part =
+                            |bytes: u64| bytes / u64::from(known.tasks) * u64::from(stage.count);
+                        described.grid = Vec::new();
+                        described.parts = 1;
+                        described.bytes_read = part(known.bytes_read);
+                        described.bytes_taken = part(known.bytes_taken);
+                        described.bytes_written = part(known.bytes_written);
+                    }
+                    described
+                }
+                (None, Some(Entry::Call(call))) => StageOutline {
+                    name: self.calls[*call as usize].node.name.to_string(),
+                    parts: 1,
+                    output_bytes: stage.output_bytes,
+                    ..StageOutline::default()
+                },
+                (None, _) => StageOutline::default(),
+            };
+            let mut inputs: Vec<usize> = (stage.first..stage.first + stage.count)
+                .flat_map(|task| self.tasks.inputs(task))
+                .map(|&input| self.tasks.stage_of(input))
+                .collect();
+            inputs.sort_unstable();
+            inputs.dedup();
+            StageOutline {
+                first_task: stage.first,
+                tasks: stage.count,
+                inputs,
+                ..described
+            }
+        });
+        let stages = stages.collect();
+        let name = match self.roots.first() {
+            Some(&root) if self.parts[0].planned.roots.is_empty() => {
+                self.calls[root as usize].node.name.to_string()
+            }
+            _ => plans[0].name.clone(),
+        };
+        Outline::new(name, stages)
     }
 
     /// What the tasks are, in their order.
@@ -465,6 +522,20 @@ impl Work for MixedWork {
                 let value = slot(&self.values, number).take();
                 drop(value);
             }
+        }
+    }
+
+    fn fetch(&self, task: u32) -> Result<()> {
+        match self.entries[task as usize] {
+            Entry::Array { part, task } => self.parts[part as usize].fetch(task),
+            Entry::Call(_) => Ok(()),
+        }
+    }
+
+    fn spilled(&self, task: u32) -> u64 {
+        match self.entries[task as usize] {
+            Entry::Array { part, task } => self.parts[part as usize].spilled_bytes(task),
+            Entry::Call(_) => 0,
         }
     }
 

@@ -16,6 +16,8 @@ mod handle;
 mod join;
 mod layout;
 mod mixed;
+#[cfg(feature = "netcdf")]
+pub mod netcdf;
 #[cfg(feature = "npz")]
 mod npz;
 mod operators;

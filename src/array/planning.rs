@@ -108,7 +108,7 @@ const MOST_CHOICES: usize = 12;
 impl Planner<'_> {
     fn attempt(&self, options: &Options) -> Planned {
         let (graph, env, kept) = lower(self.roots, self.places, options);
-        let (tasks, numbering) = expand(&graph);
+        let (tasks, numbering) = expand(&graph, &env);
         let tasks = tasks.count_own_bytes();
         // A stream's blocks come in index order: that of its stage's tasks.
         let delivered: Vec<u32> = tasks

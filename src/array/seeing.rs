@@ -6,12 +6,14 @@ use std::sync::Arc;
 use super::compute::{Compute, requested};
 use super::engine::Engine;
 use super::handle::Array;
+use super::mixed::{Mixed, is_mixed};
 use super::outline::outline;
-use super::planning::{Planned, plan};
+use super::planning::plan;
 use crate::base::element::Element;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::exec::{Observer, Outline};
 use crate::graph::stage::Place;
+use crate::graph::tasks::{Order, Tasks};
 use crate::observe::{
     BANDWIDTH_BYTES, Picture, PictureNode, Profile, Recorder, View, grid_svg, memory_bandwidth,
 };
@@ -83,23 +85,32 @@ impl Engine {
     /// The mistake that an array carries.
     pub fn visualize<C: Compute + ?Sized>(&self, what: &C, view: View) -> Result<Picture> {
         let (values, calls) = requested(what)?;
-        if !calls.is_empty() {
-            return Err(Error::new(Kind::Value, "delayed calls have no picture"));
-        }
         let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
         let planned = plan(self, &values, &places);
+        if view == View::Plan && calls.is_empty() {
+            return Ok(picture_of_plan(&outline(&planned).name, &planned.roots));
+        }
+        if is_mixed(&planned, &calls) {
+            let mixed = Mixed::new(self, planned, &calls);
+            return Ok(picture(
+                view,
+                &mixed.outline(),
+                &mixed.tasks,
+                &mixed.order,
+                || mixed.describe(),
+            ));
+        }
+        let (graph, numbering) = (&planned.graph, &planned.numbering);
+        let all = 0..planned.tasks.len() as u32;
+        let names = || all.map(|task| describe(graph, numbering, task)).collect();
         let outline = outline(&planned);
-        Ok(match view {
-            View::Plan => picture_of_plan(&outline.name, &planned.roots),
-            View::Stages => Picture::of_stages(&outline),
-            View::Tasks
-                if planned.tasks.len() > Picture::MOST_NODES
-                    || planned.tasks.inputs.len() > Picture::MOST_EDGES =>
-            {
-                Picture::of_stages(&outline).summarized()
-            }
-            View::Tasks => picture_of_tasks(&outline, &planned),
-        })
+        Ok(picture(
+            view,
+            &outline,
+            &planned.tasks,
+            &planned.order,
+            names,
+        ))
     }
 }
 
@@ -185,19 +196,31 @@ fn picture_of_plan(title: &str, roots: &[Value]) -> Picture {
     Picture::new(title, nodes, edges)
 }
 
-fn picture_of_tasks(outline: &Outline, planned: &Planned) -> Picture {
-    let n = planned.tasks.len();
+/// The stages, or the tasks if they are not too many, of which `names` says what each does.
+fn picture(
+    view: View,
+    outline: &Outline,
+    tasks: &Tasks,
+    order: &Order,
+    names: impl FnOnce() -> Vec<String>,
+) -> Picture {
+    if view != View::Tasks {
+        return Picture::of_stages(outline);
+    }
+    let n = tasks.len();
+    if n > Picture::MOST_NODES || tasks.inputs.len() > Picture::MOST_EDGES {
+        return Picture::of_stages(outline).summarized();
+    }
     let mut place = vec![0.0; n];
-    for (at, &task) in planned.order.sequence.iter().enumerate() {
+    for (at, &task) in order.sequence.iter().enumerate() {
         place[task as usize] = at as f64 / (n.max(2) - 1) as f64;
     }
     let mut edges = Vec::new();
-    let nodes = (0..n as u32).map(|task| {
-        for &input in planned.tasks.inputs(task) {
+    let nodes = (0..n as u32).zip(names()).map(|(task, what)| {
+        for &input in tasks.inputs(task) {
             edges.push((input as usize, task as usize));
         }
-        let stage = &outline.stages[planned.tasks.stage_of(task)];
-        let what = describe(&planned.graph, &planned.numbering, task);
+        let stage = &outline.stages[tasks.stage_of(task)];
         PictureNode {
             op: stage.op().to_owned(),
             lines: vec![format!("{} {}", stage.name, stage.place(task))],

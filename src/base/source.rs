@@ -1,5 +1,7 @@
 //! Where data comes from and goes to: the traits that files, memory and other crates implement.
 
+use std::any::Any;
+
 use ndarray::ArrayViewMutD;
 
 use super::chunks::Chunks;
@@ -64,6 +66,33 @@ pub trait Source: Send + Sync + 'static {
         None
     }
 
+    /// Whether reading mostly means waiting, for a server, say. Then [`fetch`](Source::fetch) is called for each region
+    /// first, on threads that are there for waiting, as many at once as the
+    /// [engine](crate::EngineBuilder::concurrent_fetches) allows, and [`decode`](Source::decode) instead of
+    /// [`read`](Source::read) on the threads that compute.
+    fn fetches(&self) -> bool {
+        false
+    }
+
+    /// Gets what [`decode`](Source::decode) needs for a region; its bytes are part of
+    /// [`scratch_bytes`](Source::scratch_bytes). Called from many threads at once, if [`fetches`](Source::fetches) says
+    /// so, and otherwise never. An error ends the computation as one of `read` does.
+    fn fetch(&self, region: &Region) -> Result<Box<dyn Any + Send>, BoxError> {
+        let _ = region;
+        Ok(Box::new(()))
+    }
+
+    /// As [`read`](Source::read), from what [`fetch`](Source::fetch) got for the same region.
+    fn decode(
+        &self,
+        region: &Region,
+        fetched: Box<dyn Any + Send>,
+        out: ArrayViewMutD<'_, Self::Elem>,
+    ) -> Result<(), BoxError> {
+        let _ = fetched;
+        self.read(region, out)
+    }
+
     /// What a read of one element costs, in nanoseconds, roughly: computations that are estimated to be very
     /// short run on the calling thread alone.
     fn cost(&self) -> f64 {
@@ -92,6 +121,21 @@ pub trait Source: Send + Sync + 'static {
 pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn dtype(&self) -> DType;
     fn read(&self, region: &Region, out: RawViewMut) -> Result<()>;
+
+    fn fetches(&self) -> bool {
+        false
+    }
+
+    /// Only called if it fetches.
+    fn fetch(&self, _region: &Region) -> Result<Box<dyn Any + Send>> {
+        unreachable!("nothing is fetched")
+    }
+
+    /// Only called if it fetches.
+    fn decode(&self, _: &Region, _fetched: Box<dyn Any + Send>, _out: RawViewMut) -> Result<()> {
+        unreachable!("nothing is fetched")
+    }
+
     fn storage_grid(&self) -> Option<Chunks>;
     fn cost(&self) -> f64;
     fn scratch_bytes(&self) -> usize;
@@ -100,9 +144,14 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     fn fingerprint(&self) -> Option<String>;
 
     /// For sources that the layers above know by their type.
-    fn as_any(&self) -> Option<&dyn std::any::Any> {
+    fn as_any(&self) -> Option<&dyn Any> {
         None
     }
+}
+
+fn failed(source: &impl Source, doing: &str, region: &Region, error: BoxError) -> Error {
+    let what = format!("{doing} {region} of {}", source.describe());
+    Error::wrap(Kind::Io, what, error)
 }
 
 impl<S: Source> ErasedSource for S {
@@ -111,13 +160,26 @@ impl<S: Source> ErasedSource for S {
     }
 
     fn read(&self, region: &Region, mut out: RawViewMut) -> Result<()> {
-        Source::read(self, region, out.typed::<S::Elem>()).map_err(|error| {
-            Error::wrap(
-                Kind::Io,
-                format!("reading {region} of {}", Source::describe(self)),
-                error,
-            )
-        })
+        Source::read(self, region, out.typed::<S::Elem>())
+            .map_err(|error| failed(self, "reading", region, error))
+    }
+
+    fn fetches(&self) -> bool {
+        Source::fetches(self)
+    }
+
+    fn fetch(&self, region: &Region) -> Result<Box<dyn Any + Send>> {
+        Source::fetch(self, region).map_err(|error| failed(self, "fetching", region, error))
+    }
+
+    fn decode(
+        &self,
+        region: &Region,
+        fetched: Box<dyn Any + Send>,
+        mut out: RawViewMut,
+    ) -> Result<()> {
+        Source::decode(self, region, fetched, out.typed::<S::Elem>())
+            .map_err(|error| failed(self, "decoding", region, error))
     }
 
     fn storage_grid(&self) -> Option<Chunks> {

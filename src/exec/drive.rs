@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use super::cancel::Cancel;
 use super::crew::{self, Crew};
 use super::events::{Event, Observer, Observers};
+use super::fetch::Door;
 use super::gate::Gate;
 use super::job::Job;
+use super::lane::Lane;
 use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::outline::Outline;
 use super::pool::Pool;
@@ -24,7 +26,11 @@ const LITTLE_DOUBT: Duration = Duration::from_secs(10);
 pub struct Executor {
     pub pool: Pool,
     pub ledger: Ledger,
+    lane: Lane,
 }
+
+/// Fetches that run at once, unless something else is asked for.
+const FETCHES: usize = 32;
 
 #[derive(Clone, Default)]
 pub struct RunOptions {
@@ -53,15 +59,26 @@ pub struct RunReport {
 
 impl Executor {
     pub fn new(pool: Pool, ledger: Ledger) -> Executor {
-        Executor { pool, ledger }
+        let lane = Lane::new(FETCHES, pool.threads());
+        Executor { pool, ledger, lane }
     }
 
-    /// C: enough for two of the largest tasks per thread above the floor, within the budget.
+    /// As many fetches run at once, whatever the number of threads.
+    pub fn with_fetches(mut self, most: usize) -> Executor {
+        self.lane = Lane::new(most.max(1), self.pool.threads());
+        self
+    }
+
+    /// C: enough for two of the largest tasks per thread above the floor, or one for each fetch that may be under way,
+    /// within the budget.
     pub fn plan_peak(&self, order: &Order) -> u64 {
-        let threads = self.pool.threads() as u64;
+        let mut ahead = 2 * self.pool.threads();
+        if order.fetches {
+            ahead = ahead.max(self.lane.most());
+        }
         order
             .floor
-            .saturating_add(order.largest.saturating_mul(2 * threads))
+            .saturating_add(order.largest.saturating_mul(ahead as u64))
             .min(self.ledger.budget())
     }
 
@@ -146,6 +163,7 @@ impl Executor {
             observers,
             options.cancel.clone(),
             self.pool.clone(),
+            self.lane.clone(),
             options.serial,
             account,
         ));
@@ -225,6 +243,7 @@ impl Running {
         if !serial {
             run.pool.add(&run.gate);
         }
+        run.job.open(Door::new(&run.gate, &run.job));
         run.job.start();
         run
     }

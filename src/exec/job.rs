@@ -4,11 +4,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use super::cancel::Cancel;
 use super::crew::Crew;
 use super::events::{Event, Observers};
+use super::fetch::{Door, Fetch};
+use super::lane::Lane;
 use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
@@ -37,6 +39,11 @@ pub struct Job {
     observers: Observers,
     cancel: Option<Cancel>,
     pool: Pool,
+    lane: Lane,
+    /// Where fetches come in.
+    door: OnceLock<Door>,
+    /// Some tasks are fetched before they run.
+    fetches: bool,
     /// Nobody but the caller runs tasks.
     serial: bool,
     pub account: Arc<Account>,
@@ -90,6 +97,7 @@ impl Job {
         observers: Observers,
         cancel: Option<Cancel>,
         pool: Pool,
+        lane: Lane,
         serial: bool,
         account: Arc<Account>,
     ) -> Job {
@@ -99,13 +107,16 @@ impl Job {
                 .collect()
         };
         let threads = if serial { 1 } else { pool.threads() };
+        let fetches = tasks.any_fetches();
+        // The window must not keep fetches back.
+        let wanted = if fetches { 4 * lane.most() } else { 0 };
         Job {
             id: next_run(),
             inputs_left: each(&|task| tasks.inputs(task).len() as u32 + 1),
             readers_left: each(&|task| tasks.readers(task)),
             ready: Ready::new(threads + 1),
             counts: Apart::default(),
-            window: WINDOW * threads,
+            window: (WINDOW * threads).max(wanted),
             over: AtomicBool::new(tasks.len() == 0),
             error: Mutex::new(None),
             parking: Parking::default(),
@@ -116,9 +127,17 @@ impl Job {
             observers,
             cancel,
             pool,
+            lane,
+            door: OnceLock::new(),
+            fetches,
             serial,
             account,
         }
+    }
+
+    /// Lets fetches in.
+    pub fn open(&self, door: Door) {
+        let _ = self.door.set(door);
     }
 
     /// Nothing will start any more. Tasks may still be running if it failed.
@@ -214,6 +233,7 @@ impl Job {
             booking.held()
         };
         self.tell_held(held);
+        self.send(&mut fresh);
         self.offer(&fresh);
     }
 
@@ -237,6 +257,35 @@ impl Job {
                 fresh.push(task);
             }
         }
+    }
+
+    /// Sends away those of the activated tasks that have to be fetched.
+    fn send(&self, fresh: &mut Vec<u32>) {
+        if !self.fetches {
+            return;
+        }
+        let Some(door) = self.door.get() else { return };
+        for task in fresh.extract_if(.., |task| self.tasks.fetches(*task)) {
+            let door = door.clone();
+            self.lane.push(Arc::new(Fetch { door, task }));
+        }
+    }
+
+    /// Fetches what a task needs, and makes it ready.
+    pub fn fetch(&self, task: u32) {
+        self.fail_if_cancelled();
+        if self.is_over() {
+            return;
+        }
+        let error = match catch_unwind(AssertUnwindSafe(|| self.work.fetch(task))) {
+            Ok(Ok(())) => return self.offer(&[task]),
+            Ok(Err(error)) => error,
+            Err(payload) => Error::from_panic(payload),
+        };
+        self.fail(match self.describe(task) {
+            Some(what) => error.context(what),
+            None => error,
+        });
     }
 
     /// Makes activated tasks known to all who may run them.
@@ -423,6 +472,7 @@ impl Job {
             let ended = progress.active == 0 && progress.activated == self.order.sequence.len();
             (held, ended)
         };
+        self.send(&mut worker.fresh);
         if next.is_none() && !worker.fresh.is_empty() && !self.has_ready() {
             // It would be the first in the queue.
             next = Some(worker.fresh.remove(0));
@@ -470,6 +520,7 @@ impl Job {
             booking.held()
         };
         self.tell_held(held);
+        self.send(&mut fresh);
         self.offer(&fresh);
     }
 

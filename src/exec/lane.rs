@@ -41,6 +41,11 @@ impl Lane {
         }))
     }
 
+    /// The most threads, hence calls at once.
+    pub fn most(&self) -> usize {
+        self.0.most
+    }
+
     /// Runs a call on a thread of the lane, after those that were pushed before.
     pub fn push(&self, call: Arc<dyn Call>) {
         let mut state = locked(&self.0.state);

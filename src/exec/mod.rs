@@ -8,6 +8,7 @@ mod cancel;
 mod crew;
 mod drive;
 mod events;
+mod fetch;
 mod gate;
 mod job;
 mod lane;
@@ -52,6 +53,13 @@ pub trait Work: Send + Sync {
 
     /// Drops a task's output.
     fn release(&self, task: u32);
+
+    /// Gets what the task needs from afar, on a thread that may wait, before it is run. Called for tasks of stages that
+    /// fetch, and for no others.
+    fn fetch(&self, task: u32) -> Result<()> {
+        let _ = task;
+        Ok(())
+    }
 
     /// What the task is called in errors: "block [0, 3] of map_blocks".
     fn describe(&self, task: u32) -> String;

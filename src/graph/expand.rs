@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::env::Env;
 use super::stage::{Fused, Graph, Job, LeafSource, LoadFrom, Place, Stage};
 use super::tasks::{StageTasks, Tasks};
 use crate::base::region::Region;
@@ -51,7 +52,7 @@ impl Numbering {
 }
 
 /// The flat form that the executor runs.
-pub fn expand(graph: &Graph) -> (Tasks, Numbering) {
+pub fn expand(graph: &Graph, env: &Env) -> (Tasks, Numbering) {
     let numbering = Numbering::new(graph);
     let mut stages = Vec::with_capacity(graph.order.len());
     let mut starts = vec![0u32];
@@ -67,6 +68,10 @@ pub fn expand(graph: &Graph) -> (Tasks, Numbering) {
                 .outputs
                 .iter()
                 .any(|output| output.place == Place::Stream),
+            fetches: match stage.job {
+                Job::Load(LoadFrom::Source(number)) => env.sources[number].fetches(),
+                _ => false,
+            },
         });
         for cell in 0..stage.cells() {
             for part in 0..stage.parts() {

@@ -20,6 +20,8 @@ pub struct StageTasks {
     pub scratch_bytes: u64,
     /// The consumer of a stream takes the output: it counts as one more reader.
     pub delivered: bool,
+    /// A task waits for something from afar before it runs; it has no inputs.
+    pub fetches: bool,
 }
 
 /// A graph of tasks, numbered from 0, stage after stage.
@@ -120,6 +122,17 @@ impl Tasks {
         stage.output_bytes.saturating_add(stage.scratch_bytes)
     }
 
+    /// Whether any task waits for something from afar.
+    pub fn any_fetches(&self) -> bool {
+        self.stages
+            .iter()
+            .any(|stage| stage.fetches && stage.count > 0)
+    }
+
+    pub fn fetches(&self, task: u32) -> bool {
+        self.stage(task).fetches
+    }
+
     pub fn delivered(&self, task: u32) -> bool {
         self.stage(task).delivered
     }
@@ -216,6 +229,8 @@ pub struct Order {
     pub floor: u64,
     /// The most bytes that one task needs to start.
     pub largest: u64,
+    /// Whether some tasks wait for something from afar, so that many of them are best under way at once.
+    pub fetches: bool,
 }
 
 /// Depth-first from the roots, inputs that need the most for the least result first.
@@ -247,6 +262,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
         sequence,
         floor: floor.saturating_add(tasks.own_bytes),
         largest: tasks.largest().map_or(0, |(_, bytes)| bytes),
+        fetches: tasks.any_fetches(),
     }
 }
 
@@ -434,6 +450,7 @@ mod tests {
                 output_bytes,
                 scratch_bytes,
                 delivered: false,
+                fetches: false,
             });
             inputs.extend_from_slice(list);
             starts.push(inputs.len() as u32);
@@ -513,6 +530,7 @@ mod tests {
             output_bytes: 8,
             scratch_bytes: 1,
             delivered: false,
+            fetches: false,
         }];
         let starts = (0..=n).map(|task| task.saturating_sub(1)).collect();
         let tasks = Tasks::new(stages, starts, (0..n - 1).collect());

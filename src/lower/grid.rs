@@ -32,11 +32,10 @@ const TILE_COLUMNS: usize = WIDTH / 2;
 /// Cells that are consecutive in C order, of about `target` elements.
 pub fn bands(shape: &[usize], target: usize) -> Chunks {
     // Of nothing one cell is enough, however long the other axes are.
-    let mut room = if shape.contains(&0) {
-        usize::MAX
-    } else {
-        target.max(1)
-    };
+    if shape.contains(&0) {
+        return Chunks::whole(shape);
+    }
+    let mut room = target.max(1);
     let mut axes: Vec<AxisChunks> = shape
         .iter()
         .rev()

@@ -12,7 +12,7 @@ use crate::exec::Outline;
 /// What a [`Picture`] is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum View {
-    /// The operations as they were written, optimized.
+    /// The operations as they were written, optimized; where delayed calls take part, as [`View::Stages`].
     Plan,
     /// What is materialized together.
     #[default]

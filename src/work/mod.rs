@@ -14,7 +14,9 @@ mod reduce;
 mod spill;
 mod tile;
 
-use std::sync::Arc;
+use std::any::Any;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::aligned::AlignedBytes;
 use crate::base::memory::RawViewMut;
@@ -80,6 +82,8 @@ pub struct GraphWork {
     prepared: Vec<Vec<Prepared>>,
     places: Places,
     stop: Stop,
+    /// By task, what was fetched and is not decoded yet.
+    fetched: Mutex<HashMap<u32, Box<dyn Any + Send>>>,
 }
 
 // SAFETY: result places are written by tasks only, each its own region, and whoever made the work
@@ -123,7 +127,24 @@ impl GraphWork {
             prepared,
             places,
             stop,
+            fetched: Mutex::default(),
         }
+    }
+
+    /// Fetches what a task that loads needs from afar.
+    pub fn fetch(&self, task: u32) -> Result<()> {
+        let (id, cell, _) = self.numbering.locate(&self.graph, task);
+        let stage = &self.graph.dag[id];
+        let Job::Load(LoadFrom::Source(source)) = stage.job else {
+            return Ok(());
+        };
+        let region = stage.outputs[0].region(&stage.cell_index(cell));
+        if !region.is_empty() {
+            let fetched = self.env.sources[source].fetch(&region)?;
+            let mut all = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+            all.insert(task, fetched);
+        }
+        Ok(())
     }
 
     /// Takes the block that a delivered task has made.
@@ -214,7 +235,7 @@ impl GraphWork {
         let prepared = &self.prepared[id.index()];
         let index = stage.cell_index(cell);
         match &stage.job {
-            Job::Load(from) => self.load(stage, *from, &index),
+            Job::Load(from) => self.load(task, stage, *from, &index),
             Job::Map(pieces) => {
                 let region = stage.outputs[0].region(&index);
                 let (destinations, blocks): (Vec<_>, Vec<_>) = stage
@@ -323,7 +344,7 @@ impl GraphWork {
         }
     }
 
-    fn load(&self, stage: &Stage, from: LoadFrom, index: &[usize]) -> Result<Made> {
+    fn load(&self, task: u32, stage: &Stage, from: LoadFrom, index: &[usize]) -> Result<Made> {
         let output = &stage.outputs[0];
         let region = output.region(index);
         let (destination, block) = self.destination(output, &region, true);
@@ -339,7 +360,15 @@ impl GraphWork {
                             destination.first,
                         )
                     };
-                    self.env.sources[source].read(&region, view)?;
+                    let source = &self.env.sources[source];
+                    let fetched = source.fetches().then(|| {
+                        let mut all = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+                        all.remove(&task)
+                    });
+                    match fetched.flatten() {
+                        Some(fetched) => source.decode(&region, fetched, view)?,
+                        None => source.read(&region, view)?,
+                    }
                 }
                 LoadFrom::Spill { number, .. } => {
                     let spill = &self.env.spills[number];

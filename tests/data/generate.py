@@ -5,6 +5,9 @@ The files are committed, so that tests need no Python. To write them again:
     python3 -m venv v3 && v3/bin/pip install zarr==3.1.6 numpy==2.4.6
     v3/bin/python tests/data/generate.py v3
     v3/bin/python tests/data/generate.py npz
+    v3/bin/pip install h5py==3.16.0 netCDF4==1.7.5.1.post1
+    v3/bin/python tests/data/generate.py first_years
+    v3/bin/python tests/data/generate.py netcdf
     python3 -m venv v2 && v2/bin/pip install zarr==2.18.7 numcodecs==0.15.1 numpy==2.2.6
     v2/bin/python tests/data/generate.py v2
 
@@ -155,4 +158,147 @@ def npz():
     np.savez_compressed(HERE.parent / "compressed.npz", **arrays)
 
 
-{"v3": v3, "v2": v2, "npz": npz}[sys.argv[1]]()
+def first_years():
+    """The first 24 years of the air temperatures, in the forms in which the whole of them is used elsewhere."""
+    import netCDF4
+    from zarr.codecs import BytesCodec, ZstdCodec
+
+    air = HERE.parent / "air_temperature"
+    out = air / "first_years"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    x = np.load(air / "air_temperature.npy")[:24]
+
+    def make(name, **options):
+        zarr.create_array(str(out / name), shape=x.shape, **options)[...] = x
+
+    attributes = {"units": "K"}
+    make("air_temperature_v2.zarr", chunks=(7, 37, 20), dtype="<f4", zarr_format=2, attributes=attributes)
+    make("air_temperature_v2_blosc_big_endian.zarr", chunks=(10, 16, 49), dtype=">f4", zarr_format=2,
+         compressors=numcodecs_blosc(), fill_value=np.nan)
+    make("air_temperature_v3.zarr", chunks=(6, 20, 49), dtype="<f4", compressors=ZstdCodec(), attributes=attributes)
+    make("air_temperature_v3_sharded.zarr", chunks=(3, 37, 49), shards=(12, 37, 49), dtype="<f4",
+         serializer=BytesCodec(), compressors=ZstdCodec())
+
+    with netCDF4.Dataset(out / "air_temperature.nc", "w") as file:
+        file.Conventions = "CF-1.5"
+        for name, values in [("time", np.arange(24.0)), ("latitude", np.load(air / "latitude.npy")),
+                             ("longitude", np.load(air / "longitude.npy"))]:
+            file.createDimension(name, len(values))
+            file.createVariable(name, values.dtype, [name])[:] = values
+        variable = file.createVariable("air_temperature", "f4", ["time", "latitude", "longitude"],
+                                       zlib=True, shuffle=True, chunksizes=(5, 37, 20))
+        variable.units = "K"
+        variable[:] = x
+
+    y = x.astype("f8")
+    np.savez_compressed(
+        out / "air_temperature_expected.npz", mean_time=y.mean(0), std_time=y.std(0), min_time=x.min(0),
+        max_time=x.max(0), mean_all=y.mean(), affine=2 * x[:2] + 1, annual_mean_of_area=y.mean((1, 2)),
+    )
+
+
+def netcdf():
+    import h5py
+    import netCDF4
+
+    out = HERE.parent / "netcdf"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    real = [dtype for dtype in DTYPES if np.dtype(dtype).kind in "iuf"]
+    with netCDF4.Dataset(out / "netcdf4.nc", "w") as file:
+        file.set_auto_maskandscale(False)
+        file.title = "written by netCDF4"
+        file.numbers = np.array([1, 2, 3], "i2")
+        file.createDimension("row", 7)
+        file.createDimension("column", 10)
+        file.createVariable("row", "f8", ["row"])[:] = np.arange(7) * 0.5
+        for dtype in real:
+            for name, options in [
+                ("plain", {"contiguous": True}),
+                ("chunked", {"chunksizes": (4, 6)}),
+                ("zlib", {"chunksizes": (4, 6), "zlib": True, "shuffle": True}),
+                ("checked", {"chunksizes": (3, 10), "zlib": True, "shuffle": False, "fletcher32": True}),
+                ("big", {"chunksizes": (4, 6), "zlib": True, "shuffle": True, "endian": "big"}),
+                ("big_plain", {"contiguous": True, "endian": "big"}),
+            ]:
+                v = file.createVariable(f"{name}_{dtype}", dtype, ["row", "column"], **options)
+                v[:] = values(dtype, SHAPE)
+
+        def make(name, dtype, data, **attributes):
+            fill = attributes.pop("fill", None)
+            v = file.createVariable(name, dtype, ["row", "column"], fill_value=fill, zlib=True)
+            v.set_auto_maskandscale(False)
+            v[:] = data
+            v.setncatts(attributes)
+
+        packed = values("int16", SHAPE)
+        make("packed", "i2", packed, fill=np.int16(-13), scale_factor=np.float32(0.25), units="K")
+        make("packed_offset", "i2", packed, fill=np.int16(-13), scale_factor=0.01, add_offset=273.15,
+             missing_value=np.int16(24))
+        make("masked", "i4", values("int32", SHAPE), missing_value=np.array([0, 50], "i4"))
+        make("floats", "f4", values("float32", SHAPE), fill=np.float32(1e20), missing_value=np.float32(6.25))
+        make("doubles", "f8", values("float64", SHAPE), scale_factor=2.0)
+        make("unsigned", "i1", values("uint8", SHAPE).view("i1") * np.int8(2), fill=np.int8(-56), _Unsigned="true",
+             scale_factor=np.float32(2))
+        make("wrong", "i2", packed, scale_factor="two")
+        file.createVariable("text", "S1", ["row"])[:] = b"a"
+        file.createVariable("scalar", "f8", [])[...] = 2.5
+        file.createDimension("time", None)
+        v = file.createVariable("record", "f4", ["time", "column"], chunksizes=(2, 5), fill_value=-1)
+        v[4:6, :3] = 7
+        file.createVariable("unwritten", "i4", ["row", "column"], chunksizes=(2, 5), fill_value=9)
+        file.createVariable("unwritten_plain", "i4", ["row"], contiguous=True, fill_value=9)
+        group = file.createGroup("model").createGroup("run")
+        group.createDimension("level", 3)
+        v = group.createVariable("t", "f8", ["level", "column"])
+        v[:] = values("float64", (3, 10))
+        v.long_name = "tempé"
+
+    with h5py.File(out / "h5py.h5", "w", track_order=True) as file:
+        file.attrs["title"] = "written by h5py"
+        for dtype in ["bool", "complex64", "complex128"]:
+            x = values(dtype, SHAPE)
+            file.create_dataset(f"plain_{dtype}", data=x)
+            file.create_dataset(f"gzip_{dtype}", data=x, chunks=(4, 6), compression="gzip", shuffle=True)
+        x = values("float64", SHAPE)
+        file.create_dataset("big_complex", data=values("complex64", SHAPE).astype(">c8"), chunks=(4, 6))
+        file.create_dataset("all_filters", data=x, chunks=(4, 6), compression="gzip", shuffle=True, fletcher32=True)
+        file.create_dataset("scale_offset", data=values("int32", SHAPE), chunks=(4, 6), scaleoffset=0)
+        file.create_dataset("lzf", data=x, chunks=(4, 6), compression="lzf")
+        file.create_dataset("half", data=x.astype("f2"))
+        file.create_dataset("strings", data=["a", "bc"])
+        file.create_dataset("structured", data=np.zeros(3, [("a", "i4"), ("b", "f8")]))
+        file.create_dataset("nothing", data=h5py.Empty("f4"))
+        file.create_dataset("no_elements", shape=(0, 5), dtype="f4", maxshape=(None, 5), chunks=(2, 5))
+        file.create_dataset("five/axes", data=values("int64", (2, 3, 2, 3, 4)), chunks=(1, 2, 2, 2, 3))
+        labelled = file.create_dataset("labelled", data=x)
+        labelled.dims[0].label = "row"
+        labelled.dims[1].label = "column"
+        compact = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        compact.set_layout(h5py.h5d.COMPACT)
+        space = h5py.h5s.create_simple((7, 10))
+        h5py.h5d.create(file.id, b"compact", h5py.h5t.IEEE_F64LE, space, compact).write(h5py.h5s.ALL, h5py.h5s.ALL, x)
+        # One chunk that went through no filter at all, and one that went through the first only.
+        mixed = file.create_dataset("mixed", shape=(4, 6), chunks=(2, 6), dtype="f8", compression="gzip", shuffle=True)
+        y = values("float64", (4, 6))
+        mixed.id.write_direct_chunk((0, 0), y[:2].tobytes(), filter_mask=3)
+        shuffled = np.frombuffer(y[2:].tobytes(), "u1").reshape(12, 8).T.tobytes()
+        mixed.id.write_direct_chunk((2, 0), shuffled, filter_mask=2)
+        file["loop"] = file["/"]
+        file["dangling"] = h5py.SoftLink("/nowhere")
+        file["five"].attrs["table"] = np.zeros(3, [("a", "i4")])
+        file["labelled"].attrs["nan"] = np.array([np.nan, np.inf, 1.5])
+        file["labelled"].attrs["empty"] = h5py.Empty("f4")
+    with netCDF4.Dataset(out / "classic.nc", "w", format="NETCDF3_CLASSIC") as file:
+        file.createDimension("x", 3)
+        file.createVariable("x", "f4", ["x"])[:] = 1
+
+
+def numcodecs_blosc():
+    from numcodecs import Blosc
+
+    return Blosc("lz4", 5, Blosc.SHUFFLE)
+
+
+{"v3": v3, "v2": v2, "npz": npz, "first_years": first_years, "netcdf": netcdf}[sys.argv[1]]()

@@ -288,3 +288,45 @@ fn only_the_same_store_goes_on() {
     assert_eq!(read, known.compute().unwrap());
     assert!(!staging.exists());
 }
+
+/// A Zarr array of which a chunk was changed is another source, though its metadata are the same.
+#[test]
+fn a_source_that_changed_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, path) = (
+        folder.path().join("from.zarr"),
+        folder.path().join("x.zarr"),
+    );
+    let options = Create::new().chunks(10).codec(flagstone::zarr::Codec::None);
+    let x = Array::<f64>::arange(0.0, 100.0, 1.0, 10);
+    x.to_zarr_with(&from, &options).unwrap();
+    let stored = Array::<f64>::from_zarr(&from).unwrap() * 2.0;
+    let resumable = options.resumable();
+    // It fails while its last chunk is not what it should be.
+    let last = from.join("c/9");
+    let bytes = fs::read(&last).unwrap();
+    let time = fs::metadata(&last).unwrap().modified().unwrap();
+    let put = |bytes: &[u8], time: std::time::SystemTime| {
+        fs::write(&last, bytes).unwrap();
+        fs::File::options()
+            .write(true)
+            .open(&last)
+            .unwrap()
+            .set_modified(time)
+            .unwrap();
+    };
+    put(&bytes[..79], time);
+    stored.to_zarr_with(&path, &resumable).unwrap_err();
+    let staging = folder.path().join(".x.zarr.resumable");
+    assert!(staging.exists());
+    stored.to_zarr_with(&path, &resumable).unwrap_err();
+    put(&bytes, time + Duration::from_secs(1));
+    let error = stored.to_zarr_with(&path, &resumable).unwrap_err();
+    assert!(error.to_string().contains("something else"), "{error}");
+    fs::remove_dir_all(&staging).unwrap();
+    stored.to_zarr_with(&path, &resumable).unwrap();
+    assert_eq!(
+        Array::<f64>::from_zarr(&path).unwrap().compute().unwrap(),
+        (x * 2.0).compute().unwrap()
+    );
+}

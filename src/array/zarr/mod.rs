@@ -12,5 +12,9 @@ pub use open::{ZarrArray, ZarrGroup, ZarrMember};
 pub use serde_json;
 pub use write::create_group;
 
+#[cfg(feature = "http")]
+pub use crate::io::remote::Remote;
+#[cfg(feature = "s3")]
+pub use crate::io::remote::S3;
 pub use crate::io::zarr::create::{BloscCompressor, Codec, Create, Shuffle};
 pub use crate::io::zarr::update::Update;

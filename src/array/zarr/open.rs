@@ -12,6 +12,10 @@ use crate::base::chunks::Chunks;
 use crate::base::dtype::{DType, with_dtype};
 use crate::base::element::Element;
 use crate::error::{Error, Result};
+#[cfg(feature = "http")]
+use crate::io::remote::Remote;
+#[cfg(feature = "http")]
+use crate::io::zarr::remote::RemoteSource;
 use crate::io::zarr::{Member, Node, ZarrFile, ZarrSource};
 use crate::plan::build;
 use crate::plan::node::Value;
@@ -57,7 +61,7 @@ impl ZarrArray {
         Ok(ZarrArray { file })
     }
 
-    /// The folder.
+    /// The folder, or the URL.
     pub fn path(&self) -> &Path {
         &self.file.folder
     }
@@ -129,6 +133,12 @@ impl ZarrArray {
     }
 
     fn value<T: Element>(&self, at: &'static Location<'static>) -> Result<Value> {
+        #[cfg(feature = "http")]
+        if let Some(place) = &self.file.remote {
+            let source = RemoteSource::<T>::new(self.file.clone(), place.clone())?;
+            let info = &self.file.info;
+            return build::source(Arc::new(source), &info.shape, info.units.clone(), at);
+        }
         let source = ZarrSource::<T>::new(self.file.clone())?;
         let info = &self.file.info;
         build::source(Arc::new(source), &info.shape, info.units.clone(), at)
@@ -264,5 +274,24 @@ impl AnyArray {
     #[track_caller]
     pub fn from_zarr(path: impl AsRef<Path>) -> Result<AnyArray> {
         Ok(ZarrArray::open(path)?.any())
+    }
+}
+
+#[cfg(feature = "http")]
+impl Remote {
+    /// Reads the metadata of the Zarr array at a path below this place, of version 3 or 2; `""` is the place itself.
+    ///
+    /// What [`Array::from_zarr`] says of files holds here too. Chunks are fetched ahead of the computation, several at
+    /// once ([`EngineBuilder::concurrent_fetches`](crate::EngineBuilder::concurrent_fetches)), each whole, of a shard its
+    /// index and the inner chunk; what is under way counts as memory. A chunk that the server has not (status 404) holds
+    /// the fill value. Nothing is written to servers.
+    ///
+    /// # Errors
+    /// As [`ZarrArray::open`], and if the server cannot be reached; the error names the URL.
+    #[track_caller]
+    pub fn array(&self, path: impl AsRef<str>) -> Result<ZarrArray> {
+        let at = Location::caller();
+        let file = ZarrFile::open_remote(self, path.as_ref()).map_err(|error| error.at(at))?;
+        Ok(ZarrArray { file })
     }
 }

@@ -2,6 +2,7 @@
 
 mod closures;
 mod failures;
+mod lane;
 mod memory;
 mod random;
 mod sizes;
@@ -51,6 +52,7 @@ pub fn uniform(
         output_bytes,
         scratch_bytes,
         delivered: false,
+        fetches: false,
     };
     Tasks::new(vec![stage], starts, list)
 }
@@ -69,6 +71,7 @@ pub fn random_tasks(dice: &mut Dice) -> Tasks {
             output_bytes: bytes(),
             scratch_bytes: bytes(),
             delivered: false,
+            fetches: false,
         });
         first += count;
     }

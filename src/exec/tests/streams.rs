@@ -13,6 +13,7 @@ fn blocks(n: u32) -> (Arc<Tasks>, Arc<Order>) {
         output_bytes: 8,
         scratch_bytes: 8,
         delivered,
+        fetches: false,
     };
     let mut starts = vec![0; n as usize + 1];
     let mut inputs = Vec::new();

@@ -60,7 +60,10 @@ pub struct ArrayInfo {
     pub dimension_names: Vec<Option<String>>,
 }
 
-/// Reads a file of metadata; `None` if there is none.
+/// Reads a document of metadata by its name; `None` if there is none.
+type Documents<'a> = &'a dyn Fn(&str) -> Result<Option<Value>>;
+
+/// Reads a file of metadata.
 fn read_json(path: &Path) -> Result<Option<Value>> {
     let failed = |error: io::Error| {
         Error::wrap(
@@ -92,39 +95,20 @@ fn read_json(path: &Path) -> Result<Option<Value>> {
         );
         return Err(Error::new(Kind::Io, why));
     }
-    let value: Value = serde_json::from_slice(&text).map_err(|error| {
-        let what = format!("{} is no JSON document", path.display());
+    parse(&text, &path.display().to_string()).map(Some)
+}
+
+fn parse(text: &[u8], path: &str) -> Result<Value> {
+    serde_json::from_slice(text).map_err(|error| {
+        let what = format!("{path} is no JSON document");
         Error::wrap(Kind::Io, what, error.into())
-    })?;
-    Ok(Some(value))
+    })
 }
 
 /// The metadata of the node in a folder: of version 3 if there are any, else of version 2.
 pub fn find(folder: &Path) -> Result<Found> {
-    if let Some(document) = read_json(&folder.join("zarr.json"))? {
-        let kind = match document.get("node_type").and_then(Value::as_str) {
-            Some("array") => NodeKind::Array,
-            Some("group") => NodeKind::Group,
-            _ => return Err(refuse("its zarr.json has no node_type of array or group")),
-        };
-        let attributes = attributes(document.get("attributes"))?;
-        return Ok(Found {
-            kind,
-            version: 3,
-            document,
-            attributes,
-        });
-    }
-    for (name, kind) in [(".zarray", NodeKind::Array), (".zgroup", NodeKind::Group)] {
-        if let Some(document) = read_json(&folder.join(name))? {
-            let attributes = attributes(read_json(&folder.join(".zattrs"))?.as_ref())?;
-            return Ok(Found {
-                kind,
-                version: 2,
-                document,
-                attributes,
-            });
-        }
+    if let Some(found) = find_by(&|name| read_json(&folder.join(name)))? {
+        return Ok(found);
     }
     let why = match std::fs::metadata(folder) {
         Err(error) => return Err(Error::wrap(Kind::Io, "it cannot be read", error.into())),
@@ -134,6 +118,50 @@ pub fn find(folder: &Path) -> Result<Found> {
         Ok(_) => "a Zarr array or group is a folder, and this is a file",
     };
     Err(refuse(why))
+}
+
+/// The metadata of a node on a server.
+#[cfg(feature = "http")]
+pub fn find_remote(remote: &crate::io::remote::Remote, folder: &str) -> Result<Found> {
+    use crate::io::remote::Part;
+    let read = |name: &str| {
+        let key = super::remote::join(folder, name);
+        let text = remote
+            .get(&key, Part::Whole, MAX_BYTES)
+            .map_err(|error| Error::wrap(Kind::Io, "reading its metadata", error))?;
+        text.map(|text| parse(&text, &remote.url(&key))).transpose()
+    };
+    find_by(&read)?
+        .ok_or_else(|| refuse("there is no zarr.json, .zarray or .zgroup: it is no Zarr node"))
+}
+
+fn find_by(read: Documents<'_>) -> Result<Option<Found>> {
+    if let Some(document) = read("zarr.json")? {
+        let kind = match document.get("node_type").and_then(Value::as_str) {
+            Some("array") => NodeKind::Array,
+            Some("group") => NodeKind::Group,
+            _ => return Err(refuse("its zarr.json has no node_type of array or group")),
+        };
+        let attributes = attributes(document.get("attributes"))?;
+        return Ok(Some(Found {
+            kind,
+            version: 3,
+            document,
+            attributes,
+        }));
+    }
+    for (name, kind) in [(".zarray", NodeKind::Array), (".zgroup", NodeKind::Group)] {
+        if let Some(document) = read(name)? {
+            let attributes = attributes(read(".zattrs")?.as_ref())?;
+            return Ok(Some(Found {
+                kind,
+                version: 2,
+                document,
+                attributes,
+            }));
+        }
+    }
+    Ok(None)
 }
 
 fn attributes(found: Option<&Value>) -> Result<Map<String, Value>> {

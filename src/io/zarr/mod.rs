@@ -8,6 +8,8 @@ pub mod journal;
 pub mod keys;
 pub mod metadata;
 pub mod node;
+#[cfg(feature = "http")]
+pub mod remote;
 pub mod sink;
 pub mod source;
 pub mod update;

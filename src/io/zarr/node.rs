@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::metadata::{self, ArrayInfo, NodeKind, refuse};
 use super::update::{MARKER, unfinished};
+use crate::base::element::Element;
 use crate::error::{Error, Kind, Result};
 
 /// An array's folder and its metadata.
@@ -15,6 +16,9 @@ use crate::error::{Error, Kind, Result};
 pub struct ZarrFile {
     pub folder: PathBuf,
     pub info: Arc<ArrayInfo>,
+    /// The server, if it lies on one; then the folder is what its URL says.
+    #[cfg(feature = "http")]
+    pub remote: Option<Arc<super::remote::Place>>,
 }
 
 /// A group's folder and its attributes.
@@ -57,7 +61,24 @@ impl ZarrFile {
         Ok(ZarrFile {
             folder,
             info: Arc::new(info),
+            #[cfg(feature = "http")]
+            remote: None,
         })
+    }
+
+    /// That the elements have the type `T`.
+    pub fn check_dtype<T: Element>(&self) -> Result<()> {
+        let dtype = self.info.dtype;
+        if dtype == T::DTYPE {
+            return Ok(());
+        }
+        let why = format!(
+            "{} holds {dtype}, not {}: open it as an array of {}, or as an AnyArray",
+            self.folder.display(),
+            T::DTYPE,
+            dtype.rust_name()
+        );
+        Err(Error::new(Kind::Dtype, why))
     }
 }
 

@@ -11,11 +11,12 @@ use ndarray::{ArrayView, ArrayViewMutD, Axis, IxDyn, Slice};
 use super::codecs::{Decoder, Shards};
 use super::encode;
 use super::node::ZarrFile;
-use crate::base::chunks::{Chunks, unravel};
+use crate::base::chunks::Chunks;
 use crate::base::element::Element;
 use crate::base::region::Region;
 use crate::base::source::Source;
 use crate::error::{BoxError, Error, Kind, Result};
+use crate::io::cells::{cells, full_region, sub_view};
 use crate::io::position;
 use crate::io::raw;
 
@@ -34,16 +35,7 @@ impl<T: Element> ZarrSource<T> {
     /// # Errors
     /// If the array's elements have another type.
     pub fn new(file: ZarrFile) -> Result<ZarrSource<T>> {
-        let dtype = file.info.dtype;
-        if dtype != T::DTYPE {
-            let why = format!(
-                "{} holds {dtype}, not {}: open it as an array of {}, or as an AnyArray",
-                file.folder.display(),
-                T::DTYPE,
-                dtype.rust_name()
-            );
-            return Err(Error::new(Kind::Dtype, why));
-        }
+        file.check_dtype::<T>()?;
         Ok(ZarrSource {
             file,
             element: PhantomData,
@@ -73,40 +65,29 @@ impl<T: Element> ZarrSource<T> {
         let region = region.relative_to(whole.start());
         match &info.codecs.shards {
             None => {
-                let bytes = Stored {
-                    file: &file,
-                    offset: 0,
-                    bytes: length,
-                };
-                read_unit(&info.codecs.unit, &info.unit_shape, &bytes, &region, out)
+                let bytes = Stored::In(&file, 0, length);
+                read_unit(&info.codecs.unit, &info.unit_shape, bytes, &region, out)
             }
             Some(shards) => {
                 let table = read_index(shards, &file, length)?;
                 for (inner, part) in cells(&shards.inner, &region) {
                     let into = sub_view(out.view_mut(), &part, &region);
-                    let stored = match table.find(shards, &inner) {
-                        Some((offset, bytes)) => Stored {
-                            file: &file,
-                            offset,
-                            bytes,
-                        },
-                        None => {
-                            let mut into = into;
-                            into.fill(encode::fill(&self.file.info));
-                            continue;
-                        }
+                    let Some((offset, bytes)) = table.find(shards, &inner) else {
+                        let mut into = into;
+                        into.fill(encode::fill(&self.file.info));
+                        continue;
                     };
                     let unit = full_region(&inner, &shards.inner);
                     let part = part.relative_to(unit.start());
-                    let end = stored.offset.checked_add(stored.bytes);
+                    let end = offset.checked_add(bytes);
                     let done = if end.is_none_or(|end| end > length) {
                         Err(format!(
-                            "the shard's index places it at {} with {} bytes, and the file has {length}",
-                            stored.offset, stored.bytes
+                            "the shard's index places it at {offset} with {bytes} bytes, and the file has {length}"
                         )
                         .into())
                     } else {
-                        read_unit(&info.codecs.unit, &shards.inner, &stored, &part, into)
+                        let stored = Stored::In(&file, offset, bytes);
+                        read_unit(&info.codecs.unit, &shards.inner, stored, &part, into)
                     };
                     done.map_err(|error| {
                         Error::wrap(
@@ -127,17 +108,29 @@ impl<T: Element> ZarrSource<T> {
 }
 
 /// Where the bytes of a unit lie.
-struct Stored<'a> {
-    file: &'a File,
-    offset: u64,
-    bytes: u64,
+pub(super) enum Stored<'a> {
+    /// In a file, at an offset, so many.
+    In(&'a File, u64, u64),
+    /// Here: they came from afar.
+    #[cfg(feature = "http")]
+    Here(Vec<u8>),
+}
+
+impl Stored<'_> {
+    fn len(&self) -> u64 {
+        match self {
+            Stored::In(_, _, bytes) => *bytes,
+            #[cfg(feature = "http")]
+            Stored::Here(bytes) => bytes.len() as u64,
+        }
+    }
 }
 
 /// Decodes the elements of `region`, relative to the unit, into `out`.
-fn read_unit<T: Element>(
+pub(super) fn read_unit<T: Element>(
     decoder: &Decoder,
     shape: &[usize],
-    stored: &Stored<'_>,
+    stored: Stored<'_>,
     region: &Region,
     out: ArrayViewMutD<'_, T>,
 ) -> Result<(), BoxError> {
@@ -150,30 +143,38 @@ fn read_unit<T: Element>(
     let mut out = out.permuted_axes(IxDyn(&order));
     let stored_shape: Vec<usize> = order.iter().map(|&axis| shape[axis]).collect();
     let start: Vec<usize> = order.iter().map(|&axis| region.start()[axis]).collect();
-    if decoder.is_raw() {
-        if stored.bytes != expected as u64 {
-            let why = format!(
-                "it has {} bytes, and its elements are {expected}",
-                stored.bytes
-            );
-            return Err(why.into());
-        }
-        let place = raw::Place {
-            shape: &stored_shape,
-            offset: stored.offset,
-            swapped,
-        };
-        return Ok(raw::read_region(stored.file, &place, &start, out)?);
-    }
-    if stored.bytes > decoder.most_encoded as u64 {
+    if decoder.is_raw() && stored.len() != expected as u64 {
         let why = format!(
-            "it has {} bytes, and {} are the most that its codecs make of {expected}",
-            stored.bytes, decoder.most_encoded
+            "it has {} bytes, and its elements are {expected}",
+            stored.len()
         );
         return Err(why.into());
     }
-    let mut encoded = vec![0; stored.bytes as usize];
-    position::read_bytes(stored.file, &mut encoded, stored.offset)?;
+    if let (Stored::In(file, offset, _), true) = (&stored, decoder.is_raw()) {
+        let place = raw::Place {
+            shape: &stored_shape,
+            offset: *offset,
+            swapped,
+        };
+        return Ok(raw::read_region(file, &place, &start, out)?);
+    }
+    if stored.len() > decoder.most_encoded as u64 {
+        let why = format!(
+            "it has {} bytes, and {} are the most that its codecs make of {expected}",
+            stored.len(),
+            decoder.most_encoded
+        );
+        return Err(why.into());
+    }
+    let encoded = match stored {
+        #[cfg(feature = "http")]
+        Stored::Here(bytes) => bytes,
+        Stored::In(file, offset, bytes) => {
+            let mut encoded = vec![0; bytes as usize];
+            position::read_bytes(file, &mut encoded, offset)?;
+            encoded
+        }
+    };
     if region.shape() == shape
         && let Some(slice) = out.as_slice_mut()
     {
@@ -194,11 +195,11 @@ fn read_unit<T: Element>(
 }
 
 /// Offsets and lengths of inner chunks.
-struct Table(Vec<u64>);
+pub(super) struct Table(Vec<u64>);
 
 impl Table {
     /// Where an inner chunk lies; `None` if it has only fill values.
-    fn find(&self, shards: &Shards, inner: &[usize]) -> Option<(u64, u64)> {
+    pub fn find(&self, shards: &Shards, inner: &[usize]) -> Option<(u64, u64)> {
         let number = inner
             .iter()
             .zip(&shards.counts)
@@ -217,6 +218,11 @@ fn read_index(shards: &Shards, file: &File, length: u64) -> Result<Table, BoxErr
     let mut encoded = vec![0; bytes];
     let offset = if shards.at_end { last } else { 0 };
     position::read_bytes(file, &mut encoded, offset)?;
+    decode_index(shards, encoded)
+}
+
+/// The table from its encoded bytes.
+pub(super) fn decode_index(shards: &Shards, encoded: Vec<u8>) -> Result<Table, BoxError> {
     let mut numbers = vec![0u64; 2 * shards.counts.iter().product::<usize>()];
     let swapped = shards
         .index
@@ -228,51 +234,6 @@ fn read_index(shards: &Shards, file: &File, length: u64) -> Result<Table, BoxErr
     })
     .map_err(|error| Error::wrap(Kind::Io, "the shard's index", error))?;
     Ok(Table(numbers))
-}
-
-/// The cells of a regular grid that meet a region, and what they have in common with it.
-fn cells(size: &[usize], region: &Region) -> Vec<(Vec<usize>, Region)> {
-    let first: Vec<usize> = region
-        .start()
-        .iter()
-        .zip(size)
-        .map(|(at, len)| at / len)
-        .collect();
-    let counts: Vec<usize> = (0..region.ndim())
-        .map(|axis| (region.end(axis) - 1) / size[axis] + 1 - first[axis])
-        .collect();
-    let total = counts.iter().product();
-    (0..total)
-        .map(|number| {
-            let index: Vec<usize> = unravel(number, &counts)
-                .iter()
-                .zip(&first)
-                .map(|(step, first)| first + step)
-                .collect();
-            let part = full_region(&index, size)
-                .intersect(region)
-                .expect("only cells that meet the region are listed");
-            (index, part)
-        })
-        .collect()
-}
-
-/// A cell of a regular grid, not cut off at the end of the array.
-fn full_region(index: &[usize], size: &[usize]) -> Region {
-    let start: Vec<usize> = index.iter().zip(size).map(|(at, len)| at * len).collect();
-    Region::new(start, size)
-}
-
-fn sub_view<'a, T>(
-    mut out: ArrayViewMutD<'a, T>,
-    part: &Region,
-    whole: &Region,
-) -> ArrayViewMutD<'a, T> {
-    for axis in 0..part.ndim() {
-        let first = part.start()[axis] - whole.start()[axis];
-        out.slice_axis_inplace(Axis(axis), Slice::from(first..first + part.shape()[axis]));
-    }
-    out
 }
 
 impl<T: Element> Source for ZarrSource<T> {
@@ -330,13 +291,8 @@ impl<T: Element> Source for ZarrSource<T> {
     }
 
     fn fingerprint(&self) -> Option<String> {
-        // Chunks that were changed by themselves are not noticed: the files must not change anyway.
         let folder = std::fs::canonicalize(&self.file.folder).ok()?;
-        let name = match self.file.info.version {
-            2 => ".zarray",
-            _ => "zarr.json",
-        };
-        let changed = std::fs::metadata(folder.join(name)).ok()?.modified().ok()?;
-        Some(format!("{} {changed:?}", folder.display()))
+        let state = super::files::state(&folder).ok()?;
+        Some(format!("{} {state:016x}", folder.display()))
     }
 }
