@@ -31,7 +31,8 @@ fn main() -> Result<(), BoxError> {
     let mut round = 0;
     while began.elapsed().as_secs_f64() < seconds {
         round += 1;
-        let x = Array::<f64>::ones([2_000, 2_000], 250).map_blocks(|block| {
+        let x = Array::from_fn([2_000, 2_000], 250, |[i, j]| (i * j) as f64 % 100.0);
+        let x = x.map_blocks(|block| {
             sleep(Duration::from_millis(30));
             block.to_owned()
         });

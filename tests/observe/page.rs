@@ -162,7 +162,8 @@ fn a_page_of_a_hundred_thousand_tasks() {
     browser.press("n");
     let said = browser.evaluate("document.getElementById('said').textContent");
     assert!(said.as_str().unwrap().contains("block ["), "{said}");
-    assert!(browser.evaluate(COLOURED).as_u64().unwrap() > 100);
+    // Drawn with the next frame.
+    browser.wait_for(&format!("{COLOURED} > 100"));
     browser.press("0");
     browser.assert_accessible();
     browser.screenshot("profile-100000.png");
