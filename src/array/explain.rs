@@ -151,9 +151,12 @@ impl Explain {
 
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "plan")?;
-        f.write_str(&self.plan)?;
-        writeln!(f, "stages")?;
+        // Of delayed values alone there is none.
+        if !self.stages.is_empty() {
+            writeln!(f, "plan")?;
+            f.write_str(&self.plan)?;
+            writeln!(f, "stages")?;
+        }
         for (number, stage) in self.stages.iter().enumerate() {
             write!(f, "  {}. {}: ", number + 1, stage.name)?;
             let s = if stage.tasks == 1 { "" } else { "s" };
