@@ -152,7 +152,7 @@ impl Explain {
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Of delayed values alone there is none.
-        if !self.stages.is_empty() {
+        if !self.plan.is_empty() {
             writeln!(f, "plan")?;
             f.write_str(&self.plan)?;
             writeln!(f, "stages")?;
