@@ -63,7 +63,7 @@ fn main() -> flagstone::Result<()> {
 
     // A loop over a deep structure is a loop in a loop; both use the same threads.
     let deep = vec![vec![1, 2, 3], vec![4], vec![]];
-    let sums = pool.map(&deep, |row| {
+    let sums = pool.try_map(&deep, |row| {
         let squares = pool.map(row, |x| x * x)?;
         Ok::<i32, flagstone::Error>(squares.into_iter().sum())
     })?;

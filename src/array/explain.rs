@@ -171,9 +171,12 @@ impl StageLine {
 
 impl fmt::Display for Explain {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "plan")?;
-        f.write_str(&self.plan)?;
-        writeln!(f, "stages")?;
+        // Of delayed values alone there is none.
+        if !self.plan.is_empty() {
+            writeln!(f, "plan")?;
+            f.write_str(&self.plan)?;
+            writeln!(f, "stages")?;
+        }
         for (number, stage) in self.stages.iter().enumerate() {
             writeln!(f, "  {}. {}: {}", number + 1, stage.name, stage.detail())?;
         }
