@@ -211,6 +211,7 @@ def table(options, rows, versions):
             + ", ".join(f"{name} {version}" for name, version in versions.items())
             + f".\nx has {size:.3g} GiB, {options.side:,}³ `float64` in chunks of {options.unit}³, {codec}. Flagstone and "
             + f"Cubed are told to keep to {options.memory} MiB (Cubed's is divided among its tasks); the others cannot be told."
+            + " What is stored has the codec of x with Flagstone, and the library's own (Zstandard) with the others."
             + " Each cell: time, and the process's peak.")
     lines = [head, "", "| job | Flagstone | " + " | ".join(PEERS) + " |", "|---|" + "---:|" * (1 + len(PEERS))]
     for job, results in rows.items():
