@@ -3,6 +3,7 @@
 #[cfg(feature = "progress")]
 mod bars;
 mod browser;
+mod calls;
 mod events;
 #[cfg(feature = "serve")]
 mod live;
