@@ -15,10 +15,6 @@ pub struct Watchers {
 }
 
 impl Watchers {
-    #[cfg_attr(
-        not(feature = "serve"),
-        expect(dead_code, reason = "the live page is the one that comes and goes")
-    )]
     pub fn add(&self, observer: &Arc<dyn Observer>) {
         let mut list = locked(&self.list);
         list.retain(|known| known.strong_count() > 0);
