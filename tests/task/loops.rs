@@ -583,7 +583,7 @@ fn observers_see_loops() {
 }
 
 #[test]
-fn an_observer_that_panics_fails_the_loop_and_no_more() {
+fn an_observer_that_panics_harms_no_call() {
     use flagstone::{Event, Observer};
     struct Broken;
     impl Observer for Broken {
@@ -598,9 +598,9 @@ fn an_observer_that_panics_fails_the_loop_and_no_more() {
         .observer(Arc::new(Broken))
         .build()
         .unwrap();
-    let error = engine.pool().map(0..100, |i| i).unwrap_err();
-    assert!(error.to_string().contains("in an observer"), "{error}");
-    assert!(engine.pool().submit(|| 1).get().is_err());
+    let same = engine.pool().map(0..100, |i| i).unwrap();
+    assert!(same.into_iter().eq(0..100));
+    assert_eq!(engine.pool().submit(|| 1).get().unwrap(), 1);
 }
 
 proptest! {
