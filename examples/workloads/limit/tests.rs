@@ -35,6 +35,9 @@ fn plainly(name: &str, input: &Input) -> Answer {
         "affine" | "affine_random" => {
             return Answer::Whole(uniform.iter().map(|x| 2.0 * x + 1.0).collect());
         }
+        "task_map" | "task_submit" => {
+            return Answer::Whole((0..size).map(calls::trivial).collect());
+        }
         "slice_of_huge" => {
             let corner = (0..100).map(|i| stream.uniform((i / 10 * columns + i % 10) as u64) + 1.0);
             return Answer::Whole(corner.collect());
