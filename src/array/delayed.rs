@@ -108,21 +108,8 @@ impl ErasedSource for Unbound {
         Some(self.0.chunks.clone())
     }
 
-    fn cost(&self) -> f64 {
-        1.0
-    }
-
-    fn scratch_bytes(&self) -> usize {
-        0
-    }
-
     fn describe(&self) -> String {
         "delayed blocks".to_owned()
-    }
-
-    #[cfg(feature = "zarr")]
-    fn fingerprint(&self) -> Option<String> {
-        None
     }
 
     fn as_any(&self) -> Option<&dyn Any> {

@@ -21,7 +21,7 @@ use crate::error::Result;
 use crate::exec::{Outline, StageOutline, Work};
 use crate::graph::expand::each_index;
 use crate::graph::stage::{Job, LoadFrom, Place};
-use crate::graph::tasks::{Order, StageTasks, Tasks, order};
+use crate::graph::tasks::{Order, StageTasks, Tasks, order_delivered};
 use crate::plan::node::{Value, ValueKey};
 use crate::task::{DelayedNode, Held, Making};
 use crate::work::{self, GraphWork, Places, ResultPlace};
@@ -288,13 +288,7 @@ impl Mixed {
             starts.push(inputs.len() as u32);
         }
         let tasks = Tasks::new(stages, starts, inputs).count_own_bytes();
-        let delivered: Vec<u32> = tasks
-            .stages
-            .iter()
-            .filter(|stage| stage.delivered)
-            .flat_map(|stage| stage.first..stage.first + stage.count)
-            .collect();
-        let order = order(&tasks, (!delivered.is_empty()).then_some(&delivered[..]));
+        let order = order_delivered(&tasks);
         Mixed {
             tasks: Arc::new(tasks),
             order: Arc::new(order),
@@ -590,20 +584,7 @@ impl ErasedSource for Bound {
         Some(self.blocks.chunks.clone())
     }
 
-    fn cost(&self) -> f64 {
-        1.0
-    }
-
-    fn scratch_bytes(&self) -> usize {
-        0
-    }
-
     fn describe(&self) -> String {
         "delayed blocks".to_owned()
-    }
-
-    #[cfg(feature = "zarr")]
-    fn fingerprint(&self) -> Option<String> {
-        None
     }
 }

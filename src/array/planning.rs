@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::expand::{Numbering, expand};
 use crate::graph::stage::{Graph, Place};
-use crate::graph::tasks::{Order, Tasks, held_at_peak, order};
+use crate::graph::tasks::{Order, Tasks, held_at_peak, order_delivered};
 use crate::kernel::level::level;
 use crate::lower::{Choice, Kept, Options, lower};
 use crate::op::fold::Fold;
@@ -110,14 +110,7 @@ impl Planner<'_> {
         let (graph, env, kept) = lower(self.roots, self.places, options);
         let (tasks, numbering) = expand(&graph, &env);
         let tasks = tasks.count_own_bytes();
-        // A stream's blocks come in index order: that of its stage's tasks.
-        let delivered: Vec<u32> = tasks
-            .stages
-            .iter()
-            .filter(|stage| stage.delivered)
-            .flat_map(|stage| stage.first..stage.first + stage.count)
-            .collect();
-        let order = order(&tasks, (!delivered.is_empty()).then_some(&delivered[..]));
+        let order = order_delivered(&tasks);
         Planned {
             roots: self.roots.to_vec(),
             graph: Arc::new(graph),

@@ -137,11 +137,20 @@ pub(crate) trait ErasedSource: Send + Sync + 'static {
     }
 
     fn storage_grid(&self) -> Option<Chunks>;
-    fn cost(&self) -> f64;
-    fn scratch_bytes(&self) -> usize;
     fn describe(&self) -> String;
+
+    fn cost(&self) -> f64 {
+        1.0
+    }
+
+    fn scratch_bytes(&self) -> usize {
+        0
+    }
+
     #[cfg(feature = "zarr")]
-    fn fingerprint(&self) -> Option<String>;
+    fn fingerprint(&self) -> Option<String> {
+        None
+    }
 
     /// For sources that the layers above know by their type.
     fn as_any(&self) -> Option<&dyn Any> {

@@ -266,6 +266,16 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     }
 }
 
+/// The [`order`] of tasks whose results are delivered, if they are, stage by stage: a stream's blocks come in
+/// the order of its stage's tasks.
+pub fn order_delivered(tasks: &Tasks) -> Order {
+    let delivered = tasks.stages.iter().filter(|stage| stage.delivered);
+    let delivered: Vec<u32> = delivered
+        .flat_map(|stage| stage.first..stage.first + stage.count)
+        .collect();
+    order(tasks, (!delivered.is_empty()).then_some(&delivered[..]))
+}
+
 /// For each task, the peak of computing it with all it depends on, less the bytes it leaves: what
 /// Liu sorts by. Shared inputs are counted at each of their readers.
 fn spare_bytes(tasks: &Tasks) -> Vec<u64> {

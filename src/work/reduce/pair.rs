@@ -138,6 +138,11 @@ fn sum_squares(halves: &mut [Half<'_>; 2], square: Square, next: Option<Square>)
         |of: &Range<usize>, part: &Range<usize>| of.start + part.start..of.start + part.end;
     first.lanes = vec![NO_TERMS; rows.len()];
     second.lanes = vec![NO_TERMS; columns.len()];
+    // Boxes of one half are boxes of the other, turned: rows that are added up must be those of the run opposite.
+    first.aim(square.run);
+    second.aim(square.rows);
+    assert_eq!(first.driver.line.len(), columns.len());
+    assert_eq!(second.driver.line.len(), rows.len());
     let mut upcoming = Prefetches::default();
     for (number, &(a, b)) in boxes.iter().enumerate() {
         let following = match boxes.get(number + 1) {
