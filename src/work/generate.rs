@@ -82,6 +82,33 @@ pub unsafe fn tile(
     }
 }
 
+/// Adds the rows of a tile to sums, one per column, if they are drawn at random along the columns; gives whether they
+/// are. They are added while they are in registers, and are written nowhere.
+pub fn add_rows(
+    generate: &Generate,
+    linear: &Linear,
+    index: &[usize],
+    tile: TileShape,
+    sums: &mut [f64],
+) -> bool {
+    let Generate::Random { distribution, key } = generate else {
+        return false;
+    };
+    let terms = || linear.terms.iter().enumerate();
+    let stride_of = |dim: Option<usize>| dim.and_then(|dim| linear.terms[dim].stride());
+    if stride_of(tile.column_dim) != Some(1) || tile.columns < 2 {
+        return false;
+    }
+    let sums = &mut sums[..tile.columns];
+    for row in 0..tile.rows {
+        let place = |dim: usize| index[dim] + if tile.row_dim == Some(dim) { row } else { 0 };
+        let start = linear.base + terms().map(|(dim, term)| term.at(place(dim))).sum::<isize>();
+        // SAFETY: `level` is one that the machine has.
+        unsafe { crate::kernel::random::add(distribution, *key, start as u64, sums, level()) };
+    }
+    true
+}
+
 /// The elements `start`, `start + step`, … of a generated array.
 unsafe fn run(
     generate: &Generate,

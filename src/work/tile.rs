@@ -175,6 +175,28 @@ impl<'a> Evaluator<'a> {
         unsafe { self.run_steps(index, tile, &[], &prepared.steps[..before]) };
     }
 
+    /// Adds the rows of a tile of `float64` values to sums, one per column, if an output is nothing but numbers
+    /// drawn along the columns; gives whether it is. The tile may have any number of rows.
+    pub fn add_drawn_rows(
+        &self,
+        output: usize,
+        index: &[usize],
+        tile: TileShape,
+        sums: &mut [f64],
+    ) -> bool {
+        let Arg::Leaf(leaf) = self.prepared.outputs[output].arg else {
+            return false;
+        };
+        let leaf = leaf as usize;
+        match &self.binding.leaves[leaf] {
+            Bound::Made { number, linear } if self.dtypes[leaf] == DType::F64 => {
+                let generate = &self.env.generates[*number];
+                super::generate::add_rows(generate, linear, index, tile, sums)
+            }
+            _ => false,
+        }
+    }
+
     /// The end of [`run`](Evaluator::run) after `run_before_fold`.
     ///
     /// # Safety

@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::mem::MaybeUninit;
 use std::slice::from_raw_parts_mut;
 
-use super::philox::Blocks;
+use super::philox::{Blocks, Place};
 use crate::base::dtype::DType;
 use crate::kernel::level::{Level, level_functions};
 use crate::op::random::{Distribution, Key};
@@ -93,6 +93,40 @@ pub unsafe fn fill(
     }
 }
 
+/// Adds to `sums` the values of which the one at `j` is element `start + j` of the array, if it is an array of
+/// `float64`: the same values that [`fill`] writes.
+///
+/// # Safety
+/// The machine must have the level.
+pub unsafe fn add(
+    distribution: &Distribution,
+    key: Key,
+    start: u64,
+    sums: &mut [f64],
+    level: Level,
+) {
+    let run = Run {
+        blocks: Blocks::new(key),
+        start,
+        step: 1,
+        level,
+    };
+    // SAFETY: the caller's promise.
+    unsafe {
+        match *distribution {
+            Distribution::Uniform { low, high } => {
+                let width = high - low;
+                run.contiguous(sums, Uniform { low, width });
+            }
+            Distribution::Normal { mean, std } => run.contiguous(sums, Normal { mean, std }),
+            Distribution::Exponential { rate } => {
+                run.contiguous(sums, Exponential { mean: 1.0 / rate });
+            }
+            distribution => unreachable!("no {distribution:?} of type float64"),
+        }
+    }
+}
+
 /// Which elements are wanted.
 #[derive(Clone, Copy)]
 struct Run {
@@ -109,30 +143,36 @@ trait Law<T>: Copy {
 
     /// The values of whole blocks, whose words they are.
     /// By own functions if `FMA`, else by the system's.
-    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]);
+    fn values<const FMA: bool, P: Place<T>>(self, words: &[u64], out: &mut [P]);
 
-    /// Writes values of whole blocks without their words, from the first one on, and gives how many.
+    /// The values of blocks without their words, from the first one on; gives how many: all, or so many that whole
+    /// blocks are left.
     ///
     /// # Safety
     /// The machine must have the level.
-    unsafe fn at_once(
+    unsafe fn at_once<P: Place<T>>(
         self,
         _blocks: &Blocks,
         _first: u64,
-        _out: &mut [MaybeUninit<T>],
+        _out: &mut [P],
         _level: Level,
     ) -> usize {
         0
     }
+}
 
+/// The functions of a law for places of a kind.
+trait Drawn<T, P: Place<T>>: Law<T> {
     #[inline(always)]
-    unsafe fn body<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
-        self.values::<FMA>(words, out);
+    unsafe fn body<const FMA: bool>(self, words: &[u64], out: &mut [P]) {
+        self.values::<FMA, P>(words, out);
     }
 
-    level_functions!(unsafe fn portable, avx2, avx512(law: Self, words: &[u64], out: &mut [MaybeUninit<T>])
+    level_functions!(unsafe fn portable, avx2, avx512(law: Self, words: &[u64], out: &mut [P])
         = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
 }
+
+impl<T, P: Place<T>, L: Law<T>> Drawn<T, P> for L {}
 
 impl Run {
     /// # Safety
@@ -151,7 +191,13 @@ impl Run {
 
     /// # Safety
     /// The machine must have the level.
-    unsafe fn contiguous<T: Copy, L: Law<T>>(self, out: &mut [MaybeUninit<T>], law: L) {
+    unsafe fn contiguous<T: Copy, L: Law<T>, P: Place<T>>(self, out: &mut [P], law: L) {
+        let put_all = |places: &mut [P], values: &[MaybeUninit<T>]| {
+            for (place, value) in places.iter_mut().zip(values) {
+                // SAFETY: the values of a block were written.
+                place.put(unsafe { value.assume_init() });
+            }
+        };
         let per_block = L::PER_BLOCK as u64;
         let mut block = self.start / per_block;
         // A first block that is only partly wanted.
@@ -164,7 +210,7 @@ impl Run {
         if skipped > 0 {
             // SAFETY: the caller promises the level.
             let values = unsafe { self.one_block(block, law) };
-            head.copy_from_slice(&values[skipped..skipped + head.len()]);
+            put_all(head, &values[skipped..skipped + head.len()]);
             block += 1;
         }
         // SAFETY: the caller promises the level.
@@ -187,7 +233,7 @@ impl Run {
         if !rest.is_empty() {
             // SAFETY: the caller promises the level.
             let values = unsafe { self.one_block(block, law) };
-            rest.copy_from_slice(&values[..rest.len()]);
+            put_all(rest, &values[..rest.len()]);
         }
     }
 
@@ -213,7 +259,7 @@ impl Run {
 
     /// # Safety
     /// The machine must have the level.
-    unsafe fn values<T: Copy, L: Law<T>>(self, law: L, words: &[u64], out: &mut [MaybeUninit<T>]) {
+    unsafe fn values<T, L: Law<T>, P: Place<T>>(self, law: L, words: &[u64], out: &mut [P]) {
         // SAFETY: the caller promises the level.
         unsafe {
             match self.level {
@@ -247,11 +293,11 @@ struct Uniform<F> {
 impl Law<f64> for Uniform<f64> {
     const PER_BLOCK: usize = 2;
 
-    unsafe fn at_once(
+    unsafe fn at_once<P: Place<f64>>(
         self,
         blocks: &Blocks,
         first: u64,
-        out: &mut [MaybeUninit<f64>],
+        out: &mut [P],
         level: Level,
     ) -> usize {
         let factor = self.width * UNIT_53;
@@ -263,16 +309,16 @@ impl Law<f64> for Uniform<f64> {
     }
 
     #[inline(always)]
-    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<f64>]) {
+    fn values<const FMA: bool, P: Place<f64>>(self, words: &[u64], out: &mut [P]) {
         let factor = self.width * UNIT_53;
         if factor.is_normal() {
             // The factors' order makes no difference, as one is a power of two.
             for (out, &word) in out.iter_mut().zip(words) {
-                out.write(self.low + factor * (word >> 11) as f64);
+                out.put(self.low + factor * (word >> 11) as f64);
             }
         } else {
             for (out, &word) in out.iter_mut().zip(words) {
-                out.write(self.low + self.width * unit(word));
+                out.put(self.low + self.width * unit(word));
             }
         }
     }
@@ -282,11 +328,11 @@ impl Law<f32> for Uniform<f32> {
     const PER_BLOCK: usize = 4;
 
     #[inline(always)]
-    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<f32>]) {
+    fn values<const FMA: bool, P: Place<f32>>(self, words: &[u64], out: &mut [P]) {
         let (pairs, _) = out.as_chunks_mut::<2>();
         for (pair, &word) in pairs.iter_mut().zip(words) {
-            pair[0].write(self.low + self.width * (((word as u32) >> 8) as f32 * UNIT_24));
-            pair[1].write(self.low + self.width * ((word >> 40) as u32 as f32 * UNIT_24));
+            pair[0].put(self.low + self.width * (((word as u32) >> 8) as f32 * UNIT_24));
+            pair[1].put(self.low + self.width * ((word >> 40) as u32 as f32 * UNIT_24));
         }
     }
 }
@@ -337,7 +383,7 @@ impl<T: FromF64> Law<T> for Normal {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+    fn values<const FMA: bool, P: Place<T>>(self, words: &[u64], out: &mut [P]) {
         let ((pairs, _), (words, _)) = (out.as_chunks_mut::<2>(), words.as_chunks::<2>());
         for (pair, word) in pairs.iter_mut().zip(words) {
             // In (0, 1], so that the logarithm is finite.
@@ -348,8 +394,8 @@ impl<T: FromF64> Law<T> for Normal {
             } else {
                 (TAU * unit(word[1])).sin_cos()
             };
-            pair[0].write(T::from_f64(self.mean + self.std * (radius * cosine)));
-            pair[1].write(T::from_f64(self.mean + self.std * (radius * sine)));
+            pair[0].put(T::from_f64(self.mean + self.std * (radius * cosine)));
+            pair[1].put(T::from_f64(self.mean + self.std * (radius * sine)));
         }
     }
 }
@@ -364,9 +410,9 @@ impl<T: FromF64> Law<T> for Exponential {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<T>]) {
+    fn values<const FMA: bool, P: Place<T>>(self, words: &[u64], out: &mut [P]) {
         for (out, &word) in out.iter_mut().zip(words) {
-            out.write(T::from_f64(
+            out.put(T::from_f64(
                 -log_of_unit::<FMA>((1 << 53) - (word >> 11)) * self.mean,
             ));
         }
@@ -389,16 +435,16 @@ macro_rules! integers {
             const PER_BLOCK: usize = 2;
 
             #[inline(always)]
-            fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<$ty>]) {
+            fn values<const FMA: bool, P: Place<$ty>>(self, words: &[u64], out: &mut [P]) {
                 if self.range == 0 {
                     for (out, &word) in out.iter_mut().zip(words) {
-                        out.write(self.low.wrapping_add(word) as $ty);
+                        out.put(self.low.wrapping_add(word) as $ty);
                     }
                     return;
                 }
                 for (out, &word) in out.iter_mut().zip(words) {
                     let scaled = ((word as u128 * self.range as u128) >> 64) as u64;
-                    out.write(self.low.wrapping_add(scaled) as $ty);
+                    out.put(self.low.wrapping_add(scaled) as $ty);
                 }
             }
         }
@@ -416,9 +462,9 @@ impl Law<u8> for Bernoulli {
     const PER_BLOCK: usize = 2;
 
     #[inline(always)]
-    fn values<const FMA: bool>(self, words: &[u64], out: &mut [MaybeUninit<u8>]) {
+    fn values<const FMA: bool, P: Place<u8>>(self, words: &[u64], out: &mut [P]) {
         for (out, &word) in out.iter_mut().zip(words) {
-            out.write((unit(word) < self.p) as u8);
+            out.put((unit(word) < self.p) as u8);
         }
     }
 }

@@ -53,6 +53,39 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// The keys of all rounds, each in the lower half of a word.
 type Keys = [[u64; 2]; ROUNDS];
 
+/// Where a value that was drawn goes.
+///
+/// # Safety
+/// It must be laid out as a `T`, and be one if what is put there is added.
+pub unsafe trait Place<T> {
+    /// Whether it is added to what is there.
+    const ADDS: bool;
+
+    fn put(&mut self, value: T);
+}
+
+/// Room for it.
+// SAFETY: it is transparent.
+unsafe impl<T> Place<T> for MaybeUninit<T> {
+    const ADDS: bool = false;
+
+    #[inline(always)]
+    fn put(&mut self, value: T) {
+        self.write(value);
+    }
+}
+
+/// A sum.
+// SAFETY: it is the type itself.
+unsafe impl Place<f64> for f64 {
+    const ADDS: bool = true;
+
+    #[inline(always)]
+    fn put(&mut self, value: f64) {
+        *self += value;
+    }
+}
+
 /// The blocks of one array.
 #[derive(Clone, Copy)]
 pub struct Blocks {
@@ -106,15 +139,16 @@ impl Blocks {
     }
 
     /// `low + factor * (word >> 11)` for the words of consecutive blocks, if the level computes it without
-    /// writing the words: gives how many of the numbers it has written, whole groups from the first one on.
+    /// writing the words: gives how many of the numbers it has put into their places, from the first one on; all
+    /// of them, or an even number.
     ///
     /// # Safety
     /// The machine must have the level.
-    pub unsafe fn uniform(
+    pub unsafe fn uniform<P: Place<f64>>(
         &self,
         first: u64,
         [low, factor]: [f64; 2],
-        out: &mut [MaybeUninit<f64>],
+        out: &mut [P],
         level: Level,
     ) -> usize {
         match level {
@@ -191,7 +225,7 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::mem::MaybeUninit;
 
-    use super::{Blocks, MULTIPLIERS, ROUNDS, words_body};
+    use super::{Blocks, MULTIPLIERS, Place, ROUNDS, words_body};
 
     /// Registers of eight counters each that are computed side by side, to hide their latencies.
     const SIDE: usize = 4;
@@ -200,54 +234,96 @@ mod x86 {
     /// The loop of `words_body` by hand: the two rounds in which half of the counter is the same in
     /// all lanes are cut short, and the halves of the last products go to their places in one rotation.
     ///
+    /// Words of part of a group from which on it is faster to compute the whole of it.
+    const WORTH: usize = GROUP / 4;
+
+    /// Whether the upper word of the counter is the same in all lanes of the group: it does not carry.
+    fn is_even(index: u64) -> bool {
+        (index as u32).checked_add(GROUP as u32).is_some()
+    }
+
     /// # Safety
     /// The machine must have AVX-512 F.
     #[target_feature(enable = "avx512f")]
     pub unsafe fn words(blocks: &Blocks, first: u64, words: &mut [MaybeUninit<u64>]) {
         let mut index = first;
-        let (groups, rest) = words.as_chunks_mut::<{ 2 * GROUP }>();
-        for group in groups {
-            // The upper word of the counter is the same in all lanes, except where it carries.
-            if (index as u32).checked_add(GROUP as u32).is_some() {
-                // SAFETY: room for a group; the stores are unaligned ones.
-                group_512(blocks, index, |at, words| unsafe {
-                    _mm512_storeu_si512(group[at..].as_mut_ptr().cast(), words);
-                });
-            } else {
+        for part in words.chunks_mut(2 * GROUP) {
+            if !is_even(index) || part.len() < WORTH {
                 // SAFETY: the body is safe code.
-                unsafe { words_body(blocks, index, group) };
+                unsafe { words_body(blocks, index, part) };
+            } else if let Ok(group) = <&mut [_; 2 * GROUP]>::try_from(&mut *part) {
+                group_words(blocks, index, group);
+            } else {
+                let mut group = [MaybeUninit::uninit(); 2 * GROUP];
+                group_words(blocks, index, &mut group);
+                part.copy_from_slice(&group[..part.len()]);
             }
             index = index.wrapping_add(GROUP as u64);
         }
-        // SAFETY: the body is safe code.
-        unsafe { words_body(blocks, index, rest) };
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn group_words(blocks: &Blocks, first: u64, group: &mut [MaybeUninit<u64>; 2 * GROUP]) {
+        // SAFETY: room for a group; the stores are unaligned ones.
+        group_512(blocks, first, |at, words| unsafe {
+            _mm512_storeu_si512(group[at..].as_mut_ptr().cast(), words);
+        });
     }
 
     /// # Safety
     /// The machine must have AVX-512 F and DQ.
     #[target_feature(enable = "avx512f,avx512dq")]
-    pub unsafe fn uniform(
+    pub unsafe fn uniform<P: Place<f64>>(
+        blocks: &Blocks,
+        first: u64,
+        affine: [f64; 2],
+        out: &mut [P],
+    ) -> usize {
+        let mut index = first;
+        let mut done = 0;
+        while done < out.len() {
+            let part = &mut out[done..];
+            if !is_even(index) || part.len() < WORTH {
+                break;
+            }
+            if let Some(group) = part.first_chunk_mut() {
+                group_uniform(blocks, index, affine, group);
+                done += group.len();
+            } else {
+                let mut group = [MaybeUninit::uninit(); 2 * GROUP];
+                group_uniform(blocks, index, affine, &mut group);
+                for (place, value) in part.iter_mut().zip(group) {
+                    // SAFETY: all of the group was written.
+                    place.put(unsafe { value.assume_init() });
+                }
+                done += part.len();
+            }
+            index = index.wrapping_add(GROUP as u64);
+        }
+        done
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn group_uniform<P: Place<f64>>(
         blocks: &Blocks,
         first: u64,
         [low, factor]: [f64; 2],
-        out: &mut [MaybeUninit<f64>],
-    ) -> usize {
-        let mut index = first;
+        group: &mut [P; 2 * GROUP],
+    ) {
         let (low, factor) = (_mm512_set1_pd(low), _mm512_set1_pd(factor));
-        let (groups, _) = out.as_chunks_mut::<{ 2 * GROUP }>();
-        for (done, group) in groups.iter_mut().enumerate() {
-            if (index as u32).checked_add(GROUP as u32).is_none() {
-                return done * 2 * GROUP;
+        // SAFETY: eight places, which are laid out as doubles and are some if they are added to; the loads and
+        // stores are unaligned.
+        group_512(blocks, first, |at, words| unsafe {
+            let number = _mm512_cvtepu64_pd(_mm512_srli_epi64::<11>(words));
+            let mut value = _mm512_add_pd(low, _mm512_mul_pd(factor, number));
+            let place = group[at..at + 8].as_mut_ptr().cast();
+            if P::ADDS {
+                value = _mm512_add_pd(_mm512_loadu_pd(place), value);
             }
-            // SAFETY: room for a group; the stores are unaligned ones.
-            group_512(blocks, index, |at, words| unsafe {
-                let number = _mm512_cvtepu64_pd(_mm512_srli_epi64::<11>(words));
-                let value = _mm512_add_pd(low, _mm512_mul_pd(factor, number));
-                _mm512_storeu_pd(group[at..].as_mut_ptr().cast(), value);
-            });
-            index = index.wrapping_add(GROUP as u64);
-        }
-        groups.len() * 2 * GROUP
+            _mm512_storeu_pd(place, value);
+        });
     }
 
     /// Gives the words of a group, eight at a time, with the number of the first.

@@ -38,7 +38,7 @@ fn words_are_those_of_single_blocks_at_every_level() {
     let blocks = Blocks::new(KEY);
     // The second start carries into the upper word inside of a group.
     for start in [0, (1 << 32) - 21, u64::MAX / 2] {
-        for n in [0, 2, 32, 34, 96, 200] {
+        for n in (0..=200).step_by(2) {
             let expected: Vec<u64> = (0..n / 2)
                 .flat_map(|i| blocks.block(start + i as u64))
                 .collect();
@@ -164,6 +164,40 @@ fn elements_do_not_depend_on_runs_steps_or_levels_with_fma() {
                 for j in 0..n {
                     let at = (start + j as i64 * step) as usize * size;
                     assert_eq!(part[j * size..(j + 1) * size], whole[at..at + size]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn values_are_added_as_they_are_written() {
+    let doubles = |distribution: &Distribution, start: u64, n: usize, level: Level| -> Vec<f64> {
+        let mut out = vec![0.0; n];
+        let room = out.as_mut_ptr().cast();
+        // SAFETY: room for `n` doubles; the level is available.
+        unsafe { fill(distribution, DType::F64, KEY, start, 1, n, room, level) };
+        out
+    };
+    let uniform = |low, high| Distribution::Uniform { low, high };
+    let normal = Distribution::Normal { mean: 1.0, std: 2.0 };
+    let exponential = Distribution::Exponential { rate: 0.5 };
+    // The last of these has so narrow an interval that its factor would be subnormal.
+    for distribution in [uniform(-1.0, 3.0), normal, exponential, uniform(0.0, 1e-300)] {
+        for level in Level::available() {
+            // Even and odd starts, and those whose counter carries into the upper word.
+            for start in [0, 1, 70, (1 << 33) - 43, (1 << 33) - 42] {
+                for n in (0..=140).chain([1000, 4100]) {
+                    let values = doubles(&distribution, start, n, level);
+                    let each: Vec<f64> = (0..n)
+                        .flat_map(|j| doubles(&distribution, start + j as u64, 1, level))
+                        .collect();
+                    assert_eq!(values, each, "{distribution:?} {level:?} {start} {n}");
+                    let mut sums: Vec<f64> = (0..n).map(|j| j as f64 - 7.0).collect();
+                    let expected: Vec<f64> = sums.iter().zip(&values).map(|(a, b)| a + b).collect();
+                    // SAFETY: the level is available.
+                    unsafe { add(&distribution, KEY, start, &mut sums, level) };
+                    assert_eq!(sums, expected, "{distribution:?} {level:?} {start} {n}");
                 }
             }
         }

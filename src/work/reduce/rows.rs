@@ -84,6 +84,12 @@ impl Driver<'_> {
                     && let Some(sums) = level.fold.sums(states)
                 {
                     let offset = at - piece.start;
+                    let drawn = &mut sums[column..];
+                    if lanes == 1
+                        && (self.evaluator).add_drawn_rows(level.value, &self.index, tile, drawn)
+                    {
+                        continue;
+                    }
                     // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
                     unsafe { self.evaluator.run_before_fold(&self.index, tile) };
                     if self.add_rows(tile, lanes, offset, &mut sums[column..]) {
