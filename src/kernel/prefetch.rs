@@ -62,6 +62,24 @@ impl Prefetches {
     }
 }
 
+/// Memory that is asked for while something else is computed.
+#[derive(Default)]
+pub struct Asking<'a>(Option<(&'a mut Prefetches, usize)>);
+
+impl Asking<'_> {
+    /// Asks for so many lines at a time.
+    pub fn new(upcoming: &mut Prefetches, lines: usize) -> Asking<'_> {
+        Asking((lines > 0).then_some((upcoming, lines)))
+    }
+
+    #[inline(always)]
+    pub fn ask(&mut self) {
+        if let Some((upcoming, lines)) = &mut self.0 {
+            upcoming.ask(*lines);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Prefetches;

@@ -7,10 +7,13 @@ use crate::base::element::Element;
 use crate::base::scalar::Scalar;
 use crate::kernel::copy::fill;
 use crate::kernel::level::level;
+use crate::kernel::prefetch::{Asking, Prefetches};
+use crate::kernel::random;
 use crate::op::generate::Generate;
 use crate::op::scalar::cast::cast;
 
-/// Fills one tile: along each row, the elements of consecutive places.
+/// Fills one tile: along each row, the elements of consecutive places. What takes time asks for the `upcoming` memory
+/// meanwhile.
 ///
 /// # Safety
 /// `slot` must have room for the tile.
@@ -21,8 +24,16 @@ pub unsafe fn tile(
     index: &[usize],
     tile: TileShape,
     slot: *mut u8,
+    upcoming: &mut Prefetches,
 ) {
     let size = dtype.size();
+    let lines = match generate {
+        Generate::Random { .. } => {
+            let asks = tile.rows.max(1) * random::asks(tile.columns);
+            upcoming.lines().div_ceil(asks)
+        }
+        _ => 0,
+    };
     let fixed: isize = linear
         .terms
         .iter()
@@ -42,7 +53,15 @@ pub unsafe fn tile(
     unsafe {
         if scalar && !matches!(generate, Generate::Fill(_)) {
             // One element for the whole tile.
-            run(generate, dtype, base as usize, 0, 1, slot);
+            run(
+                generate,
+                dtype,
+                base as usize,
+                0,
+                1,
+                slot,
+                Asking::default(),
+            );
             let mut value = [0u8; 16];
             std::ptr::copy_nonoverlapping(slot, value.as_mut_ptr(), size);
             fill(size, tile.rows * tile.columns, value.as_ptr(), slot);
@@ -60,13 +79,23 @@ pub unsafe fn tile(
                         step,
                         tile.rows * tile.columns,
                         slot,
+                        Asking::new(upcoming, lines),
                     );
                     return;
                 }
                 for i in 0..tile.rows {
                     let start = base + at(tile.row_dim, i) + at(tile.column_dim, 0);
                     let target = slot.wrapping_add(i * tile.columns * size);
-                    run(generate, dtype, start as usize, step, tile.columns, target);
+                    let asking = Asking::new(upcoming, lines);
+                    run(
+                        generate,
+                        dtype,
+                        start as usize,
+                        step,
+                        tile.columns,
+                        target,
+                        asking,
+                    );
                 }
             }
             None => {
@@ -74,7 +103,15 @@ pub unsafe fn tile(
                     for j in 0..tile.columns {
                         let number = base + at(tile.row_dim, i) + at(tile.column_dim, j);
                         let target = slot.wrapping_add((i * tile.columns + j) * size);
-                        run(generate, dtype, number as usize, 0, 1, target);
+                        run(
+                            generate,
+                            dtype,
+                            number as usize,
+                            0,
+                            1,
+                            target,
+                            Asking::default(),
+                        );
                     }
                 }
             }
@@ -82,31 +119,26 @@ pub unsafe fn tile(
     }
 }
 
-/// Adds the rows of a tile to sums, one per column, if they are drawn at random along the columns; gives whether they
-/// are. They are added while they are in registers, and are written nowhere.
+/// Adds the rows of a tile to sums, one per column, of an array that is drawn at random, in C order along the columns:
+/// the numbers are added while they are in registers, and are written nowhere.
 pub fn add_rows(
     generate: &Generate,
     linear: &Linear,
     index: &[usize],
     tile: TileShape,
     sums: &mut [f64],
-) -> bool {
+) {
     let Generate::Random { distribution, key } = generate else {
-        return false;
+        unreachable!("only what is drawn is added as it is made");
     };
-    let terms = || linear.terms.iter().enumerate();
-    let stride_of = |dim: Option<usize>| dim.and_then(|dim| linear.terms[dim].stride());
-    if stride_of(tile.column_dim) != Some(1) || tile.columns < 2 {
-        return false;
-    }
     let sums = &mut sums[..tile.columns];
     for row in 0..tile.rows {
         let place = |dim: usize| index[dim] + if tile.row_dim == Some(dim) { row } else { 0 };
-        let start = linear.base + terms().map(|(dim, term)| term.at(place(dim))).sum::<isize>();
+        let terms = linear.terms.iter().enumerate();
+        let start = linear.base + terms.map(|(dim, term)| term.at(place(dim))).sum::<isize>();
         // SAFETY: `level` is one that the machine has.
-        unsafe { crate::kernel::random::add(distribution, *key, start as u64, sums, level()) };
+        unsafe { random::add(distribution, *key, start as u64, sums, level()) };
     }
-    true
 }
 
 /// The elements `start`, `start + step`, … of a generated array.
@@ -117,6 +149,7 @@ unsafe fn run(
     step: isize,
     n: usize,
     out: *mut u8,
+    asking: Asking<'_>,
 ) {
     let number = |j: usize| (start as isize + step * j as isize) as usize;
     match generate {
@@ -171,7 +204,7 @@ unsafe fn run(
         }),
         // SAFETY: as above; `level` is one that the machine has.
         Generate::Random { distribution, key } => unsafe {
-            crate::kernel::random::fill(
+            random::fill(
                 distribution,
                 dtype,
                 *key,
@@ -179,6 +212,7 @@ unsafe fn run(
                 step as i64,
                 n,
                 out,
+                asking,
                 level(),
             );
         },

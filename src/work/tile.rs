@@ -10,6 +10,7 @@ use crate::graph::env::Env;
 use crate::graph::stage::Fused;
 use crate::kernel::copy::{copy_2d, fill};
 use crate::kernel::prefetch::Prefetches;
+use crate::op::generate::Generate;
 use crate::op::program::Arg;
 use chains::ChainRoom;
 
@@ -175,25 +176,39 @@ impl<'a> Evaluator<'a> {
         unsafe { self.run_steps(index, tile, &[], &prepared.steps[..before]) };
     }
 
-    /// Adds the rows of a tile of `float64` values to sums, one per column, if an output is nothing but numbers
-    /// drawn along the columns; gives whether it is. The tile may have any number of rows.
+    /// Whether an output is `float64` numbers drawn along the given column dimension.
+    pub fn draws_rows(&self, output: usize, column_dim: Option<usize>) -> bool {
+        self.drawn(output).is_some_and(|(generate, linear)| {
+            let stride = column_dim.map(|dim| linear.terms[dim].stride());
+            matches!(generate, Generate::Random { .. }) && stride == Some(Some(1))
+        })
+    }
+
+    /// Adds the rows of a tile, with any number of elements, to sums, one per column, of an output that
+    /// [is drawn](Evaluator::draws_rows) along them.
     pub fn add_drawn_rows(
         &self,
         output: usize,
         index: &[usize],
         tile: TileShape,
         sums: &mut [f64],
-    ) -> bool {
+    ) {
+        let drawn = self.drawn(output);
+        let (generate, linear) = drawn.expect("only called of such outputs");
+        super::generate::add_rows(generate, linear, index, tile, sums);
+    }
+
+    /// The generator of an output that is nothing but made `float64` elements, and how they are numbered.
+    fn drawn(&self, output: usize) -> Option<(&Generate, &Linear)> {
         let Arg::Leaf(leaf) = self.prepared.outputs[output].arg else {
-            return false;
+            return None;
         };
         let leaf = leaf as usize;
         match &self.binding.leaves[leaf] {
             Bound::Made { number, linear } if self.dtypes[leaf] == DType::F64 => {
-                let generate = &self.env.generates[*number];
-                super::generate::add_rows(generate, linear, index, tile, sums)
+                Some((&self.env.generates[*number], linear))
             }
-            _ => false,
+            _ => None,
         }
     }
 
@@ -487,6 +502,7 @@ impl<'a> Evaluator<'a> {
                             index,
                             tile,
                             slot,
+                            &mut self.prefetches,
                         )
                     };
                     self.cached[leaf] = key;

@@ -3,8 +3,9 @@
 
 use super::machine::{View, block};
 use super::registers::Turned;
-use super::{Asking, Link, Operand, RowLanes};
+use super::{Link, Operand, RowLanes};
 use crate::kernel::lanes::{Few, Lanes};
+use crate::kernel::prefetch::Asking;
 use crate::op::reducer::LANES;
 
 const SIZE: isize = size_of::<f64>() as isize;

@@ -15,7 +15,7 @@ pub(in crate::kernel) use registers::Registers;
 
 use crate::base::dtype::DType;
 use crate::kernel::level::Level;
-use crate::kernel::prefetch::Prefetches;
+use crate::kernel::prefetch::Asking;
 use crate::op::reducer::LANES;
 use crate::op::table::Op;
 
@@ -166,6 +166,8 @@ pub type RowLanes = [f64; LANES];
 ///
 /// # Safety
 /// As for [`ChainFn`], for as many rows as there are lanes: an operand's rows or its columns must lie side by side.
+///
+/// It asks for the memory that is needed later [so often](crossed_asks).
 pub type CrossedFn = unsafe fn(
     links: &[Link],
     operands: &[Operand],
@@ -174,27 +176,9 @@ pub type CrossedFn = unsafe fn(
     lanes: &mut [RowLanes],
 );
 
-/// Memory that is needed later, and asked for little by little.
-#[derive(Default)]
-pub struct Asking<'a>(Option<(&'a mut Prefetches, usize)>);
-
-impl Asking<'_> {
-    /// Asks for so many lines at a time.
-    pub fn new(upcoming: &mut Prefetches, lines: usize) -> Asking<'_> {
-        Asking(Some((upcoming, lines)))
-    }
-
-    /// How often [`CrossedFn`] asks.
-    pub fn count(rows: usize, n: usize) -> usize {
-        (rows * n).div_ceil(crossed::BLOCK).max(1)
-    }
-
-    #[inline(always)]
-    fn ask(&mut self) {
-        if let Some((upcoming, lines)) = &mut self.0 {
-            upcoming.ask(*lines);
-        }
-    }
+/// How often a [`CrossedFn`] asks for memory.
+pub fn crossed_asks(rows: usize, n: usize) -> usize {
+    (rows * n).div_ceil(crossed::BLOCK).max(1)
 }
 
 /// The sums of chains.

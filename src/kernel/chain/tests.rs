@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernel::prefetch::Prefetches;
 use crate::op::program::BLOCK_BYTES;
 use crate::op::tree::RUN;
 

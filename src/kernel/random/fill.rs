@@ -7,15 +7,23 @@ use std::slice::from_raw_parts_mut;
 use super::philox::{Blocks, Place};
 use crate::base::dtype::DType;
 use crate::kernel::level::{Level, level_functions};
+use crate::kernel::prefetch::Asking;
 use crate::op::random::{Distribution, Key};
 use crate::op::scalar::math;
 
 /// Words that are generated at once: they stay in the first-level cache until they are values.
 const WORDS: usize = 1024;
+/// Values between two requests for memory.
+const ASKED: usize = 64;
+/// Blocks whose values are computed side by side, whatever the registers.
+const SIDE: usize = 16;
+/// So many of them are faster computed side by side with some that nobody wants than one by one.
+const WORTH: usize = 4;
 const UNIT_53: f64 = 1.0 / (1u64 << 53) as f64;
 const UNIT_24: f32 = 1.0 / (1u32 << 24) as f32;
 
-/// Writes `n` values, of which the one at `j` is element `start + j * step` of the array.
+/// Writes `n` values, of which the one at `j` is element `start + j * step` of the array, and asks for memory
+/// [so often](asks).
 ///
 /// # Safety
 /// `out` must be room for `n` aligned values of the type, which the distribution must admit; the
@@ -29,12 +37,14 @@ pub unsafe fn fill(
     step: i64,
     n: usize,
     out: *mut u8,
+    asking: Asking<'_>,
     level: Level,
 ) {
-    let run = Run {
+    let mut run = Run {
         blocks: Blocks::new(key),
         start,
         step,
+        asking,
         level,
     };
     // SAFETY: the caller promises room for `n` values of this type and the level.
@@ -105,10 +115,11 @@ pub unsafe fn add(
     sums: &mut [f64],
     level: Level,
 ) {
-    let run = Run {
+    let mut run = Run {
         blocks: Blocks::new(key),
         start,
         step: 1,
+        asking: Asking::default(),
         level,
     };
     // SAFETY: the caller's promise.
@@ -127,12 +138,17 @@ pub unsafe fn add(
     }
 }
 
+/// How often [`fill`] asks for memory.
+pub fn asks(n: usize) -> usize {
+    n.div_ceil(ASKED).max(1)
+}
+
 /// Which elements are wanted.
-#[derive(Clone, Copy)]
-struct Run {
+struct Run<'a> {
     blocks: Blocks,
     start: u64,
     step: i64,
+    asking: Asking<'a>,
     level: Level,
 }
 
@@ -155,6 +171,7 @@ trait Law<T>: Copy {
         _blocks: &Blocks,
         _first: u64,
         _out: &mut [P],
+        _asking: &mut Asking<'_>,
         _level: Level,
     ) -> usize {
         0
@@ -174,10 +191,10 @@ trait Drawn<T, P: Place<T>>: Law<T> {
 
 impl<T, P: Place<T>, L: Law<T>> Drawn<T, P> for L {}
 
-impl Run {
+impl Run<'_> {
     /// # Safety
     /// As for [`fill`].
-    unsafe fn write<T: Copy, L: Law<T>>(self, out: *mut u8, n: usize, law: L) {
+    unsafe fn write<T: Copy, L: Law<T>>(&mut self, out: *mut u8, n: usize, law: L) {
         // SAFETY: the caller promises the room; it need not be initialized.
         let out: &mut [MaybeUninit<T>] = unsafe { from_raw_parts_mut(out.cast(), n) };
         if self.step == 1 {
@@ -191,7 +208,7 @@ impl Run {
 
     /// # Safety
     /// The machine must have the level.
-    unsafe fn contiguous<T: Copy, L: Law<T>, P: Place<T>>(self, out: &mut [P], law: L) {
+    unsafe fn contiguous<T: Copy, L: Law<T>, P: Place<T>>(&mut self, out: &mut [P], law: L) {
         let put_all = |places: &mut [P], values: &[MaybeUninit<T>]| {
             for (place, value) in places.iter_mut().zip(values) {
                 // SAFETY: the values of a block were written.
@@ -214,14 +231,24 @@ impl Run {
             block += 1;
         }
         // SAFETY: the caller promises the level.
-        let done = unsafe { law.at_once(&self.blocks, block, rest, self.level) };
+        let done = unsafe { law.at_once(&self.blocks, block, rest, &mut self.asking, self.level) };
         rest = &mut rest[done..];
         block += done as u64 / per_block;
         let mut words = [MaybeUninit::uninit(); WORDS];
         while rest.len() >= L::PER_BLOCK {
-            let whole = (rest.len() / L::PER_BLOCK).min(WORDS / 2);
+            let most = (rest.len() / L::PER_BLOCK).min(WORDS / 2);
+            // What is left of a loop over registers would be computed one by one.
+            let whole = match most % SIDE {
+                1..WORTH => most,
+                _ if self.level == Level::Portable => most,
+                few if few == most => break,
+                few => most - few,
+            };
             let (now, later) = rest.split_at_mut(whole * L::PER_BLOCK);
             let words = &mut words[..2 * whole];
+            for _ in 0..now.len().div_ceil(ASKED) {
+                self.asking.ask();
+            }
             // SAFETY: the caller promises the level.
             unsafe {
                 let words = self.blocks.words(block, words, self.level);
@@ -230,7 +257,15 @@ impl Run {
             rest = later;
             block += whole as u64;
         }
-        if !rest.is_empty() {
+        if rest.len() > L::PER_BLOCK {
+            let mut values = [MaybeUninit::uninit(); 4 * SIDE];
+            // SAFETY: the caller promises the level.
+            unsafe {
+                let words = (self.blocks).words(block, &mut words[..2 * SIDE], self.level);
+                self.values(law, words, &mut values[..SIDE * L::PER_BLOCK]);
+            }
+            put_all(rest, &values[..rest.len()]);
+        } else if !rest.is_empty() {
             // SAFETY: the caller promises the level.
             let values = unsafe { self.one_block(block, law) };
             put_all(rest, &values[..rest.len()]);
@@ -239,7 +274,7 @@ impl Run {
 
     /// # Safety
     /// The machine must have the level.
-    unsafe fn strided<T: Copy, L: Law<T>>(self, out: &mut [MaybeUninit<T>], law: L) {
+    unsafe fn strided<T: Copy, L: Law<T>>(&self, out: &mut [MaybeUninit<T>], law: L) {
         let per_block = L::PER_BLOCK as u64;
         let mut last = None;
         for (j, out) in out.iter_mut().enumerate() {
@@ -259,7 +294,7 @@ impl Run {
 
     /// # Safety
     /// The machine must have the level.
-    unsafe fn values<T, L: Law<T>, P: Place<T>>(self, law: L, words: &[u64], out: &mut [P]) {
+    unsafe fn values<T, L: Law<T>, P: Place<T>>(&self, law: L, words: &[u64], out: &mut [P]) {
         // SAFETY: the caller promises the level.
         unsafe {
             match self.level {
@@ -274,7 +309,7 @@ impl Run {
     ///
     /// # Safety
     /// The machine must have the level.
-    unsafe fn one_block<T: Copy, L: Law<T>>(self, block: u64, law: L) -> [MaybeUninit<T>; 4] {
+    unsafe fn one_block<T: Copy, L: Law<T>>(&self, block: u64, law: L) -> [MaybeUninit<T>; 4] {
         let mut values = [MaybeUninit::uninit(); 4];
         // By the code of whole runs: the same bits, and no function call for each `mul_add`.
         // SAFETY: the caller promises the level.
@@ -298,6 +333,7 @@ impl Law<f64> for Uniform<f64> {
         blocks: &Blocks,
         first: u64,
         out: &mut [P],
+        asking: &mut Asking<'_>,
         level: Level,
     ) -> usize {
         let factor = self.width * UNIT_53;
@@ -305,7 +341,7 @@ impl Law<f64> for Uniform<f64> {
             return 0;
         }
         // SAFETY: the caller's promise.
-        unsafe { blocks.uniform(first, [self.low, factor], out, level) }
+        unsafe { blocks.uniform(first, [self.low, factor], out, asking, level) }
     }
 
     #[inline(always)]
@@ -379,11 +415,15 @@ struct Normal {
     std: f64,
 }
 
-impl<T: FromF64> Law<T> for Normal {
-    const PER_BLOCK: usize = 2;
-
+impl Normal {
+    /// `STANDARD` if the standard deviation is 1, by which nothing need be multiplied.
     #[inline(always)]
-    fn values<const FMA: bool, P: Place<T>>(self, words: &[u64], out: &mut [P]) {
+    fn pairs<T: FromF64, const FMA: bool, const STANDARD: bool, P: Place<T>>(
+        self,
+        words: &[u64],
+        out: &mut [P],
+    ) {
+        let Normal { mean, std } = self;
         let ((pairs, _), (words, _)) = (out.as_chunks_mut::<2>(), words.as_chunks::<2>());
         for (pair, word) in pairs.iter_mut().zip(words) {
             // In (0, 1], so that the logarithm is finite.
@@ -394,8 +434,25 @@ impl<T: FromF64> Law<T> for Normal {
             } else {
                 (TAU * unit(word[1])).sin_cos()
             };
-            pair[0].put(T::from_f64(self.mean + self.std * (radius * cosine)));
-            pair[1].put(T::from_f64(self.mean + self.std * (radius * sine)));
+            let (mut x, mut y) = (radius * cosine, radius * sine);
+            if !STANDARD {
+                (x, y) = (std * x, std * y);
+            }
+            pair[0].put(T::from_f64(mean + x));
+            pair[1].put(T::from_f64(mean + y));
+        }
+    }
+}
+
+impl<T: FromF64> Law<T> for Normal {
+    const PER_BLOCK: usize = 2;
+
+    #[inline(always)]
+    fn values<const FMA: bool, P: Place<T>>(self, words: &[u64], out: &mut [P]) {
+        if self.std == 1.0 {
+            self.pairs::<T, FMA, true, P>(words, out);
+        } else {
+            self.pairs::<T, FMA, false, P>(words, out);
         }
     }
 }

@@ -4,6 +4,7 @@
 use std::mem::MaybeUninit;
 
 use crate::kernel::level::{Level, level_functions};
+use crate::kernel::prefetch::Asking;
 use crate::op::random::Key;
 
 const MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
@@ -57,17 +58,20 @@ type Keys = [[u64; 2]; ROUNDS];
 ///
 /// # Safety
 /// It must be laid out as a `T`, and be one if what is put there is added.
-pub unsafe trait Place<T> {
+pub unsafe trait Place<T>: Copy {
     /// Whether it is added to what is there.
     const ADDS: bool;
+    /// Where nothing is.
+    const EMPTY: Self;
 
     fn put(&mut self, value: T);
 }
 
 /// Room for it.
 // SAFETY: it is transparent.
-unsafe impl<T> Place<T> for MaybeUninit<T> {
+unsafe impl<T: Copy> Place<T> for MaybeUninit<T> {
     const ADDS: bool = false;
+    const EMPTY: MaybeUninit<T> = MaybeUninit::uninit();
 
     #[inline(always)]
     fn put(&mut self, value: T) {
@@ -79,6 +83,7 @@ unsafe impl<T> Place<T> for MaybeUninit<T> {
 // SAFETY: it is the type itself.
 unsafe impl Place<f64> for f64 {
     const ADDS: bool = true;
+    const EMPTY: f64 = 0.0;
 
     #[inline(always)]
     fn put(&mut self, value: f64) {
@@ -149,12 +154,13 @@ impl Blocks {
         first: u64,
         [low, factor]: [f64; 2],
         out: &mut [P],
+        asking: &mut Asking<'_>,
         level: Level,
     ) -> usize {
         match level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the caller's promise.
-            Level::Avx512 => unsafe { x86::uniform(self, first, [low, factor], out) },
+            Level::Avx512 => unsafe { x86::uniform(self, first, [low, factor], out, asking) },
             _ => 0,
         }
     }
@@ -226,6 +232,7 @@ mod x86 {
     use std::mem::MaybeUninit;
 
     use super::{Blocks, MULTIPLIERS, Place, ROUNDS, words_body};
+    use crate::kernel::prefetch::Asking;
 
     /// Registers of eight counters each that are computed side by side, to hide their latencies.
     const SIDE: usize = 4;
@@ -277,53 +284,82 @@ mod x86 {
     pub unsafe fn uniform<P: Place<f64>>(
         blocks: &Blocks,
         first: u64,
-        affine: [f64; 2],
+        [low, factor]: [f64; 2],
         out: &mut [P],
+        asking: &mut Asking<'_>,
     ) -> usize {
+        let (low_of, factor_of) = (_mm512_set1_pd(low), _mm512_set1_pd(factor));
+        // A power of two: the product is exact, and may be part of the addition.
+        let exact = factor.to_bits().trailing_zeros() >= f64::MANTISSA_DIGITS - 1;
+        if P::ADDS && exact && low == 0.0 {
+            fill_uniform(blocks, first, out, asking, |number, sum| {
+                _mm512_fmadd_pd(factor_of, number, sum)
+            })
+        } else if exact {
+            fill_uniform(blocks, first, out, asking, |number, sum| {
+                let value = _mm512_fmadd_pd(factor_of, number, low_of);
+                if P::ADDS {
+                    _mm512_add_pd(sum, value)
+                } else {
+                    value
+                }
+            })
+        } else {
+            fill_uniform(blocks, first, out, asking, |number, sum| {
+                let value = _mm512_add_pd(low_of, _mm512_mul_pd(factor_of, number));
+                if P::ADDS {
+                    _mm512_add_pd(sum, value)
+                } else {
+                    value
+                }
+            })
+        }
+    }
+
+    /// What becomes of `word >> 11` as a number and, if it is added, the sum that is there.
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn fill_uniform<P: Place<f64>>(
+        blocks: &Blocks,
+        first: u64,
+        out: &mut [P],
+        asking: &mut Asking<'_>,
+        value: impl Fn(__m512d, __m512d) -> __m512d,
+    ) -> usize {
+        // SAFETY: eight places of the group, which are laid out as doubles, and are some if they are added to; the
+        // loads and stores are unaligned.
+        let put = |place: &mut [P], words| unsafe {
+            let place = place[..8].as_mut_ptr().cast();
+            let number = _mm512_cvtepu64_pd(_mm512_srli_epi64::<11>(words));
+            let sum = if P::ADDS {
+                _mm512_loadu_pd(place)
+            } else {
+                _mm512_setzero_pd()
+            };
+            _mm512_storeu_pd(place, value(number, sum));
+        };
         let mut index = first;
         let mut done = 0;
         while done < out.len() {
             let part = &mut out[done..];
+            asking.ask();
             if !is_even(index) || part.len() < WORTH {
                 break;
             }
-            if let Some(group) = part.first_chunk_mut() {
-                group_uniform(blocks, index, affine, group);
+            if let Some(group) = part.first_chunk_mut::<{ 2 * GROUP }>() {
+                group_512(blocks, index, |at, words| put(&mut group[at..], words));
                 done += group.len();
             } else {
-                let mut group = [MaybeUninit::uninit(); 2 * GROUP];
-                group_uniform(blocks, index, affine, &mut group);
-                for (place, value) in part.iter_mut().zip(group) {
-                    // SAFETY: all of the group was written.
-                    place.put(unsafe { value.assume_init() });
-                }
+                // Room beyond the end, whose sums nobody wants.
+                let mut group = [P::EMPTY; 2 * GROUP];
+                group[..part.len()].copy_from_slice(part);
+                group_512(blocks, index, |at, words| put(&mut group[at..], words));
                 done += part.len();
+                part.copy_from_slice(&group[..part.len()]);
             }
             index = index.wrapping_add(GROUP as u64);
         }
         done
-    }
-
-    #[inline]
-    #[target_feature(enable = "avx512f,avx512dq")]
-    fn group_uniform<P: Place<f64>>(
-        blocks: &Blocks,
-        first: u64,
-        [low, factor]: [f64; 2],
-        group: &mut [P; 2 * GROUP],
-    ) {
-        let (low, factor) = (_mm512_set1_pd(low), _mm512_set1_pd(factor));
-        // SAFETY: eight places, which are laid out as doubles and are some if they are added to; the loads and
-        // stores are unaligned.
-        group_512(blocks, first, |at, words| unsafe {
-            let number = _mm512_cvtepu64_pd(_mm512_srli_epi64::<11>(words));
-            let mut value = _mm512_add_pd(low, _mm512_mul_pd(factor, number));
-            let place = group[at..at + 8].as_mut_ptr().cast();
-            if P::ADDS {
-                value = _mm512_add_pd(_mm512_loadu_pd(place), value);
-            }
-            _mm512_storeu_pd(place, value);
-        });
     }
 
     /// Gives the words of a group, eight at a time, with the number of the first.

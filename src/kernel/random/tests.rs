@@ -6,6 +6,7 @@ use super::philox::{Blocks, philox};
 use super::*;
 use crate::base::dtype::DType;
 use crate::kernel::level::Level;
+use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::op::random::{Distribution, Key};
 
 const KEY: Key = Key {
@@ -71,6 +72,7 @@ fn bytes(
             step,
             n,
             out.as_mut_ptr().cast(),
+            Asking::default(),
             level,
         )
     };
@@ -175,15 +177,43 @@ fn values_are_added_as_they_are_written() {
     let doubles = |distribution: &Distribution, start: u64, n: usize, level: Level| -> Vec<f64> {
         let mut out = vec![0.0; n];
         let room = out.as_mut_ptr().cast();
+        let mut upcoming = Prefetches::default();
+        upcoming.add(out.as_ptr().cast(), 64 * asks(n));
+        let asking = Asking::new(&mut upcoming, 1);
         // SAFETY: room for `n` doubles; the level is available.
-        unsafe { fill(distribution, DType::F64, KEY, start, 1, n, room, level) };
+        unsafe {
+            fill(
+                distribution,
+                DType::F64,
+                KEY,
+                start,
+                1,
+                n,
+                room,
+                asking,
+                level,
+            )
+        };
+        // A carry or a distribution of words may change how often, but not by much.
+        assert!(
+            upcoming.lines() <= 2,
+            "{distribution:?} {level:?} {start} {n}"
+        );
         out
     };
     let uniform = |low, high| Distribution::Uniform { low, high };
-    let normal = Distribution::Normal { mean: 1.0, std: 2.0 };
+    let normal = Distribution::Normal {
+        mean: 1.0,
+        std: 2.0,
+    };
     let exponential = Distribution::Exponential { rate: 0.5 };
     // The last of these has so narrow an interval that its factor would be subnormal.
-    for distribution in [uniform(-1.0, 3.0), normal, exponential, uniform(0.0, 1e-300)] {
+    for distribution in [
+        uniform(-1.0, 3.0),
+        normal,
+        exponential,
+        uniform(0.0, 1e-300),
+    ] {
         for level in Level::available() {
             // Even and odd starts, and those whose counter carries into the upper word.
             for start in [0, 1, 70, (1 << 33) - 43, (1 << 33) - 42] {

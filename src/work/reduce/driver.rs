@@ -33,6 +33,8 @@ pub struct Driver<'a> {
     pub in_place: bool,
     /// The only fold is a sum that takes its terms from a chain's registers.
     pub sums: bool,
+    /// The only fold is a sum of numbers drawn along rows, which takes them from the registers they are drawn in.
+    pub drawn: bool,
     /// Narrow rows of which the sum takes any number at once.
     pub wide: bool,
     /// Elements of a leaf lie side by side across rows: several rows are evaluated at once, so that all
@@ -84,12 +86,18 @@ impl<'a> Driver<'a> {
         let column_dim = lens.len().checked_sub(1);
         let mut in_place =
             alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
-        let (mut sums, mut wide) = (false, false);
-        if let ([usage], Some(folded)) = (&job.folds[..], &prepared.folded) {
-            sums = usage.mask.is_none() && env.folds[usage.fold].has_sums();
-            // Short rows are put together first.
-            let long = column_dim.is_some_and(|dim| lens[dim] >= SHORT);
-            in_place |= sums && long && folded.before == 0 && evaluator.reads_in_place(column_dim);
+        let (mut sums, mut drawn, mut wide) = (false, false, false);
+        if let [usage] = &job.folds[..]
+            && usage.mask.is_none()
+            && env.folds[usage.fold].has_sums()
+        {
+            drawn = tree.lanes() == 1 && evaluator.draws_rows(usage.value, column_dim);
+            if let Some(folded) = &prepared.folded {
+                sums = true;
+                // Short rows are put together first.
+                let long = column_dim.is_some_and(|dim| lens[dim] >= SHORT);
+                in_place |= long && folded.before == 0 && evaluator.reads_in_place(column_dim);
+            }
         }
         evaluator.in_place = in_place;
         if sums && tree.lanes() > 1 {
@@ -109,6 +117,7 @@ impl<'a> Driver<'a> {
             index: vec![0; lens.len()],
             in_place,
             sums,
+            drawn,
             wide,
             crossed,
             last_kept: kept.iter().rposition(|&kept| kept),

@@ -10,8 +10,8 @@ use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::stage::{ReduceJob, Stage};
-use crate::kernel::chain::{Asking, RowLanes};
-use crate::kernel::prefetch::Prefetches;
+use crate::kernel::chain::{RowLanes, crossed_asks};
+use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::kernel::reduce::sum_of_lanes;
 use crate::op::tree::{BATCH, Cell, Part, RUN};
 use crate::work::blocks::Inputs;
@@ -159,7 +159,7 @@ fn sum_squares(halves: &mut [Half<'_>; 2], square: Square, next: Option<Square>)
             first.driver.add_reads(&first.cell(), part, &mut upcoming);
         }
         let (a, b) = (range(a, rows.len()), range(b, columns.len()));
-        let times = Asking::count(a.len(), b.len()) * (1 + usize::from(square.is_pair));
+        let times = crossed_asks(a.len(), b.len()) * (1 + usize::from(square.is_pair));
         let lines = upcoming.lines().div_ceil(times);
         first.aim(square.run);
         let part = [within(&rows, &a), b.clone()];

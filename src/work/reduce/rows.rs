@@ -67,6 +67,20 @@ impl Driver<'_> {
                 at += rows;
                 continue;
             }
+            if self.drawn
+                && let ([level], [states]) = (&*levels, &mut states[..])
+                && let Some(sums) = level.fold.sums(states)
+            {
+                let tile = TileShape {
+                    row_dim,
+                    column_dim,
+                    rows,
+                    columns: n,
+                };
+                (self.evaluator).add_drawn_rows(level.value, &self.index, tile, sums);
+                at += rows;
+                continue;
+            }
             let rows = rows.min(most_rows);
             for column in (0..n).step_by(most_columns) {
                 if let Some(dim) = self.last_kept {
@@ -84,12 +98,6 @@ impl Driver<'_> {
                     && let Some(sums) = level.fold.sums(states)
                 {
                     let offset = at - piece.start;
-                    let drawn = &mut sums[column..];
-                    if lanes == 1
-                        && (self.evaluator).add_drawn_rows(level.value, &self.index, tile, drawn)
-                    {
-                        continue;
-                    }
                     // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
                     unsafe { self.evaluator.run_before_fold(&self.index, tile) };
                     if self.add_rows(tile, lanes, offset, &mut sums[column..]) {

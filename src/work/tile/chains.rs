@@ -2,8 +2,8 @@
 
 use super::{Bound, Call, Evaluator, OutPlace, TileShape};
 use crate::base::aligned::AlignedBytes;
-use crate::kernel::chain::{Asking, Operand as ChainOperand, RowLanes};
-use crate::kernel::prefetch::Prefetches;
+use crate::kernel::chain::{Operand as ChainOperand, RowLanes};
+use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::work::chain::Chain;
 use crate::work::prepare::{Prepared, Step, StepArg};

@@ -73,14 +73,28 @@ fn tail_after_square(r: f64) -> f64 {
     c910.mul_add(r4, c5).mul_add(r4, c1)
 }
 
-/// The polynomial with even and odd powers side by side: less work than [`tail`], and a bit less precise.
+/// The same with one coefficient less, which makes the largest error relative to `e^r` least: 2^-57.9.
+const SHORT_TAIL: [f64; 10] = [
+    0.5000000000000011,
+    0.1666666666666645,
+    0.04166666666652725,
+    0.008333333333473027,
+    0.0013888888944237226,
+    0.00019841269549814115,
+    2.4801492573451518e-05,
+    2.7557549871806347e-06,
+    2.7630410253252655e-07,
+    2.5011095649578677e-08,
+];
+
+/// The short polynomial with even and odd powers side by side: less work than [`tail`], and a bit less precise.
 #[inline(always)]
-fn tail_of_exp(r: f64, r2: f64) -> f64 {
-    let even = TAIL[10].mul_add(r2, TAIL[8]).mul_add(r2, TAIL[6]);
-    let even = even.mul_add(r2, TAIL[4]).mul_add(r2, TAIL[2]);
-    let odd = TAIL[9].mul_add(r2, TAIL[7]).mul_add(r2, TAIL[5]);
-    let odd = odd.mul_add(r2, TAIL[3]).mul_add(r2, TAIL[1]);
-    odd.mul_add(r, even.mul_add(r2, TAIL[0]))
+fn short_tail(r: f64, r2: f64) -> f64 {
+    const C: [f64; 10] = SHORT_TAIL;
+    let even = C[8].mul_add(r2, C[6]).mul_add(r2, C[4]).mul_add(r2, C[2]);
+    let odd = C[9].mul_add(r2, C[7]).mul_add(r2, C[5]);
+    let odd = odd.mul_add(r2, C[3]).mul_add(r2, C[1]);
+    odd.mul_add(r, even.mul_add(r2, C[0]))
 }
 
 impl Reduced {
@@ -90,7 +104,7 @@ impl Reduced {
         let r = self.hi + self.lo;
         let r2 = r * r;
         // `hi` is exact: only what is small against it has been rounded before it is added.
-        1.0 + (self.hi + tail_of_exp(r, r2).mul_add(r2, self.lo))
+        1.0 + (self.hi + short_tail(r, r2).mul_add(r2, self.lo))
     }
 
     #[inline(always)]
@@ -126,7 +140,8 @@ pub fn exp(x: f64) -> f64 {
 /// Whether the exponential of `x` may not be a normal number.
 #[inline(always)]
 pub fn exp_is_special(x: f64) -> bool {
-    (x.abs() > 708.0) | x.is_nan()
+    // NaN, too, in one comparison.
+    !(x.abs() <= 708.0)
 }
 
 /// [`exp`] unless [`exp_is_special`]: the power of two is added to the exponent.

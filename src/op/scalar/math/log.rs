@@ -110,10 +110,8 @@ fn natural(k: f64, f: f64) -> f64 {
     let s = f / (2.0 + f);
     let half_square = (0.5 * f) * f;
     let small = s.mul_add(series_rest(s, half_square), k * LN_2_SPLIT[1]);
-    // The product is exact, and 0 or the larger one.
-    let sum = k.mul_add(LN_2_SPLIT[0], f);
-    let error = f - k.mul_add(-LN_2_SPLIT[0], sum);
-    sum - (half_square - (small + error))
+    // The first product is exact.
+    k.mul_add(LN_2_SPLIT[0], f - (half_square - small))
 }
 
 /// `f(x)` of a logarithm, where `y` is right for positive normal numbers.

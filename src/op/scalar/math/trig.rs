@@ -45,9 +45,9 @@ fn reduce(x: f64) -> Reduced {
     }
 }
 
-/// What the sine of `hi - excess` is below `hi`.
+/// What the sine of `hi - excess` is below `hi`; without an excess, of `hi`.
 #[inline(always)]
-fn sine_loss(hi: f64, z: f64, z2: f64, excess: f64) -> f64 {
+fn sine_loss(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> f64 {
     const S: [f64; 6] = [
         1.666_666_666_666_663_2e-1,
         -8.333_333_333_322_49e-3,
@@ -59,12 +59,16 @@ fn sine_loss(hi: f64, z: f64, z2: f64, excess: f64) -> f64 {
     // Even and odd powers side by side, to wait less for each other.
     let even = S[4].mul_add(z2, S[2]).mul_add(z2, S[0]);
     let odd = S[5].mul_add(z2, S[3]).mul_add(z2, S[1]);
-    (z * hi).mul_add(odd.mul_add(z, even), excess)
+    let series = odd.mul_add(z, even);
+    match excess {
+        Some(excess) => (z * hi).mul_add(series, excess),
+        None => z * hi * series,
+    }
 }
 
-/// What the cosine of `hi - excess` is above `1 - z/2`.
+/// The cosine of `hi - excess`, or of `hi`: `1 - z/2`, and what it is above that.
 #[inline(always)]
-fn cosine_rest(hi: f64, z: f64, z2: f64, excess: f64) -> (f64, f64) {
+fn cosine_rest(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> (f64, f64) {
     const C: [f64; 6] = [
         4.166_666_666_666_66e-2,
         -1.388_888_888_887_411e-3,
@@ -77,13 +81,14 @@ fn cosine_rest(hi: f64, z: f64, z2: f64, excess: f64) -> (f64, f64) {
     let odd = C[5].mul_add(z2, C[3]).mul_add(z2, C[1]);
     let w = (-0.5f64).mul_add(z, 1.0);
     // The rounding of `w`, what `excess` adds, and the rest of the series.
-    let rest = hi.mul_add(excess, (-0.5f64).mul_add(z, 1.0 - w));
+    let rounding = (-0.5f64).mul_add(z, 1.0 - w);
+    let rest = excess.map_or(rounding, |excess| hi.mul_add(excess, rounding));
     (w, odd.mul_add(z, even).mul_add(z2, rest))
 }
 
-/// Sine and cosine of `hi - excess`.
+/// Sine and cosine of `hi - excess`, or of `hi`.
 #[inline(always)]
-fn both(hi: f64, excess: f64) -> (f64, f64) {
+fn both(hi: f64, excess: Option<f64>) -> (f64, f64) {
     let z = hi * hi;
     let z2 = z * z;
     let (w, rest) = cosine_rest(hi, z, z2, excess);
@@ -112,7 +117,7 @@ fn turned((sine, cosine): (f64, f64), quadrant: u64) -> (f64, f64) {
 #[inline(always)]
 pub fn sin_cos(x: f64) -> (f64, f64) {
     let reduced = reduce(x);
-    turned(both(reduced.hi, reduced.excess), reduced.quadrant)
+    turned(both(reduced.hi, Some(reduced.excess)), reduced.quadrant)
 }
 
 /// Unless [`is_far`].
@@ -134,7 +139,7 @@ fn sin_cos_of_single(x: f32) -> (f64, f64) {
     let n = shifted - ROUND;
     let rest = n.mul_add(-HALF_PI[0], x as f64);
     let hi = n.mul_add(-HALF_PI[1], rest);
-    turned(both(hi, 0.0), shifted.to_bits())
+    turned(both(hi, None), shifted.to_bits())
 }
 
 /// Sine and cosine, unless [`is_far`].
@@ -164,7 +169,7 @@ pub fn sin_cos_of_turns(word: u64) -> (f64, f64) {
     // The two bits of the nearest quadrant, and what is left as a signed fraction of a quadrant.
     let quadrant = word.wrapping_add(EIGHTH);
     let rest = (word & !0x7FF) << 2;
-    let (sine, cosine) = both(rest as i64 as f64 * UNIT, 0.0);
+    let (sine, cosine) = both(rest as i64 as f64 * UNIT, None);
     let even = quadrant & (1 << 62) == 0;
     let (y, x) = if even { (sine, cosine) } else { (cosine, sine) };
     let sign = |quadrant: u64| quadrant & (1 << 63);
