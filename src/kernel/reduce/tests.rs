@@ -371,6 +371,73 @@ fn integers_wrap_in_64_bits() {
 }
 
 #[test]
+fn runs_at_once_are_those_one_by_one() {
+    let data = values(2 * 5 * RUN);
+    let mask: Vec<bool> = (0..data.len()).map(keep).collect();
+    let kinds = [
+        ReduceKind::Sum,
+        ReduceKind::Max,
+        ReduceKind::Norm(Norm::Two),
+        ReduceKind::Mean,
+    ];
+    let all: &[&[usize]] = &[
+        &[RUN, 2 * RUN, 3 * RUN, 4 * RUN, 4 * RUN + 7],
+        &[RUN, 2 * RUN],
+        &[100, 200, 300, 301, 401],
+        &[3, 6, 9],
+        &[0, 0],
+        &[70, 140, 210],
+    ];
+    for kind in kinds {
+        for level in Level::available() {
+            let fold = fold(ReduceOp::new(kind), DType::F64, false, level).unwrap();
+            for (ends, masked) in all.iter().flat_map(|ends| [(ends, false), (ends, true)]) {
+                let rows = |first: usize, rows: usize, width: usize| Rows {
+                    values: data[first..].as_ptr().cast(),
+                    mask: match masked {
+                        true => mask[first..].as_ptr().cast(),
+                        false => std::ptr::null(),
+                    },
+                    stride: 5 * RUN as isize,
+                    mask_stride: 5 * RUN as isize,
+                    rows,
+                    width,
+                };
+                let n = ends.len();
+                // Two rows, whose states have one in between.
+                let (mut at_once, mut each) = (fold.states(2 * n + 2), fold.states(2 * n + 2));
+                // SAFETY: rows of five runs and more, and states for all of them.
+                unsafe {
+                    fold.runs(&rows(0, 2, ends[n - 1]), ends, 0, &mut at_once, 1, n + 1);
+                    for (r, i) in (0..2).flat_map(|r| (0..n).map(move |i| (r, i))) {
+                        let start = if i == 0 { 0 } else { ends[i - 1] };
+                        let len = ends[i] - start;
+                        let run = rows(r * 5 * RUN + start, 1, len);
+                        fold.runs(
+                            &run,
+                            &[len],
+                            start as i64,
+                            &mut each,
+                            1 + r * (n + 1) + i,
+                            1,
+                        );
+                    }
+                }
+                for at in 0..2 * n + 2 {
+                    let value = |states: &States| result(&*fold, states, at, 1).map(as_f64);
+                    match (value(&at_once), value(&each)) {
+                        (Ok(a), Ok(b)) => {
+                            assert_eq!(a.to_bits(), b.to_bits(), "{kind:?} {level:?} {ends:?}");
+                        }
+                        (a, b) => assert_eq!(a.is_err(), b.is_err()),
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn merged_pieces_are_close_to_the_whole() {
     let data = values(4 * RUN);
     for kind in [
