@@ -370,3 +370,40 @@ fn any_distribution() {
         "{error}"
     );
 }
+
+/// What is done to numbers in the registers that they are drawn in, is what is done to numbers in memory.
+#[test]
+fn scaled_and_summed_as_if_they_lay_in_memory() {
+    for chunks in [[131, 257], [50, 100], [7, 13], [1, 257], [131, 1]] {
+        let drawn = |seed: u64| {
+            let chunks = || flagstone::Chunks::regular(&SHAPE, &chunks).unwrap();
+            [
+                Generator::new(seed).uniform::<f64>(SHAPE, chunks()),
+                Generator::new(seed).normal(SHAPE, chunks()),
+                Generator::new(seed).exponential(SHAPE, chunks()),
+            ]
+        };
+        for (which, x) in drawn(5).into_iter().enumerate() {
+            let in_memory = Array::from_ndarray(x.compute().unwrap(), x.chunks().clone());
+            let each: [fn(&Array<f64>) -> Array<f64>; 12] = [
+                |x| x * 2.0,
+                |x| x * -3.1,
+                |x| x + 0.25,
+                |x| x - 0.25,
+                |x| 2.0 * x + 1.0,
+                |x| 0.1 - 3.0 * x,
+                |x| x * 7.0 - 1.0,
+                |x| (x + 1.0) * 7.0,
+                |x| (x * 7.0 - 1.0).t(),
+                |x| (x * 7.0 - 1.0).slice(s![3.., ..;2]),
+                |x| x.sum(0),
+                |x| x.mean(1) + x.sum(0).sum(..),
+            ];
+            for (number, f) in each.iter().enumerate() {
+                let bits = |x: Array<f64>| x.compute().unwrap().mapv(f64::to_bits);
+                let what = format!("distribution {which}, case {number}, chunks {chunks:?}");
+                assert_eq!(bits(f(&x)), bits(f(&in_memory)), "{what}");
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Fills tiles of generated leaves.
 
 use super::bind::{Linear, Term};
-use super::tile::TileShape;
+use super::tile::{OutPlace, TileShape};
 use crate::base::dtype::{DType, with_dtype};
 use crate::base::element::Element;
 use crate::base::scalar::Scalar;
@@ -10,6 +10,7 @@ use crate::kernel::level::level;
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::kernel::random;
 use crate::op::generate::Generate;
+use crate::op::random::Distribution;
 use crate::op::scalar::cast::cast;
 
 /// Fills one tile: along each row, the elements of consecutive places. What takes time asks for the `upcoming` memory
@@ -119,6 +120,55 @@ pub unsafe fn tile(
     }
 }
 
+/// Whether the elements are drawn so that [`scaled_rows`] can write them.
+pub fn draws_uniform(generate: &Generate) -> bool {
+    let Generate::Random { distribution, .. } = generate else {
+        return false;
+    };
+    matches!(distribution, Distribution::Uniform { .. })
+}
+
+/// Writes the rows of a tile of an array of `float64`, uniform and in C order along the columns, scaled and shifted;
+/// asks for the `upcoming` memory meanwhile.
+///
+/// # Safety
+/// `place` must have room for the tile.
+pub unsafe fn scaled_rows(
+    generate: &Generate,
+    linear: &Linear,
+    index: &[usize],
+    tile: TileShape,
+    by: [f64; 2],
+    place: OutPlace,
+    upcoming: &mut Prefetches,
+) {
+    let Generate::Random {
+        distribution: Distribution::Uniform { low, high },
+        key,
+    } = *generate
+    else {
+        unreachable!("only what is drawn is scaled as it is made");
+    };
+    let n = tile.columns;
+    let asks = tile.rows.max(1) * random::asks(n);
+    let lines = upcoming.lines().div_ceil(asks);
+    for row in 0..tile.rows {
+        let start = first_of_row(linear, index, tile, row);
+        let offset = row as isize * place.row_stride * size_of::<f64>() as isize;
+        let out = place.first.wrapping_offset(offset);
+        let asking = Asking::new(upcoming, lines);
+        // SAFETY: the caller's promise; `level` is one that the machine has.
+        unsafe { random::fill_scaled([low, high], by, key, start as u64, n, out, asking, level()) };
+    }
+}
+
+/// The number of the first element of a tile's row.
+fn first_of_row(linear: &Linear, index: &[usize], tile: TileShape, row: usize) -> isize {
+    let place = |dim: usize| index[dim] + if tile.row_dim == Some(dim) { row } else { 0 };
+    let terms = linear.terms.iter().enumerate();
+    linear.base + terms.map(|(dim, term)| term.at(place(dim))).sum::<isize>()
+}
+
 /// Adds the rows of a tile to sums, one per column, of an array that is drawn at random, in C order along the columns:
 /// the numbers are added while they are in registers, and are written nowhere.
 pub fn add_rows(
@@ -133,9 +183,7 @@ pub fn add_rows(
     };
     let sums = &mut sums[..tile.columns];
     for row in 0..tile.rows {
-        let place = |dim: usize| index[dim] + if tile.row_dim == Some(dim) { row } else { 0 };
-        let terms = linear.terms.iter().enumerate();
-        let start = linear.base + terms.map(|(dim, term)| term.at(place(dim))).sum::<isize>();
+        let start = first_of_row(linear, index, tile, row);
         // SAFETY: `level` is one that the machine has.
         unsafe { random::add(distribution, *key, start as u64, sums, level()) };
     }

@@ -56,6 +56,7 @@ pub unsafe fn write(
         && evaluator.reads_in_place(column_dim)
         && prepared.outputs.iter().all(|output| output.direct)
         && column_dim.is_some_and(|dim| strides.iter().all(|out| out[dim] == 1));
+    let drawn = evaluator.draws_scaled(column_dim);
     let shape = if evaluator.in_place {
         long_tile(&dims)
     } else {
@@ -109,7 +110,13 @@ pub unsafe fn write(
             }
         }
         // SAFETY: the tile lies within the region, for which the caller vouches.
-        unsafe { evaluator.run(&index, tile, &places) };
+        unsafe {
+            if drawn {
+                evaluator.draw_scaled(&index, tile, places[0]);
+            } else {
+                evaluator.run(&index, tile, &places);
+            }
+        }
         if !more {
             return Ok(());
         }

@@ -11,6 +11,7 @@ mod map;
 mod pieced;
 mod prepare;
 mod reduce;
+mod scaled;
 mod spill;
 mod tile;
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::chain::{self, Chain, Folded};
+use super::scaled::Scaling;
 use crate::base::dtype::DType;
 use crate::base::index_map::AxisMap;
 use crate::base::scalar::Scalar;
@@ -21,6 +22,8 @@ pub struct Prepared {
     pub steps: Vec<Step>,
     /// The end of the steps once more, for sums.
     pub folded: Option<Folded>,
+    /// What the program is if it only scales and shifts a leaf.
+    pub scaling: Option<Scaling>,
     /// Takes rows of values into the states of several folds.
     pub together: Option<TogetherFn>,
     /// The bytes of the constants, each at the start of its cell.
@@ -207,6 +210,7 @@ impl Prepared {
         Prepared {
             steps,
             folded: None,
+            scaling: None,
             together: None,
             consts: program
                 .consts
@@ -280,6 +284,7 @@ impl Prepared {
             self.together = together(level);
             self.folded = chain::folded(&self.steps, &self.outputs, dtype, level);
         }
+        self.scaling = Scaling::of(&self, fused);
         self
     }
 }

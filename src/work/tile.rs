@@ -3,6 +3,7 @@
 mod chains;
 
 use super::bind::{Binding, Bound, Linear, Term};
+use super::generate;
 use super::prepare::{Call, Prepared, Step, StepArg, Target};
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
@@ -176,6 +177,37 @@ impl<'a> Evaluator<'a> {
         unsafe { self.run_steps(index, tile, &[], &prepared.steps[..before]) };
     }
 
+    /// Whether the program does nothing but scale and shift uniform numbers drawn along the given column dimension,
+    /// which its only output has as its last, too.
+    pub fn draws_scaled(&self, column_dim: Option<usize>) -> bool {
+        let (Some(scaling), Some(column)) = (self.prepared.scaling, column_dim) else {
+            return false;
+        };
+        let drawn = self.made(scaling.leaf).is_some_and(|(generate, linear)| {
+            generate::draws_uniform(generate) && linear.terms[column].stride() == Some(1)
+        });
+        drawn && self.binding.outs[0][column] == 1
+    }
+
+    /// As [`run`](Evaluator::run), of a program that [is such](Evaluator::draws_scaled).
+    ///
+    /// # Safety
+    /// The place must have room for the tile.
+    pub unsafe fn draw_scaled(&mut self, index: &[usize], tile: TileShape, place: OutPlace) {
+        let mut prefetches = std::mem::take(&mut self.prefetches);
+        let scaling = self.prepared.scaling;
+        let scaling = scaling.expect("only called of such programs");
+        let made = self.made(scaling.leaf);
+        let (generate, linear) = made.expect("only called if the leaf is drawn");
+        let by = [scaling.scale, scaling.shift];
+        // SAFETY: the caller's promise.
+        unsafe {
+            generate::scaled_rows(generate, linear, index, tile, by, place, &mut prefetches);
+        }
+        prefetches.ask_all();
+        self.prefetches = prefetches;
+    }
+
     /// Whether an output is `float64` numbers drawn along the given column dimension.
     pub fn draws_rows(&self, output: usize, column_dim: Option<usize>) -> bool {
         self.drawn(output).is_some_and(|(generate, linear)| {
@@ -195,7 +227,7 @@ impl<'a> Evaluator<'a> {
     ) {
         let drawn = self.drawn(output);
         let (generate, linear) = drawn.expect("only called of such outputs");
-        super::generate::add_rows(generate, linear, index, tile, sums);
+        generate::add_rows(generate, linear, index, tile, sums);
     }
 
     /// The generator of an output that is nothing but made `float64` elements, and how they are numbered.
@@ -204,10 +236,13 @@ impl<'a> Evaluator<'a> {
             return None;
         };
         let leaf = leaf as usize;
+        self.made(leaf).filter(|_| self.dtypes[leaf] == DType::F64)
+    }
+
+    /// The generator of a leaf that is made, and how its elements are numbered.
+    fn made(&self, leaf: usize) -> Option<(&Generate, &Linear)> {
         match &self.binding.leaves[leaf] {
-            Bound::Made { number, linear } if self.dtypes[leaf] == DType::F64 => {
-                Some((&self.env.generates[*number], linear))
-            }
+            Bound::Made { number, linear } => Some((&self.env.generates[*number], linear)),
             _ => None,
         }
     }
@@ -495,7 +530,7 @@ impl<'a> Evaluator<'a> {
                     let generate = &self.env.generates[*number];
                     // SAFETY: the slot holds a tile.
                     unsafe {
-                        super::generate::tile(
+                        generate::tile(
                             generate,
                             self.dtypes[leaf],
                             linear,

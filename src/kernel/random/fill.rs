@@ -4,7 +4,7 @@ use std::f64::consts::TAU;
 use std::mem::MaybeUninit;
 use std::slice::from_raw_parts_mut;
 
-use super::philox::{Blocks, Place};
+use super::philox::{Blocks, Line, Place};
 use crate::base::dtype::DType;
 use crate::kernel::level::{Level, level_functions};
 use crate::kernel::prefetch::Asking;
@@ -101,6 +101,35 @@ pub unsafe fn fill(
             (distribution, dtype) => unreachable!("no {distribution:?} of type {dtype}"),
         }
     }
+}
+
+/// As [`fill`] with uniform `float64` numbers between `low` and `high`, of which each is then multiplied by
+/// `scale`, and `shift` is added to it.
+///
+/// # Safety
+/// `out` must be room for `n` aligned values; the machine must have the level.
+#[expect(clippy::too_many_arguments)]
+pub unsafe fn fill_scaled(
+    [low, high]: [f64; 2],
+    by: [f64; 2],
+    key: Key,
+    start: u64,
+    n: usize,
+    out: *mut u8,
+    asking: Asking<'_>,
+    level: Level,
+) {
+    let mut run = Run {
+        blocks: Blocks::new(key),
+        start,
+        step: 1,
+        asking,
+        level,
+    };
+    let width = high - low;
+    let uniform = Uniform { low, width };
+    // SAFETY: the caller's promises.
+    unsafe { run.write::<f64, _>(out, n, Scaled { uniform, by }) }
 }
 
 /// Adds to `sums` the values of which the one at `j` is element `start + j` of the array, if it is an array of
@@ -336,27 +365,86 @@ impl Law<f64> for Uniform<f64> {
         asking: &mut Asking<'_>,
         level: Level,
     ) -> usize {
-        let factor = self.width * UNIT_53;
-        if !factor.is_normal() {
-            return 0;
-        }
         // SAFETY: the caller's promise.
-        unsafe { blocks.uniform(first, [self.low, factor], out, asking, level) }
+        unsafe { self.line_at_once(None, blocks, first, out, asking, level) }
     }
 
     #[inline(always)]
     fn values<const FMA: bool, P: Place<f64>>(self, words: &[u64], out: &mut [P]) {
+        self.lines(|value| value, words, out);
+    }
+}
+
+impl Uniform<f64> {
+    /// # Safety
+    /// The machine must have the level.
+    unsafe fn line_at_once<P: Place<f64>>(
+        self,
+        then: Option<[f64; 2]>,
+        blocks: &Blocks,
+        first: u64,
+        out: &mut [P],
+        asking: &mut Asking<'_>,
+        level: Level,
+    ) -> usize {
+        let Uniform { low, width } = self;
+        let factor = width * UNIT_53;
+        if !factor.is_normal() {
+            return 0;
+        }
+        let line = Line { low, factor, then };
+        // SAFETY: the caller's promise.
+        unsafe { blocks.uniform(first, line, out, asking, level) }
+    }
+
+    #[inline(always)]
+    fn lines<P: Place<f64>>(self, then: impl Fn(f64) -> f64, words: &[u64], out: &mut [P]) {
         let factor = self.width * UNIT_53;
         if factor.is_normal() {
             // The factors' order makes no difference, as one is a power of two.
             for (out, &word) in out.iter_mut().zip(words) {
-                out.put(self.low + factor * (word >> 11) as f64);
+                out.put(then(self.low + factor * (word >> 11) as f64));
             }
         } else {
             for (out, &word) in out.iter_mut().zip(words) {
-                out.put(self.low + self.width * unit(word));
+                out.put(then(self.low + self.width * unit(word)));
             }
         }
+    }
+}
+
+/// Uniform numbers that are scaled and shifted once they are rounded: `value * scale + shift`.
+#[derive(Clone, Copy)]
+struct Scaled {
+    uniform: Uniform<f64>,
+    by: [f64; 2],
+}
+
+impl Law<f64> for Scaled {
+    const PER_BLOCK: usize = 2;
+
+    unsafe fn at_once<P: Place<f64>>(
+        self,
+        blocks: &Blocks,
+        first: u64,
+        out: &mut [P],
+        asking: &mut Asking<'_>,
+        level: Level,
+    ) -> usize {
+        let Scaled { uniform, by } = self;
+        // SAFETY: the caller's promise.
+        unsafe { uniform.line_at_once(Some(by), blocks, first, out, asking, level) }
+    }
+
+    #[inline(always)]
+    fn values<const FMA: bool, P: Place<f64>>(self, words: &[u64], out: &mut [P]) {
+        let [scale, shift] = self.by;
+        self.uniform.lines(
+            #[inline(always)]
+            |value| value * scale + shift,
+            words,
+            out,
+        );
     }
 }
 

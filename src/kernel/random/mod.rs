@@ -11,4 +11,4 @@ mod philox;
 mod tests;
 
 pub use element::ElementRng;
-pub use fill::{add, asks, fill};
+pub use fill::{add, asks, fill, fill_scaled};

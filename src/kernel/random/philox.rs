@@ -54,6 +54,15 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 /// The keys of all rounds, each in the lower half of a word.
 type Keys = [[u64; 2]; ROUNDS];
 
+/// A number that is even in an interval: `low + factor * (word >> 11)`.
+#[derive(Clone, Copy)]
+pub struct Line {
+    pub low: f64,
+    pub factor: f64,
+    /// What the number is multiplied by afterwards, and what is added then.
+    pub then: Option<[f64; 2]>,
+}
+
 /// Where a value that was drawn goes.
 ///
 /// # Safety
@@ -143,7 +152,7 @@ impl Blocks {
         }
     }
 
-    /// `low + factor * (word >> 11)` for the words of consecutive blocks, if the level computes it without
+    /// [`Line`]s for the words of consecutive blocks, if the level computes it without
     /// writing the words: gives how many of the numbers it has put into their places, from the first one on; all
     /// of them, or an even number.
     ///
@@ -152,7 +161,7 @@ impl Blocks {
     pub unsafe fn uniform<P: Place<f64>>(
         &self,
         first: u64,
-        [low, factor]: [f64; 2],
+        line: Line,
         out: &mut [P],
         asking: &mut Asking<'_>,
         level: Level,
@@ -160,7 +169,7 @@ impl Blocks {
         match level {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: the caller's promise.
-            Level::Avx512 => unsafe { x86::uniform(self, first, [low, factor], out, asking) },
+            Level::Avx512 => unsafe { x86::uniform(self, first, line, out, asking) },
             _ => 0,
         }
     }
@@ -231,7 +240,7 @@ mod x86 {
     use std::arch::x86_64::*;
     use std::mem::MaybeUninit;
 
-    use super::{Blocks, MULTIPLIERS, Place, ROUNDS, words_body};
+    use super::{Blocks, Line, MULTIPLIERS, Place, ROUNDS, words_body};
     use crate::kernel::prefetch::Asking;
 
     /// Registers of eight counters each that are computed side by side, to hide their latencies.
@@ -284,34 +293,43 @@ mod x86 {
     pub unsafe fn uniform<P: Place<f64>>(
         blocks: &Blocks,
         first: u64,
-        [low, factor]: [f64; 2],
+        line: Line,
         out: &mut [P],
         asking: &mut Asking<'_>,
     ) -> usize {
+        let Line { low, factor, then } = line;
         let (low_of, factor_of) = (_mm512_set1_pd(low), _mm512_set1_pd(factor));
+        let exact = |number| _mm512_fmadd_pd(factor_of, number, low_of);
+        let rounded = |number| _mm512_add_pd(low_of, _mm512_mul_pd(factor_of, number));
+        let add = |sum, value| match P::ADDS {
+            true => _mm512_add_pd(sum, value),
+            false => value,
+        };
         // A power of two: the product is exact, and may be part of the addition.
-        let exact = factor.to_bits().trailing_zeros() >= f64::MANTISSA_DIGITS - 1;
-        if P::ADDS && exact && low == 0.0 {
+        let is_exact = factor.to_bits().trailing_zeros() >= f64::MANTISSA_DIGITS - 1;
+        if let Some([scale, shift]) = then {
+            let (scale, shift) = (_mm512_set1_pd(scale), _mm512_set1_pd(shift));
+            let scaled = |value| _mm512_add_pd(_mm512_mul_pd(value, scale), shift);
+            return match is_exact {
+                true => fill_uniform(blocks, first, out, asking, |number, sum| {
+                    add(sum, scaled(exact(number)))
+                }),
+                false => fill_uniform(blocks, first, out, asking, |number, sum| {
+                    add(sum, scaled(rounded(number)))
+                }),
+            };
+        }
+        if !is_exact {
+            fill_uniform(blocks, first, out, asking, |number, sum| {
+                add(sum, rounded(number))
+            })
+        } else if P::ADDS && low == 0.0 {
             fill_uniform(blocks, first, out, asking, |number, sum| {
                 _mm512_fmadd_pd(factor_of, number, sum)
             })
-        } else if exact {
-            fill_uniform(blocks, first, out, asking, |number, sum| {
-                let value = _mm512_fmadd_pd(factor_of, number, low_of);
-                if P::ADDS {
-                    _mm512_add_pd(sum, value)
-                } else {
-                    value
-                }
-            })
         } else {
             fill_uniform(blocks, first, out, asking, |number, sum| {
-                let value = _mm512_add_pd(low_of, _mm512_mul_pd(factor_of, number));
-                if P::ADDS {
-                    _mm512_add_pd(sum, value)
-                } else {
-                    value
-                }
+                add(sum, exact(number))
             })
         }
     }

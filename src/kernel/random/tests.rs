@@ -173,6 +173,29 @@ fn elements_do_not_depend_on_runs_steps_or_levels_with_fma() {
 }
 
 #[test]
+fn scaled_values_are_those_of_the_whole_numbers() {
+    for (low, high) in [(0.0, 1.0), (-1.0, 2.5), (0.0, 1e-300)] {
+        for by in [[2.0, 1.0], [-3.1, -0.0], [1.0, 0.25], [0.0, -0.0]] {
+            for level in Level::available() {
+                for (start, n) in [(0, 1000), (1, 140), (70, 3), ((1 << 33) - 43, 141), (5, 0)] {
+                    let distribution = Distribution::Uniform { low, high };
+                    let expected: Vec<u64> = bytes(&distribution, DType::F64, start, 1, n, level)
+                        .chunks(8)
+                        .map(|x| f64::from_ne_bytes(x.try_into().unwrap()))
+                        .map(|x| (x * by[0] + by[1]).to_bits())
+                        .collect();
+                    let mut out = vec![0u64; n];
+                    let (room, asking) = (out.as_mut_ptr().cast(), Asking::default());
+                    // SAFETY: room for `n` doubles; the level is available.
+                    unsafe { fill_scaled([low, high], by, KEY, start, n, room, asking, level) };
+                    assert_eq!(out, expected, "{low} {high} {by:?} {level:?} {start} {n}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn values_are_added_as_they_are_written() {
     let doubles = |distribution: &Distribution, start: u64, n: usize, level: Level| -> Vec<f64> {
         let mut out = vec![0.0; n];
