@@ -26,9 +26,10 @@ pub fn sin_cos(dtype: DType, level: Level) -> Option<PairFn> {
 
 fn pick<T: Angle>(level: Level) -> PairFn {
     match level {
+        Level::Portable if math::IN_BASELINE => T::sanguine::<0>,
         Level::Portable => T::portable,
-        Level::Avx2 => T::avx2,
-        Level::Avx512 => T::avx512,
+        Level::Avx2 => T::sanguine::<1>,
+        Level::Avx512 => T::sanguine::<2>,
     }
 }
 
@@ -44,32 +45,32 @@ trait Angle: Elementary + Copy {
         unsafe { Self::run::<FMA>(vector(x, n), room(outs[0], n), room(outs[1], n)) }
     }
 
-    /// As the blocks of one result: those with something far once more, by the code for all values.
     #[inline(always)]
     fn run<const FMA: bool>(
         x: &[Self],
         sines: &mut [MaybeUninit<Self>],
         cosines: &mut [MaybeUninit<Self>],
     ) {
-        let outs = sines.chunks_mut(SANGUINE).zip(cosines.chunks_mut(SANGUINE));
-        for (x, (sines, cosines)) in x.chunks(SANGUINE).zip(outs) {
-            if FMA && !Self::run_near(x, sines, cosines) {
-                continue;
-            }
-            let outs = sines.chunks_mut(BLOCK).zip(cosines.chunks_mut(BLOCK));
-            for (x, (sines, cosines)) in x.chunks(BLOCK).zip(outs) {
-                if FMA && !x.iter().any(|x| x.angle_is_far()) {
-                    continue;
-                }
-                for i in 0..x.len() {
-                    sines[i].write(x[i].sin::<FMA>());
-                    cosines[i].write(x[i].cos::<FMA>());
-                }
-            }
+        let (sines, cosines) = (&mut sines[..x.len()], &mut cosines[..x.len()]);
+        for i in 0..x.len() {
+            sines[i].write(x[i].sin::<FMA>());
+            cosines[i].write(x[i].cos::<FMA>());
         }
     }
 
+    level_functions!(unsafe fn portable, avx2, avx512(n: usize, x: *const u8, outs: [*mut u8; 2])
+        = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
+
     /// Whether something was far, and what is in its place is wrong.
+    ///
+    /// # Safety
+    /// As for [`PairFn`].
+    #[inline(always)]
+    unsafe fn near_body(n: usize, x: *const u8, outs: [*mut u8; 2]) -> bool {
+        // SAFETY: the contract of `PairFn`.
+        unsafe { Self::run_near(vector(x, n), room(outs[0], n), room(outs[1], n)) }
+    }
+
     #[inline(always)]
     fn run_near(
         x: &[Self],
@@ -88,8 +89,42 @@ trait Angle: Elementary + Copy {
         far
     }
 
-    level_functions!(unsafe fn portable, avx2, avx512(n: usize, x: *const u8, outs: [*mut u8; 2])
-        = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
+    level_functions!(unsafe fn near_portable, near_avx2, near_avx512(n: usize, x: *const u8, outs: [*mut u8; 2]) -> bool
+        = Self::near_body);
+
+    /// As [`UnaryTile::sanguine`](super::tile::UnaryTile::sanguine).
+    ///
+    /// # Safety
+    /// As for [`PairFn`]; the machine must have the level.
+    unsafe fn sanguine<const LEVEL: usize>(n: usize, x: *const u8, outs: [*mut u8; 2]) {
+        let at = |start: usize| {
+            let bytes = start * size_of::<Self>();
+            (
+                x.wrapping_add(bytes),
+                outs.map(|out| out.wrapping_add(bytes)),
+            )
+        };
+        let near = [Self::near_portable, Self::near_avx2, Self::near_avx512][LEVEL];
+        let all = [Self::portable, Self::avx2, Self::avx512][LEVEL];
+        for start in (0..n).step_by(SANGUINE) {
+            let end = (start + SANGUINE).min(n);
+            let (x, outs) = at(start);
+            // SAFETY: a part of what the caller promised.
+            if !unsafe { near(end - start, x, outs) } {
+                continue;
+            }
+            for start in (start..end).step_by(BLOCK) {
+                let n = BLOCK.min(end - start);
+                let (x, outs) = at(start);
+                // SAFETY: as above.
+                unsafe {
+                    if vector::<Self>(x, n).iter().any(|x| x.angle_is_far()) {
+                        all(n, x, outs);
+                    }
+                }
+            }
+        }
+    }
 }
 
 impl Angle for f32 {

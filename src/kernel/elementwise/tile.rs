@@ -51,13 +51,7 @@ pub trait UnaryTile<T: Copy>: Unary<T> {
     #[inline(always)]
     unsafe fn body<const FMA: bool>(n: usize, args: &[*const u8; 3], out: *mut u8) {
         // SAFETY: the contract of `TileFn`.
-        unsafe {
-            if FMA && Self::HAS_NEAR {
-                Self::run_blocks(vector(args[0], n), room(out, n));
-            } else {
-                Self::run::<FMA>(vector(args[0], n), room(out, n));
-            }
-        }
+        unsafe { Self::run::<FMA>(vector(args[0], n), room(out, n)) }
     }
 
     #[inline(always)]
@@ -68,27 +62,19 @@ pub trait UnaryTile<T: Copy>: Unary<T> {
         }
     }
 
-    /// Long runs as if nothing were far; of those in which something was, the blocks in which it was
-    /// once more, by the code for all values.
+    level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8)
+        = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
+
+    /// As if all values were near; whether something was far, and what is in its place is wrong.
+    ///
+    /// # Safety
+    /// As for [`TileFn`].
     #[inline(always)]
-    fn run_blocks(x: &[T], out: &mut [MaybeUninit<Self::Out>]) {
-        for (x, out) in x.chunks(SANGUINE).zip(out.chunks_mut(SANGUINE)) {
-            if !Self::run_near(x, out) {
-                continue;
-            }
-            for (x, out) in x.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
-                let mut far = false;
-                for &x in x {
-                    far |= Self::is_far(x);
-                }
-                if far {
-                    Self::run::<true>(x, out);
-                }
-            }
-        }
+    unsafe fn near_body(n: usize, args: &[*const u8; 3], out: *mut u8) -> bool {
+        // SAFETY: the contract of `TileFn`.
+        unsafe { Self::run_near(vector(args[0], n), room(out, n)) }
     }
 
-    /// Whether something was far, and what is in its place is wrong.
     #[inline(always)]
     fn run_near(x: &[T], out: &mut [MaybeUninit<Self::Out>]) -> bool {
         let x = &x[..out.len()];
@@ -101,11 +87,57 @@ pub trait UnaryTile<T: Copy>: Unary<T> {
         far
     }
 
-    level_functions!(unsafe fn portable, avx2, avx512(n: usize, args: &[*const u8; 3], out: *mut u8)
-        = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
+    level_functions!(unsafe fn near_portable, near_avx2, near_avx512(n: usize, args: &[*const u8; 3], out: *mut u8) -> bool
+        = Self::near_body);
+
+    /// Long runs as if nothing were far; of those in which something was, the blocks in which it was
+    /// once more, by the code for all values. A function of its own calls both, because the registers of a
+    /// loop that shares its function with others do not hold its constants.
+    ///
+    /// # Safety
+    /// As for [`TileFn`]; the machine must have the level.
+    unsafe fn sanguine<const LEVEL: usize>(n: usize, args: &[*const u8; 3], out: *mut u8) {
+        let size = |len: usize| (len * size_of::<T>(), len * size_of::<Self::Out>());
+        let at = |start: usize| {
+            let (x, result) = size(start);
+            ([args[0].wrapping_add(x); 3], out.wrapping_add(result))
+        };
+        let near = [Self::near_portable, Self::near_avx2, Self::near_avx512][LEVEL];
+        let all = [Self::portable, Self::avx2, Self::avx512][LEVEL];
+        for start in (0..n).step_by(SANGUINE) {
+            let end = (start + SANGUINE).min(n);
+            let (args, out) = at(start);
+            // SAFETY: a part of what the caller promised.
+            if !unsafe { near(end - start, &args, out) } {
+                continue;
+            }
+            for start in (start..end).step_by(BLOCK) {
+                let n = BLOCK.min(end - start);
+                let (args, out) = at(start);
+                // SAFETY: as above.
+                unsafe {
+                    if vector::<T>(args[0], n).iter().any(|&x| Self::is_far(x)) {
+                        all(n, &args, out);
+                    }
+                }
+            }
+        }
+    }
 
     fn pick(form: Form, level: Level) -> Option<TileFn> {
-        (form == Form::Vector).then_some(match level {
+        if form != Form::Vector {
+            return None;
+        }
+        // Apart, so that what has no near values gets no code for them.
+        if Self::HAS_NEAR {
+            match level {
+                Level::Portable if math::IN_BASELINE => return Some(Self::sanguine::<0>),
+                Level::Portable => {}
+                Level::Avx2 => return Some(Self::sanguine::<1>),
+                Level::Avx512 => return Some(Self::sanguine::<2>),
+            }
+        }
+        Some(match level {
             Level::Portable => Self::portable as TileFn,
             Level::Avx2 => Self::avx2,
             Level::Avx512 => Self::avx512,
