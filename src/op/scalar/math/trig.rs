@@ -59,11 +59,8 @@ fn sine_loss(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> f64 {
     // Even and odd powers side by side, to wait less for each other.
     let even = S[4].mul_add(z2, S[2]).mul_add(z2, S[0]);
     let odd = S[5].mul_add(z2, S[3]).mul_add(z2, S[1]);
-    let series = odd.mul_add(z, even);
-    match excess {
-        Some(excess) => (z * hi).mul_add(series, excess),
-        None => z * hi * series,
-    }
+    // Of -0 it is 0, so that -0 stays what it is.
+    (z * hi).mul_add(odd.mul_add(z, even), excess.unwrap_or(0.0))
 }
 
 /// The cosine of `hi - excess`, or of `hi`: `1 - z/2`, and what it is above that.
