@@ -146,7 +146,9 @@ fn a_store_that_is_killed_anywhere_goes_on() {
                     .unwrap()
                     .is_empty()
             );
-            assert!(Array::<f64>::from_zarr(&staging).is_err());
+            // Only when all chunks are there the folder gets its metadata, before it gets its name.
+            let complete = noted(&staging) == BLOCKS;
+            assert!(complete || Array::<f64>::from_zarr(&staging).is_err());
         } else {
             fs::remove_dir_all(&path).unwrap();
         }
