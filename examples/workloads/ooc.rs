@@ -241,7 +241,11 @@ fn engine(options: &Options) -> ::flagstone::Result<Engine> {
 /// What other libraries' results are compared with (`benches/peers/ooc.py`): the result, if it is a number, else the sum of
 /// all elements, each times its index along the first axis.
 fn check(options: &Options, out: &Path, value: Option<ArrayD<f64>>) -> Result<f64, Box<dyn Error>> {
-    let engine = engine(options)?;
+    // What a job fits in need not be enough to read its result.
+    let engine = engine(&Options {
+        memory: options.memory.max(1 << 30),
+        ..options.clone()
+    })?;
     let weighted = |x: Array<f64>| {
         let mut shape = vec![1; x.shape().len()];
         shape[0] = options.side;
