@@ -204,9 +204,11 @@ impl Mixed {
             number_of: HashMap::new(),
             todo: Vec::new(),
         };
-        let n_tasks = planned.tasks.len() as u32;
+        let order = Arc::clone(&planned.order);
         let first = search.part(planned);
-        (0..n_tasks).for_each(|task| search.task(first, task));
+        for &task in &order.sequence {
+            search.task(first, task);
+        }
         let roots: Vec<u32> = roots.iter().map(|root| search.call(root)).collect();
         search.run();
         let Search { parts, calls, .. } = search;
