@@ -115,6 +115,12 @@ fn what_lies_between_is_left_out() {
         assert_eq!(report.tasks, explained.tasks(), "{explained}");
         assert_eq!(loads.swap(0, Ordering::Relaxed), 3);
         assert_eq!(calls.swap(0, Ordering::Relaxed), 3);
+        let (_, profile) = engine.profile(&three).unwrap();
+        assert_eq!(profile.tasks(), explained.tasks());
+        let load = &profile.stages()[0];
+        assert_eq!((load.tasks, load.bytes), (3, 2 * 3 * 200 * 200 * 8));
+        loads.store(0, Ordering::Relaxed);
+        calls.store(0, Ordering::Relaxed);
         let graph = engine.task_graph(&three).unwrap();
         assert_eq!(graph.graph().node_count() as u64, explained.tasks());
         let picture = engine

@@ -36,6 +36,7 @@ pub(super) fn outline(planned: &Planned) -> Outline {
             name: stage.name.clone(),
             first_task: tasks.first,
             tasks: tasks.count,
+            idle: tasks.count - planned.running_in(id) as u32,
             grid: stage.outputs[0].grid.num_blocks(),
             parts: stage.parts(),
             inputs,

@@ -217,12 +217,13 @@ fn picture(
     }
     let mut edges = Vec::new();
     let mut number = vec![0; n];
-    let running = (0..n as u32).filter(|&task| !tasks.is_idle(task));
-    for (at, task) in running.enumerate() {
+    let running = || (0..n as u32).filter(|&task| !tasks.is_idle(task));
+    for (at, task) in running().enumerate() {
         number[task as usize] = at;
-        for &input in tasks.inputs(task) {
-            edges.push((number[input as usize], at));
-        }
+    }
+    for (at, task) in running().enumerate() {
+        let inputs = tasks.inputs(task).iter();
+        edges.extend(inputs.map(|&input| (number[input as usize], at)));
     }
     let named = (0..n as u32).zip(names());
     let nodes = named.filter(|&(task, _)| !tasks.is_idle(task));
