@@ -58,6 +58,78 @@ fn a_slice_computes_what_it_shows() {
     assert_eq!(calls.swap(0, Ordering::Relaxed), 5 * SHAPE[0]);
 }
 
+/// What lies between parts that are wanted is neither loaded nor computed, though one stage makes all of it.
+#[test]
+fn what_lies_between_is_left_out() {
+    let loads = Arc::new(AtomicUsize::new(0));
+    struct Counting(Arc<AtomicUsize>);
+    impl flagstone::Source for Counting {
+        type Elem = f64;
+        fn shape(&self) -> &[usize] {
+            &[2000, 2000]
+        }
+        fn chunks(&self) -> flagstone::Chunks {
+            flagstone::Chunks::regular(&[2000, 2000], &[200, 200]).unwrap()
+        }
+        fn storage_grid(&self) -> Option<flagstone::Chunks> {
+            Some(self.chunks())
+        }
+        fn read(
+            &self,
+            region: &flagstone::Region,
+            mut out: ndarray::ArrayViewMutD<'_, f64>,
+        ) -> Result<(), flagstone::BoxError> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            out.indexed_iter_mut().for_each(|(index, value)| {
+                let [i, j] = [region.start()[0] + index[0], region.start()[1] + index[1]];
+                *value = (i * 2000 + j) as f64;
+            });
+            Ok(())
+        }
+    }
+    let x = Array::from_source(Counting(loads.clone()));
+    let calls = Arc::new(AtomicUsize::new(0));
+    let seen = calls.clone();
+    let y = x.map_blocks(move |block| {
+        seen.fetch_add(1, Ordering::Relaxed);
+        &block + 1.0
+    });
+    let corner = |x: &Array<f64>, at: usize| x.slice(flagstone::s![at..at + 200, at..at + 200]);
+    let passes =
+        |explained: &flagstone::Explain, part: f64| (explained.passes()[0].1 - part).abs() < 1e-9;
+    for threads in [1, 3] {
+        let engine = Engine::builder().threads(threads).build().unwrap();
+        let both = (corner(&x, 0).sum(..), corner(&x, 1800).sum(..));
+        let explained = engine.explain(&both).unwrap();
+        assert!(passes(&explained, 0.02), "{explained}");
+        let read = explained.bytes_read();
+        assert_eq!(read, 2 * 200 * 200 * 8, "{explained}");
+        let (first, last) = engine.compute(&both).unwrap();
+        assert!(first[[]] < last[[]]);
+        assert_eq!(loads.swap(0, Ordering::Relaxed), 2);
+        // Three blocks of a function of it, each of which needs one unit.
+        let three = (corner(&y, 0), corner(&y, 400), corner(&y, 1800).sum(..));
+        let explained = engine.explain(&three).unwrap();
+        assert!(passes(&explained, 0.03), "{explained}");
+        let report = engine.measure(&three).unwrap().1;
+        assert_eq!(report.tasks, explained.tasks(), "{explained}");
+        assert_eq!(loads.swap(0, Ordering::Relaxed), 3);
+        assert_eq!(calls.swap(0, Ordering::Relaxed), 3);
+        let (_, profile) = engine.profile(&three).unwrap();
+        assert_eq!(profile.tasks(), explained.tasks());
+        let load = &profile.stages()[0];
+        assert_eq!((load.tasks, load.bytes), (3, 2 * 3 * 200 * 200 * 8));
+        loads.store(0, Ordering::Relaxed);
+        calls.store(0, Ordering::Relaxed);
+        let graph = engine.task_graph(&three).unwrap();
+        assert_eq!(graph.graph().node_count() as u64, explained.tasks());
+        let picture = engine
+            .visualize(&three, flagstone::observe::View::Tasks)
+            .unwrap();
+        assert!(picture.to_svg().contains("<svg"));
+    }
+}
+
 #[test]
 fn a_matrix_beside_its_transpose_needs_no_more_memory_than_beside_another() {
     let matrix = |shift: f64| {

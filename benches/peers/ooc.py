@@ -167,11 +167,12 @@ def work(options):
 
 
 def flagstone(options, program, job):
-    """Flagstone's own figures of a job; makes x if it is not there."""
+    """Flagstone's own figures of a job, or a text that says that it was refused; makes x if it is not there."""
     command = [program, "ooc", job, "--dir", options.dir, "--memory", f"{options.memory}MiB", "--codec", options.codec,
                "--side", str(options.side), "--unit", str(options.unit), "--keep"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return json.loads(output.strip().splitlines()[-1])
+    result = json.loads(output.strip().splitlines()[-1])
+    return f"refused: needs {result['needed_bytes']:,} bytes" if "refused" in result else result
 
 
 def peer(options, python, library, job):
@@ -247,7 +248,7 @@ def main():
         for library in options.only:
             found = rows[job][library] = peer(options, python, library, job)
             print(f"{job}: {library}: {cell(found)}", file=sys.stderr)
-            if isinstance(found, dict):
+            if isinstance(found, dict) and isinstance(ours, dict):
                 a, b = found["check"], ours["check"]
                 # Not `>`: with a NaN, every comparison is false.
                 if not abs(a - b) <= TOLERANCE * abs(b):

@@ -23,6 +23,12 @@ impl Object {
         self.field(name, format_args!("\"{text}\""))
     }
 
+    /// Text from elsewhere.
+    #[cfg(feature = "zarr")]
+    pub fn any_text(self, name: &str, text: &str) -> Object {
+        self.field(name, serde_json::Value::from(text))
+    }
+
     pub fn integer(self, name: &str, value: usize) -> Object {
         self.field(name, value)
     }

@@ -97,6 +97,11 @@ impl Options {
             .join(format!("x-{}-{}-{codec}.zarr", self.side, self.unit))
     }
 
+    /// Where a job writes.
+    fn out(&self, job: &str) -> PathBuf {
+        self.folder.join(format!("{job}-out"))
+    }
+
     fn create(&self) -> Create {
         match self.zstd {
             true => Create::new().codec(Codec::Zstd(1)),
@@ -106,18 +111,36 @@ impl Options {
 }
 
 /// Makes x if it is not there, and runs each job in a new process of this program.
+///
+/// Every job has its turn, whatever becomes of those before it. A refusal is an answer, which the child prints.
 pub fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    run_by(options, |what| child(options, what))
+}
+
+fn run_by(
+    options: &Options,
+    child: impl Fn(&str) -> Result<(), Box<dyn Error>>,
+) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&options.folder)?;
     if !options.x().exists() {
-        child(options, "generate")?;
+        child("generate")?;
     }
+    let mut failures = Vec::new();
     for name in &options.jobs {
-        child(options, name)?;
+        if let Err(error) = child(name) {
+            eprintln!("{error}");
+            failures.push(*name);
+            // Of a process that was killed.
+            std::fs::remove_dir_all(options.out(name)).ok();
+        }
     }
     if !options.keep {
         std::fs::remove_dir_all(options.x())?;
     }
-    Ok(())
+    match failures.is_empty() {
+        true => Ok(()),
+        false => Err(format!("failed: {}", failures.join(", ")).into()),
+    }
 }
 
 fn child(options: &Options, what: &str) -> Result<(), Box<dyn Error>> {
@@ -152,29 +175,42 @@ pub fn run_child(options: &Options) -> Result<(), Box<dyn Error>> {
             .iter()
             .find(|job| job.name == name)
             .ok_or("no such job")?;
-        let out = options.folder.join(format!("{name}-out"));
+        let out = options.out(name);
         std::fs::remove_dir_all(&out).ok();
         std::fs::create_dir_all(&out)?;
-        let object = json::Object::new().text("workload", name);
-        let Measured { object, value } = match options.engine {
-            EngineName::Flagstone => measure(options, job, &out, object)?,
-            EngineName::Limit => Measured {
-                object: limit(options, job, &out, object)?,
-                value: None,
-            },
-        };
-        let object = object
-            .text("codec", if options.zstd { "zstd" } else { "none" })
-            .integer("threads", options.threads)
-            .known("measured_peak_bytes", measured_peak());
-        let object = match options.engine {
-            EngineName::Flagstone => object.number("check", check(options, &out, value)?),
-            EngineName::Limit => object,
-        };
-        println!("{}", object.finish());
+        let line = run_job(options, job, &out);
         std::fs::remove_dir_all(&out)?;
+        println!("{}", line?);
     }
     Ok(())
+}
+
+/// One job's line: what it took, or why it was refused.
+fn run_job(options: &Options, job: &Job, out: &Path) -> Result<String, Box<dyn Error>> {
+    let object = json::Object::new().text("workload", job.name);
+    let measured = match options.engine {
+        EngineName::Flagstone => measure(options, job, out, object)?,
+        EngineName::Limit => Outcome::Done {
+            object: limit(options, job, out, object)?,
+            value: None,
+        },
+    };
+    let of_all = |object: json::Object| {
+        object
+            .text("codec", if options.zstd { "zstd" } else { "none" })
+            .integer("threads", options.threads)
+    };
+    let object = match measured {
+        Outcome::Refused(object) => of_all(object),
+        Outcome::Done { object, value } => {
+            let object = of_all(object).known("measured_peak_bytes", measured_peak());
+            match options.engine {
+                EngineName::Flagstone => object.number("check", check(options, out, value)?),
+                EngineName::Limit => object,
+            }
+        }
+    };
+    Ok(object.finish())
 }
 
 /// The peak of this process's resident bytes, where the system tells.
@@ -205,7 +241,11 @@ fn engine(options: &Options) -> ::flagstone::Result<Engine> {
 /// What other libraries' results are compared with (`benches/peers/ooc.py`): the result, if it is a number, else the sum of
 /// all elements, each times its index along the first axis.
 fn check(options: &Options, out: &Path, value: Option<ArrayD<f64>>) -> Result<f64, Box<dyn Error>> {
-    let engine = engine(options)?;
+    // What a job fits in need not be enough to read its result.
+    let engine = engine(&Options {
+        memory: options.memory.max(1 << 30),
+        ..options.clone()
+    })?;
     let weighted = |x: Array<f64>| {
         let mut shape = vec![1; x.shape().len()];
         shape[0] = options.side;
@@ -225,10 +265,52 @@ fn check(options: &Options, out: &Path, value: Option<ArrayD<f64>>) -> Result<f6
     }
 }
 
-/// What a job took, and its result if that is not stored.
-struct Measured {
-    object: json::Object,
-    value: Option<ArrayD<f64>>,
+/// What became of a job.
+enum Outcome {
+    /// What it took, and its result if that is not stored.
+    Done {
+        object: json::Object,
+        value: Option<ArrayD<f64>>,
+    },
+    /// It does not fit in the budget.
+    Refused(json::Object),
+}
+
+/// A result that is handed back, or results that go to files.
+enum What {
+    Value(Array<f64>),
+    Stores(Vec<Store>),
+}
+
+impl What {
+    fn new(options: &Options, job: &Job, out: &Path) -> ::flagstone::Result<What> {
+        let x = Array::<f64>::from_zarr(options.x())?;
+        let create = options.create();
+        let store = |x: &Array<f64>, name: &str| Store::to_zarr(x, out.join(name), &create);
+        Ok(match job.name {
+            "ooc_anomaly" => What::Value((&x - &x.mean(..)).square().mean(..)),
+            "ooc_residual" => What::Value((&x - &x.mean(0)).square().sum(..)),
+            "ooc_std" => What::Value(x.std(0)),
+            "ooc_transpose" => What::Stores(vec![store(&(&x + x.t()), "sum.zarr")?]),
+            "ooc_rechunk" => {
+                let columns = x.rechunk([options.side, options.unit, options.unit]);
+                What::Stores(vec![store(&columns, "columns.zarr")?])
+            }
+            _ => What::Stores(vec![
+                store(&x.mean(0), "mean.zarr")?,
+                store(&x.std(0), "std.zarr")?,
+            ]),
+        })
+    }
+
+    /// The fewest bytes with which it runs.
+    fn floor(&self, engine: &Engine) -> ::flagstone::Result<u64> {
+        let explained = match self {
+            What::Value(x) => engine.explain(x),
+            What::Stores(stores) => engine.explain_stores(stores),
+        };
+        Ok(explained?.floor_bytes())
+    }
 }
 
 fn measure(
@@ -236,44 +318,35 @@ fn measure(
     job: &Job,
     out: &Path,
     object: json::Object,
-) -> Result<Measured, Box<dyn Error>> {
+) -> Result<Outcome, Box<dyn Error>> {
     let engine = engine(options)?;
-    let x = Array::<f64>::from_zarr(options.x())?;
-    let create = options.create();
+    let object = object.text("engine", "flagstone");
+    let budget = |object: json::Object| object.integer("budget_bytes", options.memory);
     let start = Instant::now();
-    let measured =
-        |result: &Array<f64>| engine.measure(result).map(|(x, report)| (Some(x), report));
-    let stored = |stores: Vec<Store>| engine.store_all(stores).map(|report| (None, report));
-    let (value, report) = match job.name {
-        "ooc_anomaly" => measured(&(&x - &x.mean(..)).square().mean(..))?,
-        "ooc_residual" => measured(&(&x - &x.mean(0)).square().sum(..))?,
-        "ooc_std" => measured(&x.std(0))?,
-        "ooc_transpose" => {
-            let sum = &x + x.t();
-            stored(vec![Store::to_zarr(&sum, out.join("sum.zarr"), &create)?])?
-        }
-        "ooc_rechunk" => {
-            let columns = x.rechunk([options.side, options.unit, options.unit]);
-            stored(vec![Store::to_zarr(
-                &columns,
-                out.join("columns.zarr"),
-                &create,
-            )?])?
-        }
-        _ => stored(vec![
-            Store::to_zarr(&x.mean(0), out.join("mean.zarr"), &create)?,
-            Store::to_zarr(&x.std(0), out.join("std.zarr"), &create)?,
-        ])?,
+    let done = match What::new(options, job, out)? {
+        What::Value(x) => engine.measure(&x).map(|(x, report)| (Some(x), report)),
+        What::Stores(stores) => engine.store_all(stores).map(|report| (None, report)),
     };
-    let object = object
-        .text("engine", "flagstone")
-        .number("seconds", start.elapsed().as_secs_f64())
-        .integer("budget_bytes", options.memory)
-        .known("planned_peak_bytes", Some(report.planned_peak_bytes))
-        .known("held_peak_bytes", Some(report.held_peak_bytes))
-        .known("bytes_read", Some(report.bytes_read))
-        .known("bytes_spilled", Some(report.bytes_spilled));
-    Ok(Measured { object, value })
+    match done {
+        Err(error) if error.is_memory() => {
+            let needed = What::new(options, job, out)?.floor(&engine).ok();
+            Ok(Outcome::Refused(
+                budget(object)
+                    .any_text("refused", &error.to_string())
+                    .known("needed_bytes", needed),
+            ))
+        }
+        Err(error) => Err(error.into()),
+        Ok((value, report)) => {
+            let object = object.number("seconds", start.elapsed().as_secs_f64());
+            let object = budget(object)
+                .known("planned_peak_bytes", Some(report.planned_peak_bytes))
+                .known("held_peak_bytes", Some(report.held_peak_bytes))
+                .known("bytes_read", Some(report.bytes_read))
+                .known("bytes_spilled", Some(report.bytes_spilled));
+            Ok(Outcome::Done { object, value })
+        }
+    }
 }
 
 /// Reads x as often as the job passes over it, and writes as much as it writes, with `zarrs` alone.
@@ -417,4 +490,102 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Options, String>
         options.jobs = JOBS.iter().map(|job| job.name).collect();
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    fn options(folder: &Path, memory: usize) -> Options {
+        Options {
+            jobs: JOBS.iter().map(|job| job.name).collect(),
+            engine: EngineName::Flagstone,
+            folder: folder.to_path_buf(),
+            memory,
+            threads: 2,
+            side: 32,
+            unit: 8,
+            zstd: true,
+            keep: true,
+            seed: 1,
+        }
+    }
+
+    fn line(options: &Options, name: &str) -> Value {
+        let job = JOBS.iter().find(|job| job.name == name).unwrap();
+        let out = options.out(name);
+        std::fs::create_dir_all(&out).unwrap();
+        let line = run_job(options, job, &out).unwrap();
+        std::fs::remove_dir_all(out).unwrap();
+        assert!(!line.contains('\n'));
+        serde_json::from_str(&line).unwrap()
+    }
+
+    #[test]
+    fn a_refusal_is_a_line_that_says_what_would_do() {
+        let folder = tempfile::tempdir().unwrap();
+        let ample = options(folder.path(), 64 << 20);
+        generate(&ample).unwrap();
+        for job in JOBS {
+            let measured = line(&ample, job.name);
+            assert!(measured["check"].is_number(), "{measured}");
+            assert!(measured.get("refused").is_none(), "{measured}");
+
+            let refused = line(&options(folder.path(), 10_000), job.name);
+            assert_eq!(refused["workload"], job.name);
+            let needed = refused["needed_bytes"].as_u64().unwrap();
+            let message = refused["refused"].as_str().unwrap();
+            assert!(
+                needed > 10_000 && message.contains(&needed.to_string()),
+                "{refused}"
+            );
+            assert!(refused.get("seconds").is_none(), "{refused}");
+
+            let enough = line(&options(folder.path(), needed as usize), job.name);
+            assert_eq!(enough["check"], measured["check"], "{enough}");
+        }
+    }
+
+    #[test]
+    fn jobs_that_fail_stop_no_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options(folder.path(), 1);
+        let ran = std::cell::RefCell::new(Vec::new());
+        let child = |fails: &'static [&'static str]| {
+            let (ran, options) = (&ran, options.clone());
+            move |what: &str| {
+                ran.borrow_mut().push(what.to_owned());
+                let out = if what == "generate" {
+                    options.x()
+                } else {
+                    options.out(what)
+                };
+                std::fs::create_dir_all(out)?;
+                match fails.contains(&what) {
+                    true => Err(format!("{what} was killed").into()),
+                    false => Ok(()),
+                }
+            }
+        };
+        run_by(&options, child(&["generate"])).unwrap_err();
+        assert_eq!(ran.take(), ["generate"]);
+        let all: Vec<&str> = JOBS.iter().map(|job| job.name).collect();
+        let fails: &[&str] = &["ooc_anomaly", "ooc_rechunk"];
+        let error = run_by(&options, child(fails)).unwrap_err();
+        assert_eq!(error.to_string(), "failed: ooc_anomaly, ooc_rechunk");
+        assert_eq!(ran.take(), all);
+        for name in fails {
+            assert!(!options.out(name).exists(), "what it left is removed");
+        }
+        assert!(options.x().exists());
+        let options = Options {
+            keep: false,
+            ..options.clone()
+        };
+        run_by(&options, child(fails)).unwrap_err();
+        assert!(!options.x().exists());
+        run_by(&options, child(&[])).unwrap();
+    }
 }

@@ -10,8 +10,8 @@ use super::mixed::{Mixed, is_mixed};
 use super::planning::{Planned, plan};
 use crate::base::region::Region;
 use crate::error::Result;
-use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage};
-use crate::graph::tasks::Tasks;
+use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Place, Stage, StageId};
+use crate::graph::tasks::{Order, Tasks};
 use crate::lower::touched;
 use crate::observe::units::bytes;
 use crate::op::contract::Role;
@@ -39,6 +39,8 @@ pub struct Explain {
     plan: String,
     stages: Vec<StageLine>,
     passes: Vec<(String, f64)>,
+    /// How many requests may be under way at once, and the bytes that one books.
+    fetches: Option<(usize, u64)>,
     /// Delayed ones, and those whose bytes are not declared.
     calls: Option<(usize, usize)>,
     tasks: u64,
@@ -75,17 +77,14 @@ impl Explain {
             Some(mixed) => (&mixed.tasks, &mixed.order),
             None => (&planned.tasks, &planned.order),
         };
-        let stages = planned
-            .graph
-            .order
-            .iter()
-            .map(|&id| line(&planned, &planned.graph.dag[id]));
+        let stages = planned.graph.order.iter().map(|&id| line(&planned, id));
         Ok(Explain {
             plan: PlanDisplay(&planned.roots).to_string(),
             stages: stages.collect(),
             passes: passes(&planned),
+            fetches: fetches(engine, tasks, order),
             calls: mixed.as_ref().map(Mixed::calls),
-            tasks: tasks.len() as u64,
+            tasks: order.sequence.len() as u64,
             threads: engine.threads(),
             budget: engine.memory(),
             floor: order.floor,
@@ -143,6 +142,13 @@ impl Explain {
         self.bytes_spilled
     }
 
+    /// The most requests to servers that are under way at once; 0 if no source is fetched. No more than
+    /// [`concurrent_fetches`](crate::EngineBuilder::concurrent_fetches), the tasks that load, and what the planned
+    /// peak has room for.
+    pub fn concurrent_fetches(&self) -> usize {
+        self.fetches.map_or(0, |(most, _)| most)
+    }
+
     /// How often each source and array in memory is read through: 1 is one pass over all of it, 0.1 a
     /// tenth of it once.
     pub fn passes(&self) -> &[(String, f64)] {
@@ -189,6 +195,14 @@ impl fmt::Display for Explain {
             let s = if count == "1" { "" } else { "es" };
             writeln!(f, "reads  {name}: {count} pass{s}")?;
         }
+        if let Some((most, booked)) = self.fetches {
+            let s = if most == 1 { "" } else { "s" };
+            let booked = bytes(booked);
+            writeln!(
+                f,
+                "fetch  up to {most} request{s} at once, on threads that only wait, {booked} booked for each"
+            )?;
+        }
         if self.bytes_spilled > 0 {
             writeln!(
                 f,
@@ -225,7 +239,8 @@ impl fmt::Display for Explain {
     }
 }
 
-pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
+pub(super) fn line(planned: &Planned, id: StageId) -> StageLine {
+    let stage = &planned.graph.dag[id];
     let cell = stage.outputs[0]
         .grid
         .0
@@ -241,7 +256,7 @@ pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
     }
     StageLine {
         name: stage.name.clone(),
-        tasks: stage.tasks(),
+        tasks: planned.running_in(id),
         cell,
         parts: stage.parts(),
         instructions: stage
@@ -255,9 +270,33 @@ pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
     }
 }
 
+/// How many tasks may be fetched at once, and the most bytes that one of them books.
+fn fetches(engine: &Engine, tasks: &Tasks, order: &Order) -> Option<(usize, u64)> {
+    let fetched = tasks.stages.iter().filter(|stage| stage.fetches);
+    let (count, booked) = fetched.fold((0, 0), |(count, most), stage| {
+        (
+            count + stage.count as usize,
+            most.max(stage.running_bytes()),
+        )
+    });
+    let room = engine.executor.plan_peak(order) / booked.max(1);
+    let most = engine.executor.concurrent_fetches().min(count);
+    (count > 0).then(|| {
+        (
+            most.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1),
+            booked,
+        )
+    })
+}
+
 /// What becomes of a stage's values.
 fn fate(planned: &Planned, stage: &Stage) -> String {
     let mut fates: Vec<String> = Vec::new();
+    if let Job::Load(LoadFrom::Source(number)) = stage.job
+        && planned.env.sources[number].fetches()
+    {
+        fates.push("fetched ahead".to_owned());
+    }
     for output in &stage.outputs {
         let fate = match output.place {
             Place::Result(_) => "into the result".to_owned(),
@@ -360,13 +399,14 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
             Some((_, sum)) => *sum += part,
             None => passes.push((name, part)),
         };
-    for stage in planned.graph.dag.node_weights() {
+    for id in planned.graph.dag.node_indices() {
+        let (stage, share) = (&planned.graph.dag[id], planned.share_of(id));
         if let Job::Load(LoadFrom::Source(source)) = stage.job {
             let output = &stage.outputs[0];
             let total = output.shape.iter().product::<usize>().max(1);
             add(
                 planned.env.sources[source].describe(),
-                output.domain.size() as f64 * again(planned, source, stage) / total as f64,
+                output.domain.size() as f64 * again(planned, source, stage) * share / total as f64,
             );
         }
         for (fused, region) in regions(stage) {
@@ -380,7 +420,7 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
                         memory.shape(),
                         memory.dtype()
                     );
-                    add(name, seen(leaf, &region) as f64 / total as f64);
+                    add(name, seen(leaf, &region) as f64 * share / total as f64);
                 }
             }
         }
@@ -390,12 +430,13 @@ fn passes(planned: &Planned) -> Vec<(String, f64)> {
 
 /// Bytes read from memory and from sources.
 pub(super) fn bytes_read(planned: &Planned) -> u64 {
-    let stages = planned.graph.dag.node_weights();
-    stages.map(|stage| stage_bytes_read(planned, stage)).sum()
+    let stages = planned.graph.dag.node_indices();
+    stages.map(|id| stage_bytes_read(planned, id)).sum()
 }
 
 /// Bytes that a stage reads from memory and from a source.
-pub(super) fn stage_bytes_read(planned: &Planned, stage: &Stage) -> u64 {
+pub(super) fn stage_bytes_read(planned: &Planned, id: StageId) -> u64 {
+    let stage = &planned.graph.dag[id];
     let mut bytes = 0;
     if let Job::Load(LoadFrom::Source(source)) = stage.job {
         let read = stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
@@ -408,11 +449,12 @@ pub(super) fn stage_bytes_read(planned: &Planned, stage: &Stage) -> u64 {
             }
         }
     }
-    bytes as u64
+    (bytes as f64 * planned.share_of(id)).round() as u64
 }
 
 /// Bytes that a stage takes from blocks of other stages, or reads back from the temporary file.
-pub(super) fn stage_bytes_taken(planned: &Planned, stage: &Stage) -> u64 {
+pub(super) fn stage_bytes_taken(planned: &Planned, id: StageId) -> u64 {
+    let stage = &planned.graph.dag[id];
     let mut bytes = 0;
     match &stage.job {
         Job::Merge { of } => {
@@ -432,7 +474,7 @@ pub(super) fn stage_bytes_taken(planned: &Planned, stage: &Stage) -> u64 {
             }
         }
     }
-    bytes
+    (bytes as f64 * planned.share_of(id)).round() as u64
 }
 
 /// The tasks of a computation.
@@ -459,7 +501,7 @@ impl TaskGraph {
         if planned.tasks.len() > TaskGraph::MOST_TASKS {
             let dag = &planned.graph.dag;
             let graph = dag.map(
-                |_, stage| format!("{} × {}", stage.name, stage.tasks()),
+                |id, stage| format!("{} × {}", stage.name, planned.running_in(id)),
                 |_, ()| (),
             );
             return Ok(TaskGraph {
@@ -502,10 +544,15 @@ impl TaskGraph {
 
     fn of(tasks: &Tasks, names: impl Iterator<Item = String>) -> TaskGraph {
         let mut graph = DiGraph::new();
-        let nodes: Vec<_> = names.map(|name| graph.add_node(name)).collect();
+        let nodes: Vec<_> = (0..tasks.len() as u32)
+            .zip(names)
+            .map(|(task, name)| (!tasks.is_idle(task)).then(|| graph.add_node(name)))
+            .collect();
         for task in 0..tasks.len() as u32 {
             for &input in tasks.inputs(task) {
-                graph.add_edge(nodes[input as usize], nodes[task as usize], ());
+                if let (Some(from), Some(to)) = (nodes[input as usize], nodes[task as usize]) {
+                    graph.add_edge(from, to, ());
+                }
             }
         }
         TaskGraph {

@@ -204,9 +204,11 @@ impl Mixed {
             number_of: HashMap::new(),
             todo: Vec::new(),
         };
-        let n_tasks = planned.tasks.len() as u32;
+        let order = Arc::clone(&planned.order);
         let first = search.part(planned);
-        (0..n_tasks).for_each(|task| search.task(first, task));
+        for &task in &order.sequence {
+            search.task(first, task);
+        }
         let roots: Vec<u32> = roots.iter().map(|root| search.call(root)).collect();
         search.run();
         let Search { parts, calls, .. } = search;
@@ -319,10 +321,11 @@ impl Mixed {
                     let mut described = known.clone();
                     if stage.count < known.tasks {
                         // Only some blocks are needed.
-                        let part =
-                            |bytes: u64| bytes / u64::from(known.tasks) * u64::from(stage.count);
+                        let running = u64::from(known.running().max(1));
+                        let part = |bytes: u64| bytes / running * u64::from(stage.count);
                         described.grid = Vec::new();
                         described.parts = 1;
+                        described.idle = 0;
                         described.bytes_read = part(known.bytes_read);
                         described.bytes_taken = part(known.bytes_taken);
                         described.bytes_written = part(known.bytes_written);

@@ -4,7 +4,7 @@ use super::engine::Engine;
 use super::explain::{line, stage_bytes_read, stage_bytes_taken};
 use super::planning::Planned;
 use crate::exec::{Outline, RunOptions, StageOutline};
-use crate::graph::stage::{Place, Stage};
+use crate::graph::stage::{Place, StageId};
 use crate::plan::display;
 
 /// How an engine runs a plan.
@@ -30,20 +30,21 @@ pub(super) fn outline(planned: &Planned) -> Outline {
             .collect();
         inputs.sort_unstable();
         inputs.dedup();
-        let line = line(planned, stage);
+        let line = line(planned, id);
         StageOutline {
             detail: line.detail(),
             name: stage.name.clone(),
             first_task: tasks.first,
             tasks: tasks.count,
+            idle: tasks.count - planned.running_in(id) as u32,
             grid: stage.outputs[0].grid.num_blocks(),
             parts: stage.parts(),
             inputs,
             output_bytes: tasks.output_bytes,
             scratch_bytes: tasks.scratch_bytes,
-            bytes_read: stage_bytes_read(planned, stage),
-            bytes_taken: stage_bytes_taken(planned, stage),
-            bytes_written: bytes_written(planned, stage),
+            bytes_read: stage_bytes_read(planned, id),
+            bytes_taken: stage_bytes_taken(planned, id),
+            bytes_written: bytes_written(planned, id),
         }
     });
     Outline::new(name(planned), stages.collect())
@@ -63,8 +64,11 @@ fn name(planned: &Planned) -> String {
 }
 
 /// Bytes of results and of blocks, the ones that are spilled too.
-fn bytes_written(planned: &Planned, stage: &Stage) -> u64 {
-    let held = stage.output_bytes.saturating_mul(stage.tasks() as u64);
+fn bytes_written(planned: &Planned, id: StageId) -> u64 {
+    let stage = &planned.graph.dag[id];
+    let held = stage
+        .output_bytes
+        .saturating_mul(planned.running_in(id) as u64);
     let elsewhere = stage.outputs.iter().map(|output| match output.place {
         Place::Result(_) => (output.domain.size() * output.dtype.size()) as u64,
         Place::Spill(number) => planned.env.spills[number].bytes(),

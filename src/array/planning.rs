@@ -9,7 +9,7 @@ use super::refusal::refuse;
 use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::expand::{Numbering, expand};
-use crate::graph::stage::{Graph, Place};
+use crate::graph::stage::{Graph, Place, StageId};
 use crate::graph::tasks::{Order, Tasks, held_at_peak, order_delivered};
 use crate::kernel::level::level;
 use crate::lower::{Choice, Kept, Options, lower};
@@ -215,8 +215,33 @@ impl Planned {
 
     /// The nanoseconds that all tasks take together, roughly.
     pub fn cost(&self) -> f64 {
-        let stages = self.graph.dag.node_weights();
-        stages.map(|stage| stage.cost * stage.tasks() as f64).sum()
+        let stages = self.graph.dag.node_indices();
+        stages
+            .map(|id| self.graph.dag[id].cost * self.running_in(id) as f64)
+            .sum()
+    }
+
+    /// The tasks of a stage that run: those that somebody needs.
+    pub fn running_in(&self, id: StageId) -> usize {
+        let first = self.numbering.task(&self.graph, id, 0, 0);
+        match self.graph.dag[id].tasks() {
+            0 => 0,
+            _ => self.tasks.running_in(self.tasks.stage_of(first)),
+        }
+    }
+
+    /// The part of a stage's elements that is made, by tasks that run.
+    pub fn share_of(&self, id: StageId) -> f64 {
+        let stage = &self.graph.dag[id];
+        let tasks = stage.tasks();
+        if self.running_in(id) == tasks {
+            return 1.0;
+        }
+        let (output, parts) = (&stage.outputs[0], stage.parts());
+        let first = self.numbering.task(&self.graph, id, 0, 0);
+        let running = (0..tasks).filter(|&task| !self.tasks.is_idle(first + task as u32));
+        let elements = running.map(|task| output.region(&stage.cell_index(task / parts)).size());
+        elements.sum::<usize>() as f64 / (output.domain.size() * parts).max(1) as f64
     }
 
     /// An error if the plan does not fit the engine's budget: nothing has run then, and nothing is allocated.

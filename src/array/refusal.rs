@@ -44,10 +44,17 @@ fn advice(planned: &Planned, stage: &Stage, budget: u64) -> String {
     let what = match &stage.job {
         Job::Load(LoadFrom::Source(number)) => {
             let source = &planned.env.sources[*number];
-            Some(format!(
-                "{} is stored in units of {cell:?}",
-                source.describe()
-            ))
+            let stored = source.storage_grid().is_some_and(|units| {
+                let mut axes = units.0.iter().zip(&cell);
+                axes.all(|(axis, &len)| axis.largest() == len)
+            });
+            // A load may also make what a function takes, of several units.
+            let how = if stored {
+                "stored in units"
+            } else {
+                "read in blocks"
+            };
+            Some(format!("{} is {how} of {cell:?}", source.describe()))
         }
         Job::BlockFn(_) => Some(format!("its blocks are of {cell:?}")),
         _ if streamed(stage) => Some(format!("the result's blocks are of {cell:?}")),

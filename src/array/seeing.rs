@@ -216,10 +216,18 @@ fn picture(
         place[task as usize] = at as f64 / (n.max(2) - 1) as f64;
     }
     let mut edges = Vec::new();
-    let nodes = (0..n as u32).zip(names()).map(|(task, what)| {
-        for &input in tasks.inputs(task) {
-            edges.push((input as usize, task as usize));
-        }
+    let mut number = vec![0; n];
+    let running = || (0..n as u32).filter(|&task| !tasks.is_idle(task));
+    for (at, task) in running().enumerate() {
+        number[task as usize] = at;
+    }
+    for (at, task) in running().enumerate() {
+        let inputs = tasks.inputs(task).iter();
+        edges.extend(inputs.map(|&input| (number[input as usize], at)));
+    }
+    let named = (0..n as u32).zip(names());
+    let nodes = named.filter(|&(task, _)| !tasks.is_idle(task));
+    let nodes = nodes.map(|(task, what)| {
         let stage = &outline.stages[tasks.stage_of(task)];
         PictureNode {
             op: stage.op().to_owned(),

@@ -69,6 +69,11 @@ impl Executor {
         self
     }
 
+    /// The most fetches that run at once.
+    pub fn concurrent_fetches(&self) -> usize {
+        self.lane.most()
+    }
+
     /// C: enough for two of the largest tasks per thread above the floor, or one for each fetch that may be under way,
     /// within the budget.
     pub fn plan_peak(&self, order: &Order) -> u64 {
@@ -143,7 +148,7 @@ impl Executor {
             }),
         };
         if let Some(outline) = &mut outline {
-            outline.tasks = tasks.len() as u64;
+            outline.tasks = order.sequence.len() as u64;
             outline.floor = order.floor;
             outline.budget = self.ledger.budget();
             outline.threads = self.pool.threads();

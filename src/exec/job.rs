@@ -117,7 +117,7 @@ impl Job {
             ready: Ready::new(threads + 1),
             counts: Apart::default(),
             window: (WINDOW * threads).max(wanted),
-            over: AtomicBool::new(tasks.len() == 0),
+            over: AtomicBool::new(order.sequence.is_empty()),
             error: Mutex::new(None),
             parking: Parking::default(),
             workers: AtomicUsize::new(0),
@@ -146,7 +146,7 @@ impl Job {
     }
 
     pub fn n_tasks(&self) -> u64 {
-        self.tasks.len() as u64
+        self.order.sequence.len() as u64
     }
 
     pub fn has_ready(&self) -> bool {

@@ -37,6 +37,8 @@ pub struct StageOutline {
     pub first_task: u32,
     /// The number of tasks.
     pub tasks: u32,
+    /// How many of them do not run, because nobody needs what they would make.
+    pub idle: u32,
     /// The number of cells along each axis; empty if tasks have no such places.
     pub grid: Vec<usize>,
     /// Tasks of each cell, which follow each other.
@@ -53,6 +55,17 @@ pub struct StageOutline {
     pub bytes_taken: u64,
     /// Written: to results, to blocks that are held, to the temporary file.
     pub bytes_written: u64,
+}
+
+impl StageOutline {
+    /// The number of tasks that run.
+    ///
+    /// ```
+    /// assert_eq!(flagstone::Outline::of_calls("map", 7, 100, 2).stages[0].running(), 100);
+    /// ```
+    pub fn running(&self) -> u32 {
+        self.tasks - self.idle
+    }
 }
 
 impl Outline {
@@ -72,10 +85,12 @@ impl Outline {
 
     /// For tasks that nobody described: they have numbers and bytes.
     pub(crate) fn of_tasks(tasks: &Tasks) -> Outline {
-        let stages = tasks.stages.iter().map(|stage| StageOutline {
+        let stages = tasks.stages.iter().enumerate();
+        let stages = stages.map(|(number, stage)| StageOutline {
             name: "tasks".to_owned(),
             first_task: stage.first,
             tasks: stage.count,
+            idle: stage.count - tasks.running_in(number) as u32,
             parts: 1,
             output_bytes: stage.output_bytes,
             scratch_bytes: stage.scratch_bytes,

@@ -90,7 +90,12 @@ pub fn expand(graph: &Graph, env: &Env) -> (Tasks, Numbering) {
             }
         }
     }
-    (Tasks::new(stages, starts, inputs), numbering)
+    let asked = |number: usize| {
+        let outputs = &graph.dag[graph.order[number]].outputs;
+        let mut places = outputs.iter().map(|output| output.place);
+        places.any(|place| matches!(place, Place::Result(_) | Place::Stream))
+    };
+    (Tasks::needed(stages, starts, inputs, asked), numbering)
 }
 
 fn collect_inputs(

@@ -8,10 +8,10 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::dtype::DType;
-use crate::base::index_map::IndexMap;
+use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::op::contract::Contraction;
-use crate::op::program::Program;
+use crate::op::program::{Arg, Program};
 use crate::op::tree::{Part, Tree};
 
 pub type StageId = NodeIndex<u32>;
@@ -160,6 +160,8 @@ pub struct BlockInput {
     pub fused: Fused,
     /// The user's grid of the input.
     pub blocks: Chunks,
+    /// Whether what a task needs lies in one block of another stage, and is given to the function from there.
+    pub in_place: bool,
 }
 
 impl BlockInput {
@@ -186,6 +188,31 @@ impl Fused {
     /// The dtype of the program's first output.
     pub fn program_dtype(&self) -> DType {
         self.program.output_dtype(0)
+    }
+
+    /// The blocks that the program gives as they are: stage, output, and where the iteration space begins in them.
+    pub fn window(&self) -> Option<(StageId, usize, Vec<isize>)> {
+        let [leaf] = &self.leaves[..] else {
+            return None;
+        };
+        let LeafSource::Held {
+            stage,
+            output,
+            flat: false,
+        } = leaf.source
+        else {
+            return None;
+        };
+        let whole = self.program.outputs[..] == [Arg::Leaf(0)] && self.program.instrs.is_empty();
+        let axes = leaf.map.axes();
+        if !whole || axes.len() != leaf.map.shape().len() {
+            return None;
+        }
+        let starts = axes.iter().enumerate().map(|(axis, map)| match map {
+            AxisMap::Affine { start, terms } if *terms == [(axis, 1)] => Some(*start),
+            _ => None,
+        });
+        Some((stage, output, starts.collect::<Option<_>>()?))
     }
 
     /// The scratch bytes of one task, with tiles of so many elements.

@@ -24,6 +24,13 @@ pub struct StageTasks {
     pub fetches: bool,
 }
 
+impl StageTasks {
+    /// What one of its tasks needs to start: its output and its scratch.
+    pub fn running_bytes(&self) -> u64 {
+        self.output_bytes.saturating_add(self.scratch_bytes)
+    }
+}
+
 /// A graph of tasks, numbered from 0, stage after stage.
 #[derive(Debug)]
 pub struct Tasks {
@@ -33,6 +40,8 @@ pub struct Tasks {
     pub inputs: Vec<u32>,
     consumer_starts: Vec<u32>,
     consumers: Vec<u32>,
+    /// Tasks that nobody needs, which never run and have no inputs; empty if there are none.
+    idle: Vec<bool>,
     /// What the plan and the run keep per task and dependency; booked as long as the run lasts.
     pub own_bytes: u64,
 }
@@ -51,6 +60,7 @@ impl Tasks {
             inputs,
             consumer_starts: Vec::new(),
             consumers: Vec::new(),
+            idle: Vec::new(),
             own_bytes: 0,
         };
         tasks.list_consumers();
@@ -60,6 +70,64 @@ impl Tasks {
             panic!("{error}");
         }
         tasks
+    }
+
+    /// As [`Tasks::new`], with the numbers of those stages whose results are `asked` for: of the others, tasks that no
+    /// task needs are left out. Tasks must be numbered after their inputs.
+    ///
+    /// A stage makes a box of a value, and its readers may want parts of it that lie apart.
+    pub fn needed(
+        stages: Vec<StageTasks>,
+        mut input_starts: Vec<u32>,
+        mut inputs: Vec<u32>,
+        asked: impl Fn(usize) -> bool,
+    ) -> Tasks {
+        let mut needed = vec![false; input_starts.len().saturating_sub(1)];
+        for (number, stage) in stages.iter().enumerate().rev() {
+            let asked = asked(number);
+            for task in (stage.first as usize..(stage.first + stage.count) as usize).rev() {
+                needed[task] |= asked;
+                if needed[task] {
+                    let of_task = input_starts[task] as usize..input_starts[task + 1] as usize;
+                    for &input in &inputs[of_task] {
+                        needed[input as usize] = true;
+                    }
+                }
+            }
+        }
+        if needed.iter().all(|&needed| needed) {
+            return Tasks::new(stages, input_starts, inputs);
+        }
+        let mut kept = 0;
+        for (task, needed) in needed.iter().enumerate() {
+            let of_task = input_starts[task] as usize..input_starts[task + 1] as usize;
+            input_starts[task] = kept as u32;
+            if *needed {
+                let len = of_task.len();
+                inputs.copy_within(of_task, kept);
+                kept += len;
+            }
+        }
+        input_starts[needed.len()] = kept as u32;
+        inputs.truncate(kept);
+        let mut tasks = Tasks::new(stages, input_starts, inputs);
+        tasks.idle = needed.iter().map(|needed| !needed).collect();
+        tasks
+    }
+
+    /// Whether nobody needs a task, so that it never runs.
+    pub fn is_idle(&self, task: u32) -> bool {
+        self.idle.get(task as usize).is_some_and(|&idle| idle)
+    }
+
+    /// The tasks of a stage that run.
+    pub fn running_in(&self, stage: usize) -> usize {
+        let stage = &self.stages[stage];
+        let all = stage.first..stage.first + stage.count;
+        match self.idle.is_empty() {
+            true => all.len(),
+            false => all.filter(|&task| !self.is_idle(task)).count(),
+        }
     }
 
     /// Turns "inputs of" around, by counting; consumers come out ascending.
@@ -118,8 +186,7 @@ impl Tasks {
 
     /// What a task needs to start: its output and its scratch.
     pub fn running_bytes(&self, task: u32) -> u64 {
-        let stage = self.stage(task);
-        stage.output_bytes.saturating_add(stage.scratch_bytes)
+        self.stage(task).running_bytes()
     }
 
     /// Whether any task waits for something from afar.
@@ -158,12 +225,7 @@ impl Tasks {
         self.stages
             .iter()
             .filter(|stage| stage.count > 0)
-            .map(|stage| {
-                (
-                    stage.first,
-                    stage.output_bytes.saturating_add(stage.scratch_bytes),
-                )
-            })
+            .map(|stage| (stage.first, stage.running_bytes()))
             .max_by_key(|&(first, bytes)| (bytes, Reverse(first)))
     }
 
@@ -235,7 +297,7 @@ pub struct Order {
 
 /// Depth-first from the roots, inputs that need the most for the least result first.
 ///
-/// The roots are the tasks without consumers, by number, or `roots_in_order`, which is the order in
+/// The roots are the tasks without consumers that somebody needs, by number, or `roots_in_order`, which is the order in
 /// which a stream delivers (roots it leaves out follow). Which of a task's inputs goes first follows
 /// Liu ("On the generalization of the Sethi–Ullman algorithm", 1986): by descending difference
 /// between the peak of computing an input and the bytes that it leaves behind. That is the best
@@ -244,7 +306,8 @@ pub struct Order {
 /// neighbours is listed well.
 pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     let mut roots = roots_in_order.map_or_else(Vec::new, <[u32]>::to_vec);
-    roots.extend((0..tasks.len() as u32).filter(|&task| tasks.consumers(task).is_empty()));
+    let last = |&task: &u32| tasks.consumers(task).is_empty() && !tasks.is_idle(task);
+    roots.extend((0..tasks.len() as u32).filter(last));
 
     let takes = roots_in_order.unwrap_or(&[]);
     let mut sequence = depth_first(tasks, &roots, Some(&spare_bytes(tasks)), false);
@@ -362,7 +425,12 @@ fn depth_first(tasks: &Tasks, roots: &[u32], spare: Option<&[u64]>, eager: bool)
             }
         }
     }
-    assert_eq!(sequence.len(), tasks.len(), "a task graph has a cycle");
+    let idle = tasks.idle.iter().filter(|&&idle| idle).count();
+    assert_eq!(
+        sequence.len() + idle,
+        tasks.len(),
+        "a task graph has a cycle"
+    );
     sequence
 }
 
@@ -474,6 +542,50 @@ mod tests {
         assert_eq!(tasks.consumers(0), [1, 2]);
         assert_eq!(tasks.consumers(1), [2]);
         assert!(tasks.consumers(2).is_empty() && tasks.consumers(3).is_empty());
+    }
+
+    /// Two readers want the ends of what a stage makes of another one's blocks.
+    #[test]
+    fn what_nobody_needs_is_left_out() {
+        let stage = |first, count| StageTasks {
+            first,
+            count,
+            output_bytes: 8,
+            scratch_bytes: 0,
+            delivered: false,
+            fetches: false,
+        };
+        let inputs: [&[u32]; 10] = [&[], &[], &[], &[], &[0], &[0, 1], &[2], &[3], &[4], &[7]];
+        let mut starts = vec![0];
+        for list in inputs {
+            starts.push(starts[starts.len() - 1] + list.len() as u32);
+        }
+        let make = |asked: &[usize]| {
+            let stages = vec![stage(0, 4), stage(4, 4), stage(8, 2)];
+            Tasks::needed(stages, starts.clone(), inputs.concat(), |number| {
+                asked.contains(&number)
+            })
+        };
+        let tasks = make(&[2]);
+        tasks.validate().unwrap();
+        let idle: Vec<u32> = (0..10).filter(|&task| tasks.is_idle(task)).collect();
+        assert_eq!(idle, [1, 2, 5, 6]);
+        assert_eq!(
+            tasks.consumers(0),
+            [4],
+            "a task that is left out reads nothing"
+        );
+        assert_eq!([0, 1, 2].map(|stage| tasks.running_in(stage)), [2, 2, 2]);
+        let order = order(&tasks, None);
+        assert_eq!(order.sequence, [0, 4, 8, 3, 7, 9]);
+        assert_eq!(order.floor, 16);
+        // Who asks for everything gets it.
+        for asked in [&[1, 2][..], &[0, 1, 2]] {
+            let all = make(asked);
+            assert!(!(0..10).any(|task| all.is_idle(task)));
+            assert_eq!(all.running_in(1), 4);
+            assert_eq!(super::order(&all, None).sequence.len(), 10);
+        }
     }
 
     #[test]

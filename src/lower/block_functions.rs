@@ -7,7 +7,7 @@ use super::stages::{TASK_COST, held_bytes};
 use crate::base::chunks::{AxisChunks, Chunks};
 use crate::base::region::Region;
 use crate::graph::expand::block_input_region;
-use crate::graph::stage::{BlockFnJob, BlockInput, Job, Output, Place, Stage};
+use crate::graph::stage::{BlockFnJob, BlockInput, Fused, Job, Output, Place, Stage};
 use crate::plan::node::NodeKind;
 
 /// What a function does per element, in nanoseconds, if nobody says otherwise.
@@ -81,15 +81,21 @@ impl Build<'_> {
         for (number, input) in node.inputs.iter().enumerate() {
             let cone = self.reach.made[at].cones[number];
             let fused = compile(self, vec![self.wanted(cone)], depth);
-            scratch += fused.scratch(fused.program.tile());
             let made = &self.reach.made[at];
             let cells = input_cells(&grid, made.value.chunks(), input.chunks(), &domain);
             let whole = block_input_region(made.value.chunks(), input.chunks(), &domain);
             self.align_loads(&fused.leaves, &whole, &cells);
-            scratch += cells.largest_block() * input.dtype().size();
+            self.load_as_taken(&fused, &whole, &cells);
+            let in_place = self.lies_in_blocks(&fused, &whole, &cells);
+            // What lies there is not computed.
+            if !in_place {
+                scratch += fused.scratch(fused.program.tile());
+                scratch += cells.largest_block() * input.dtype().size();
+            }
             let input = BlockInput {
                 fused,
                 blocks: input.chunks().clone(),
+                in_place,
             };
             scratch += input.dense_bytes();
             inputs.push(input);
@@ -140,6 +146,31 @@ impl Build<'_> {
         for (output, other) in members {
             self.made.insert(other, (id, output));
         }
+    }
+}
+
+impl Build<'_> {
+    /// Whether each cell is a block of the stage that makes it, whole.
+    fn lies_in_blocks(&self, fused: &Fused, domain: &Region, cells: &Chunks) -> bool {
+        let Some((stage, output, starts)) = fused.window() else {
+            return false;
+        };
+        let made = &self.graph.dag[stage].outputs[output];
+        (0..cells.ndim()).all(|axis| {
+            let (blocks, cells) = (&made.grid.0[axis], &cells.0[axis]);
+            let ahead = domain.start()[axis] as isize + starts[axis];
+            let ahead = ahead - made.domain.start()[axis] as isize;
+            (0..cells.count()).all(|index| {
+                let cell = cells.range(index);
+                let start = cell.start as isize + ahead;
+                let Ok(start) = usize::try_from(start) else {
+                    return false;
+                };
+                let range = start..start + cell.len();
+                let met = blocks.meeting(&range);
+                met.len() == 1 && blocks.range(met.start) == range
+            })
+        })
     }
 }
 

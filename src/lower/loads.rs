@@ -1,11 +1,11 @@
 //! Stages that load from sources: one task per unit of storage.
 
 use super::grid::{LOAD_BYTES, bands, load_grid};
-use super::spills::Private;
+use super::spills::{Private, touched};
 use super::{Build, Choice};
 use crate::base::chunks::Chunks;
 use crate::base::region::Region;
-use crate::graph::stage::{Job, LoadFrom, Output, Place, Stage, StageId};
+use crate::graph::stage::{Fused, Job, LoadFrom, Output, Place, Stage, StageId};
 use crate::plan::node::NodeKind;
 
 impl Build<'_> {
@@ -43,20 +43,65 @@ impl Build<'_> {
             let output = self.graph.dag[id].outputs[0].clone();
             self.private.insert(id, Private::of(output));
         } else {
+            if !made.flat && self.readers_at(at, depth).count() == 1 {
+                self.sole.insert(id);
+            }
             self.loads.insert((key, depth), id);
         }
         id
     }
 
+    /// What readers of one depth see of a value, each for itself.
+    fn readers_at(&self, at: usize, depth: usize) -> impl Iterator<Item = &Region> {
+        let images = self.reach.made[at].images.iter();
+        images
+            .filter(move |(cone, _)| depth == usize::MAX || self.depth_of(*cone) == depth)
+            .map(|(_, image)| image)
+    }
+
     /// What readers of one depth need of a value.
     pub(super) fn needed_at(&self, at: usize, depth: usize) -> Option<Region> {
-        let mut needed: Option<Region> = None;
-        for (cone, image) in &self.reach.made[at].images {
-            if depth == usize::MAX || self.depth_of(*cone) == depth {
-                needed = Some(needed.map_or_else(|| image.clone(), |region| region.hull(image)));
-            }
+        self.readers_at(at, depth)
+            .cloned()
+            .reduce(|all, image| all.hull(&image))
+    }
+
+    /// Lets a load of which nobody else reads make the blocks that a function's tasks take, of `cells` in `domain`, so
+    /// that they are not put together from its units, where each unit is still read once.
+    pub(super) fn load_as_taken(&mut self, fused: &Fused, domain: &Region, cells: &Chunks) {
+        /// Units are decoded side by side; where tasks of the function are few, threads would have nothing to do.
+        const TASKS: usize = 8;
+        let Some((id, 0, starts)) = fused.window() else {
+            return;
+        };
+        let Job::Load(LoadFrom::Source(number)) = self.graph.dag[id].job else {
+            return;
+        };
+        let source = &self.env.sources[number];
+        // What waits for servers waits for many requests at a time.
+        let few = cells.count() < TASKS * self.options.threads || source.fetches();
+        if !self.sole.contains(&id) || few && self.options.shrink == 0 || domain.is_empty() {
+            return;
         }
-        needed
+        let mut taken = domain.clone();
+        for (axis, start) in starts.iter().enumerate() {
+            let range = domain.range(axis);
+            let at = |index: usize| (index as isize + start) as usize;
+            taken.set_range(axis, at(range.start)..at(range.end));
+        }
+        let output = &self.graph.dag[id].outputs[0];
+        let aligned = Output {
+            domain: taken,
+            grid: cells.clone(),
+            ..output.clone()
+        };
+        let once = source
+            .storage_grid()
+            .is_none_or(|units| touched(&units, &aligned) <= touched(&units, output));
+        if aligned.domain == output.domain && once {
+            self.graph.dag[id].outputs[0] = aligned;
+            self.price_load(id);
+        }
     }
 
     /// The units in which a part of a source is loaded.

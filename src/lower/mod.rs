@@ -16,7 +16,7 @@ mod stages;
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
+use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;
@@ -87,6 +87,7 @@ pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, En
         loads: HashMap::new(),
         spilled: HashMap::new(),
         private: HashMap::new(),
+        sole: HashSet::new(),
         memories: HashMap::new(),
         generates: HashMap::new(),
         maps: HashMap::new(),
@@ -113,6 +114,8 @@ struct Build<'a> {
     spilled: HashMap<usize, spills::Spilled>,
     /// Loads that serve one leaf of one stage.
     private: HashMap<StageId, spills::Private>,
+    /// Loads of which a single leaf of a single stage reads, cut in units of storage.
+    sole: HashSet<StageId>,
     memories: HashMap<ValueKey, usize>,
     generates: HashMap<ValueKey, usize>,
     maps: HashMap<*const (), u32>,

@@ -112,12 +112,12 @@ impl Picture {
     pub(crate) fn of_stages(outline: &Outline) -> Picture {
         let n = outline.stages.len().max(2) - 1;
         let nodes = outline.stages.iter().enumerate().map(|(number, stage)| {
-            let s = if stage.tasks == 1 { "" } else { "s" };
+            let s = if stage.running() == 1 { "" } else { "s" };
             PictureNode {
                 op: stage.op().to_owned(),
                 lines: vec![
                     format!("{}. {}", number + 1, stage.name),
-                    format!("{} task{s}", stage.tasks),
+                    format!("{} task{s}", stage.running()),
                 ],
                 detail: format!("{}. {}: {}", number + 1, stage.name, stage.detail),
                 order: number as f64 / n as f64,

@@ -196,7 +196,7 @@ impl Profile {
         }
         for (stage, outline) in stages.iter_mut().zip(&outlines) {
             // Of calls nobody may know how many there will be; their bytes are not known either.
-            let share = stage.tasks as f64 / f64::from(outline.tasks.max(1));
+            let share = stage.tasks as f64 / f64::from(outline.running().max(1));
             stage.bytes = (outline.bytes_moved() as f64 * share.min(1.0)) as u64;
         }
         let end = |run: &RunNotes| run.ended.map_or(notes.now, |(time, _)| time);

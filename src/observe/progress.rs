@@ -128,7 +128,7 @@ impl Shared {
         let run = Arc::new(Run {
             outline: Arc::clone(outline),
             bytes_per_task: stages
-                .map(|stage| stage.bytes_moved() / u64::from(stage.tasks.max(1)))
+                .map(|stage| stage.bytes_moved() / u64::from(stage.running().max(1)))
                 .collect(),
             began: Instant::now(),
             done: AtomicU64::new(0),

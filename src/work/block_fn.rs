@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::GraphWork;
-use super::blocks::Made;
+use super::blocks::{Block, Made};
 use super::map::{Destination, write};
 use super::prepare::Prepared;
 use crate::base::aligned::AlignedBytes;
@@ -14,7 +14,7 @@ use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::error::{Error, Result};
 use crate::graph::expand::{block_input_region, each_index};
-use crate::graph::stage::{BlockFnJob, BlockInput, LeafSource, Stage};
+use crate::graph::stage::{BlockFnJob, BlockInput, Fused, LeafSource, Stage};
 use crate::kernel::copy::copy_2d;
 use crate::op::closure::RawBlock;
 use crate::op::program::Arg;
@@ -25,6 +25,7 @@ struct Ready {
     first: *const u8,
     strides: Vec<isize>,
     _buffer: Option<AlignedBytes>,
+    _block: Option<Arc<Block>>,
 }
 
 /// Calls the function for each block of the task's cell.
@@ -261,7 +262,13 @@ fn ready(
             first,
             region,
             _buffer: None,
+            _block: None,
         });
+    }
+    if input.in_place
+        && let Some(ready) = in_place(work, fused, &region)
+    {
+        return Ok(ready);
     }
     let size = fused.program_dtype().size();
     let buffer = AlignedBytes::new(region.size() * size);
@@ -287,5 +294,44 @@ fn ready(
         strides,
         region,
         _buffer: Some(buffer),
+        _block: None,
+    })
+}
+
+/// The block of another stage in which a region lies.
+fn in_place(work: &GraphWork, fused: &Fused, region: &Region) -> Option<Ready> {
+    let (stage, output, starts) = fused.window()?;
+    let mut seen = region.clone();
+    for (axis, start) in starts.iter().enumerate() {
+        let range = region.range(axis);
+        let at = |index: usize| (index as isize + start) as usize;
+        seen.set_range(axis, at(range.start)..at(range.end));
+    }
+    let made = &work.graph.dag[stage].outputs[output];
+    let cells = made.meeting(&seen);
+    if cells.iter().any(|range| range.len() != 1) {
+        return None;
+    }
+    let counts = made.grid.num_blocks();
+    let cell = cells
+        .iter()
+        .zip(&counts)
+        .fold(0, |number, (range, count)| number * count + range.start);
+    let block = work.inputs().block(stage, cell, output);
+    let (strides, origin) = block.addressing(None);
+    let offset: isize = seen
+        .start()
+        .iter()
+        .zip(&strides)
+        .map(|(&at, stride)| at as isize * stride)
+        .sum();
+    Some(Ready {
+        first: block
+            .first()
+            .wrapping_offset((offset - origin) * made.dtype.size() as isize),
+        strides,
+        region: region.clone(),
+        _buffer: None,
+        _block: Some(block),
     })
 }

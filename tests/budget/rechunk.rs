@@ -127,6 +127,45 @@ fn cheap_units_are_read_again() {
     assert_eq!(store(&tight, &source, &x), Some((256, 128)));
 }
 
+/// What a store takes of a source is loaded as one block, which is not put together from units: it is held once.
+#[test]
+fn a_block_of_several_units_is_held_once() {
+    let source = Units::new(&[2048, 256], &[64, 64]).cost(5.0);
+    let x = Array::from_source(source.clone()).rechunk([512, 64]);
+    let block = 512 * 64 * 8;
+    let sink = || Store::to_sink(&x, Arc::new(Whole::new(&[2048, 256]))).unwrap();
+    for (threads, once) in [(1, true), (2, true), (3, false)] {
+        let ample = engine(threads, 1 << 30);
+        let explained = ample.explain_stores(&[sink()]).unwrap();
+        let floor = explained.floor_bytes();
+        // 16 blocks are enough for two threads; three of them load units side by side, unless memory is short.
+        assert_eq!(floor < block * 5 / 4, once, "{explained}");
+        assert_eq!(floor > block * 2, !once, "{explained}");
+        assert_eq!(store(&ample, &source, &x), Some((128, 1)));
+        let tight = engine(threads, block * 5 / 4);
+        assert_eq!(store(&tight, &source, &x), Some((128, 1)));
+        assert_eq!(tight.explain_stores(&[sink()]).unwrap().bytes_spilled(), 0);
+    }
+    // Blocks that share units are put together as before.
+    let across = Array::from_source(source.clone()).rechunk([100, 64]);
+    assert_eq!(store(&engine(1, 1 << 30), &source, &across), Some((128, 1)));
+    // Of a part that does not begin with a unit, too, and of what somebody else reads as well.
+    let part = across
+        .slice(flagstone::s![32..1056, 64..192])
+        .rechunk([256, 64]);
+    let expected = source
+        .values()
+        .slice(ndarray::s![32..1056, 64..192])
+        .into_dyn()
+        .to_owned();
+    let double = part.map_blocks(|block| &block * 2.0);
+    let ample = engine(1, 1 << 30);
+    assert_eq!(ample.compute(&double).unwrap(), &expected * 2.0);
+    let (sum, double) = ample.compute(&(part.sum(..), &double)).unwrap();
+    assert_eq!(double, &expected * 2.0);
+    assert!((sum.sum() - expected.sum()).abs() < 1e-6 * expected.sum().abs());
+}
+
 /// Boxes that would be tiny are avoided by grids between.
 #[test]
 fn some_grids_are_passed_through() {

@@ -106,8 +106,25 @@ fn more_requests_are_under_way_than_there_are_cores() {
             .concurrent_fetches(fetches);
         let engine = engine.build().unwrap();
         let y = there.array::<f64>().unwrap();
+        let explained = engine.explain(&y.sum(..)).unwrap();
+        assert_eq!(explained.concurrent_fetches(), fetches);
+        let text = explained.to_string();
+        let line = format!(
+            "fetch  up to {fetches} request{} at once, on threads that",
+            if fetches == 1 { "" } else { "s" }
+        );
+        assert!(
+            text.contains(&line) && text.contains(", fetched ahead, holds "),
+            "{text}"
+        );
         assert_eq!(engine.item(&y.sum(..)).unwrap(), x.sum(..).item().unwrap());
         assert_eq!(server.script.most.load(Ordering::SeqCst), fetches);
+        // Of files nothing is fetched; of two chunks two are.
+        let local = engine.explain(&x.sum(..)).unwrap();
+        assert_eq!(local.concurrent_fetches(), 0);
+        assert!(!local.to_string().contains("fetch"), "{local}");
+        let two = engine.explain(&y.slice(s![..20]).sum(..)).unwrap();
+        assert_eq!(two.concurrent_fetches(), fetches.min(2));
     }
 }
 
@@ -127,11 +144,22 @@ fn what_is_under_way_is_booked() {
         .concurrent_fetches(16)
         .memory("20 MiB");
     let engine = engine.build().unwrap();
-    let planned = engine.explain(&y.sum(..)).unwrap().planned_peak_bytes();
+    let explained = engine.explain(&y.sum(..)).unwrap();
+    let planned = explained.planned_peak_bytes();
     assert!(planned <= 20 << 20, "{planned}");
+    // What a request books is at least the chunk, encoded and decoded.
+    let announced = explained.concurrent_fetches();
+    assert!((1..=10).contains(&announced), "{explained}");
+    assert!(
+        explained.to_string().contains(" MiB booked for each"),
+        "{explained}"
+    );
     engine.item(&y.sum(..)).unwrap();
     let most = server.script.most.load(Ordering::SeqCst);
-    assert!(most <= 20, "{most} requests of 1 MiB in 20 MiB");
+    assert!(
+        most <= announced,
+        "{most} requests, and {announced} were announced"
+    );
     let (_, report) = engine.measure(&y.sum(..)).unwrap();
     assert!(report.held_peak_bytes <= planned, "{report:?}");
     let small = Engine::builder()

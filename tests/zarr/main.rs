@@ -1,6 +1,8 @@
 //! Zarr files: those of zarr-python, our own, and broken ones.
 #![cfg(feature = "zarr")]
 
+#[cfg(target_os = "linux")]
+mod failing;
 mod hostile;
 mod python;
 mod read;

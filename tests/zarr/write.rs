@@ -47,7 +47,7 @@ pub fn array<T: Sample>(shape: &[usize]) -> Array<T> {
 }
 
 /// Everything in a folder, hidden files too.
-fn listing(folder: &Path) -> Vec<String> {
+pub fn listing(folder: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
@@ -81,6 +81,41 @@ fn round_trips<T: Sample>() {
 #[test]
 fn every_type_and_codec() {
     for_each_type!(round_trips);
+}
+
+/// A store holds its chunks, and of those that are being written no second copy, whatever the shape.
+#[test]
+fn a_large_chunk_is_held_once() {
+    let (_folder, path) = temporary();
+    let chunk = 8 << 20;
+    let x = Array::<f64>::arange(0.0, 3_000_000.0, 1.0, ..).reshape([3000, 1000]);
+    for options in [
+        Create::new().codec(Codec::None),
+        Create::new().codec(Codec::Zstd(1)),
+        Create::new().codec(Codec::Gzip(1)),
+        Create::new().codec(Codec::Zstd(1)).version_2(),
+        Create::new().codec(Codec::Zstd(1)).sync(),
+    ] {
+        let options = options.chunks([1024, 1024]).overwrite();
+        for threads in [1, 2] {
+            // A compressor has up to 4 MiB of its own.
+            let budget = threads * (chunk + (5 << 20));
+            let engine = Engine::builder()
+                .threads(threads)
+                .memory(budget as u64)
+                .build()
+                .unwrap();
+            let store = || Store::to_zarr(&x, &path, &options).unwrap();
+            let explained = engine.explain_stores(&[store()]).unwrap();
+            let floor = explained.floor_bytes() as usize;
+            assert!(floor >= 3_000_000 / 3 * 8, "{explained}");
+            assert!(floor <= chunk + (5 << 20), "{options:?} {explained}");
+            let report = engine.store_all([store()]).unwrap();
+            assert!(report.held_peak_bytes <= budget as u64);
+        }
+        let read = Array::<f64>::from_zarr(&path).unwrap();
+        assert_eq!(read.compute().unwrap(), x.compute().unwrap());
+    }
 }
 
 #[test]

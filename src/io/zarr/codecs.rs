@@ -20,6 +20,7 @@ use zarrs::metadata::v3::MetadataV3;
 use zarrs::plugin::ZarrVersion;
 
 use super::metadata::{invalid, refuse};
+use super::stream::{Encoder, Stream};
 use crate::base::dtype::DType;
 use crate::error::{BoxError, Result};
 
@@ -33,6 +34,10 @@ pub struct Codecs {
     pub shards: Option<Shards>,
     /// All of it, for encoding.
     pub chain: Arc<CodecChain>,
+    /// How a file is encoded piece by piece; `None` if `chain` must be given all of it.
+    pub stream: Option<Stream>,
+    /// What the encoders of a unit allocate for themselves.
+    pub encoder_bytes: usize,
     pub data_type: DataType,
     pub fill: FillValue,
 }
@@ -65,8 +70,22 @@ impl Codecs {
             ),
             None => (chain.clone(), file_shape.to_vec()),
         };
+        let unit = Decoder::new(&unit_chain, &unit_shape, dtype, &data_type, &fill)?;
+        let encoders: Vec<Encoder> = unit_chain
+            .bytes_to_bytes_codecs()
+            .iter()
+            .map(|codec| Encoder::of(&**codec))
+            .collect();
         Ok(Codecs {
-            unit: Decoder::new(&unit_chain, &unit_shape, dtype, &data_type, &fill)?,
+            encoder_bytes: encoders
+                .iter()
+                .map(|encoder| encoder.own_bytes())
+                .fold(0, usize::saturating_add),
+            stream: match (&shards, &unit.plain) {
+                (None, Some(plain)) => Stream::new(plain, encoders),
+                _ => None,
+            },
+            unit,
             shards: shards.map(|(_, shards)| shards),
             chain,
             data_type,

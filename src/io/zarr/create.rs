@@ -269,7 +269,6 @@ impl Create {
         Ok(Layout {
             info: ArrayInfo::new(3, &metadata, self.attributes.clone())?,
             files: vec![("zarr.json", text(&document))],
-            encoder_bytes: self.encoder_bytes(),
         })
     }
 
@@ -306,7 +305,6 @@ impl Create {
         Ok(Layout {
             info: ArrayInfo::new(2, &metadata, attributes)?,
             files,
-            encoder_bytes: self.encoder_bytes(),
         })
     }
 
@@ -409,24 +407,6 @@ impl Create {
             }),
         }
     }
-
-    /// What the compressor allocates for itself, roughly and rather too much.
-    fn encoder_bytes(&self) -> usize {
-        const MIB: usize = 1 << 20;
-        match self.codec {
-            Codec::None => 0,
-            Codec::Zstd(..=4) => 4 * MIB,
-            Codec::Zstd(5..=9) => 16 * MIB,
-            Codec::Zstd(10..=19) => 96 * MIB,
-            Codec::Zstd(_) => 800 * MIB,
-            Codec::Gzip(_) => MIB,
-            Codec::Blosc {
-                compressor: BloscCompressor::Zstd,
-                ..
-            } => 32 * MIB,
-            Codec::Blosc { .. } => 4 * MIB,
-        }
-    }
 }
 
 impl Codec {
@@ -474,8 +454,6 @@ pub struct Layout {
     pub info: ArrayInfo,
     /// Names and contents; the last one makes the array visible.
     pub files: Vec<(&'static str, Vec<u8>)>,
-    /// What encoding one chunk holds beside its input and output.
-    pub encoder_bytes: usize,
 }
 
 fn largest(grid: &Chunks) -> Vec<usize> {

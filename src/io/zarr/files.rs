@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::io::atomic::create_beside;
 
@@ -10,7 +10,16 @@ use crate::io::atomic::create_beside;
 ///
 /// With `sync`, the bytes are on the disk before the name is.
 pub fn write_file(target: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
-    let (temporary, mut file) = match create_beside(target) {
+    write_with(target, sync, |file| file.write_all(bytes))
+}
+
+/// As [`write_file`], with the bytes that `write` puts there. After an error or a panic nothing is left of them.
+pub fn write_with<R>(
+    target: &Path,
+    sync: bool,
+    write: impl FnOnce(&mut File) -> io::Result<R>,
+) -> io::Result<R> {
+    let (path, mut file) = match create_beside(target) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(folder) = target.parent() {
                 fs::create_dir_all(folder)?;
@@ -19,15 +28,35 @@ pub fn write_file(target: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
         }
         found => found?,
     };
-    let written = file
-        .write_all(bytes)
-        .and_then(|()| if sync { file.sync_all() } else { Ok(()) })
-        .and_then(|()| fs::rename(&temporary, target));
-    if written.is_err() {
-        // The first error is the one to tell; what cannot be removed has a name that says what it is.
-        let _ = fs::remove_file(&temporary);
+    let mut temporary = Temporary(Some(path));
+    let result = write(&mut file)?;
+    if sync {
+        file.sync_all()?;
     }
-    written
+    temporary.rename(target)?;
+    Ok(result)
+}
+
+/// The name of a file that is removed unless it gets another one.
+struct Temporary(Option<PathBuf>);
+
+impl Temporary {
+    fn rename(&mut self, target: &Path) -> io::Result<()> {
+        if let Some(path) = &self.0 {
+            fs::rename(path, target)?;
+            self.0 = None;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // The first error is the one to tell; what cannot be removed has a name that says what it is.
+            let _ = fs::remove_file(path);
+        }
+    }
 }
 
 /// Hands a folder's names to the disk.
@@ -92,5 +121,42 @@ impl Fnv {
         for &byte in bytes {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+
+    #[test]
+    fn what_fails_in_the_middle_leaves_what_was_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let target = folder.path().join("new/file");
+        let fails = |file: &mut File| -> io::Result<()> {
+            file.write_all(b"half of")?;
+            Err(io::Error::other("the disk is gone"))
+        };
+        let panics = |file: &mut File| -> io::Result<()> {
+            file.write_all(b"half of")?;
+            panic!("in the middle")
+        };
+        for (sync, there) in [(false, None), (true, None), (true, Some("old"))] {
+            if let Some(text) = there {
+                write_file(&target, text.as_bytes(), sync).unwrap();
+            }
+            let error = write_with(&target, sync, fails).unwrap_err();
+            assert_eq!(error.to_string(), "the disk is gone");
+            let panicked = catch_unwind(AssertUnwindSafe(|| write_with(&target, sync, panics)));
+            assert!(panicked.is_err());
+            let left = fs::read_dir(target.parent().unwrap()).unwrap().count();
+            assert_eq!(left, usize::from(there.is_some()));
+            assert_eq!(fs::read_to_string(&target).ok().as_deref(), there);
+        }
+        // A name that cannot be had.
+        fs::create_dir_all(folder.path().join("new/folder/inner")).unwrap();
+        write_file(&folder.path().join("new/folder"), b"x", false).unwrap_err();
+        assert_eq!(fs::read_dir(folder.path().join("new")).unwrap().count(), 2);
     }
 }

@@ -12,6 +12,7 @@ pub mod node;
 pub mod remote;
 pub mod sink;
 pub mod source;
+pub mod stream;
 pub mod update;
 
 pub use create::Create;

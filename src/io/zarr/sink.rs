@@ -254,13 +254,9 @@ impl<T: Element> Sink for ZarrSink<T> {
         };
         let path = self.folder.join(self.layout.info.keys.path(&index));
         let written = || {
-            let bytes = encode::encode(&self.layout.info, values)?;
-            files::write_file(&path, &bytes, self.sync)?;
+            let info = &self.layout.info;
+            let entry = encode::write(info, values, &path, self.sync, self.journal.is_some())?;
             if let Some(journal) = &self.journal {
-                let entry = Entry {
-                    bytes: bytes.len() as u64,
-                    crc: crc_of(&bytes),
-                };
                 journal.note(number, entry)?;
             }
             Ok(())
@@ -281,7 +277,7 @@ impl<T: Element> Sink for ZarrSink<T> {
     }
 
     fn scratch_bytes(&self) -> usize {
-        encode::scratch_bytes(&self.layout.info).saturating_add(self.layout.encoder_bytes)
+        encode::scratch_bytes(&self.layout.info)
     }
 
     fn finish(&self) -> Result<(), BoxError> {

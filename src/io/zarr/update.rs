@@ -121,15 +121,19 @@ impl<T: Element> RegionSink<T> {
         self.file.folder.join(self.file.info.keys.path(index))
     }
 
-    /// The new bytes of a file of which `inside`, in the array's own numbers, gets new values.
-    fn encoded(
+    /// Writes a file of which `inside`, in the array's own numbers, gets new values.
+    fn rewrite(
         &self,
+        path: &Path,
         cell: &Region,
         inside: &Region,
         values: ArrayViewD<'_, T>,
-    ) -> Result<Vec<u8>, BoxError> {
+    ) -> Result<(), BoxError> {
+        let write = |values: ArrayViewD<'_, T>| {
+            encode::write(&self.file.info, values, path, self.sync, false).map(|_| ())
+        };
         if inside == cell {
-            return encode::encode(&self.file.info, values);
+            return write(values);
         }
         let mut old = ArrayD::from_elem(IxDyn(cell.shape()), T::default());
         self.source.read(cell, old.view_mut())?;
@@ -140,7 +144,7 @@ impl<T: Element> RegionSink<T> {
             part.slice_axis_inplace(Axis(axis), slice);
         }
         part.assign(&values);
-        encode::encode(&self.file.info, old.view())
+        write(old.view())
     }
 }
 
@@ -213,14 +217,11 @@ impl<T: Element> Sink for RegionSink<T> {
         }
         let path = self.path(&index);
         self.unwritten.store(false, Ordering::Release);
-        let written = || {
-            let bytes = self.encoded(&cell, &inside, values)?;
-            Ok(files::write_file(&path, &bytes, self.sync)?)
-        };
-        written().map_err(|error: BoxError| {
-            let what = format!("chunk {index:?} in {}", path.display());
-            Error::wrap(Kind::Io, what, error).into()
-        })
+        self.rewrite(&path, &cell, &inside, values)
+            .map_err(|error| {
+                let what = format!("chunk {index:?} in {}", path.display());
+                Error::wrap(Kind::Io, what, error).into()
+            })
     }
 
     /// The files' grid, as far as it lies in the region: no two blocks are of the same file.
@@ -245,8 +246,6 @@ impl<T: Element> Sink for RegionSink<T> {
     }
 
     fn scratch_bytes(&self) -> usize {
-        /// A compressor's own, at whatever level the file has.
-        const ENCODER: usize = 32 << 20;
         let info = &self.file.info;
         let file = info
             .file_shape
@@ -256,7 +255,6 @@ impl<T: Element> Sink for RegionSink<T> {
         encode::scratch_bytes(info)
             .saturating_add(Source::scratch_bytes(&self.source))
             .saturating_add(file)
-            .saturating_add(ENCODER)
     }
 
     fn finish(&self) -> Result<(), BoxError> {

@@ -247,7 +247,7 @@ impl Run {
                 stages,
                 "{comma}{{\"name\":{},\"tasks\":{},\"done\":{done}}}",
                 json::string(&stage.name),
-                stage.tasks
+                stage.running()
             );
         }
         format!(
