@@ -17,6 +17,7 @@ use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::element::Element;
+use crate::base::few::Few;
 use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::base::spill::SpillStore;
@@ -359,8 +360,8 @@ unsafe fn execute(
                 results[number].strides = reduce
                     .tree
                     .kept()
-                    .into_iter()
-                    .map(|axis| strides[axis])
+                    .iter()
+                    .map(|&axis| strides[axis])
                     .collect();
             }
         }
@@ -455,7 +456,7 @@ pub(super) fn into<T: Element, D: Dimension>(
     let planned = plan(engine, &[value], &[Place::Result(0)]);
     let place = ResultPlace {
         first: out.as_mut_ptr().cast(),
-        strides: out.strides().to_vec(),
+        strides: Few::of(out.strides()),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
     unsafe { execute(engine, planned, vec![place], &[]) }?;

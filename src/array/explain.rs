@@ -306,8 +306,8 @@ fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
             .collect(),
         Job::Reduce(reduce) => {
             let mut region = Region::whole(reduce.tree.shape());
-            for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
-                region = region.with_range(axis, domain.range(rank));
+            for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
+                region.set_range(axis, domain.range(rank));
             }
             vec![(&reduce.fused, region)]
         }

@@ -8,6 +8,7 @@ pub mod chunk_spec;
 pub mod chunks;
 pub mod dtype;
 pub mod element;
+pub mod few;
 pub mod index_map;
 pub mod mapped;
 pub mod memory;

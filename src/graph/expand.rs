@@ -116,7 +116,7 @@ fn collect_inputs(
             let region = stage.outputs[0].region(&stage.cell_index(cell));
             if !region.is_empty() {
                 let made = &graph.dag[*of].outputs[*output];
-                each_cell(&made.meeting(&region), &made.grid.num_blocks(), |cell| {
+                each_cell(&made.meeting(&region), &made.grid.counts(), |cell| {
                     inputs.push(numbering.task(graph, *of, cell, 0))
                 });
             }
@@ -214,7 +214,7 @@ fn fused_inputs(
             } else {
                 made.meeting(&image)
             };
-            each_cell(&ranges, &made.grid.num_blocks(), |cell| {
+            each_cell(&ranges, &made.grid.counts(), |cell| {
                 inputs.push(numbering.task(graph, stage, cell, 0))
             });
         }

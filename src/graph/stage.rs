@@ -8,6 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::region::Region;
 use crate::op::contract::Contraction;
@@ -44,7 +45,7 @@ pub struct Stage {
 pub struct Output {
     pub dtype: DType,
     /// The whole value's shape.
-    pub shape: Vec<usize>,
+    pub shape: Few<usize>,
     /// The part of the value that is needed.
     pub domain: Region,
     /// The tasks' cells: a partition of the domain, counted from its start.
@@ -215,7 +216,7 @@ pub struct Leaf {
     /// From the iteration space to the array below.
     pub map: IndexMap,
     /// The shape of the array that the map indexes.
-    pub shape: Vec<usize>,
+    pub shape: Few<usize>,
     pub dtype: DType,
 }
 
@@ -259,8 +260,8 @@ impl Stage {
     }
 
     /// The cell's index in the grid.
-    pub fn cell_index(&self, cell: usize) -> Vec<usize> {
-        unravel(cell, &self.outputs[0].grid.num_blocks())
+    pub fn cell_index(&self, cell: usize) -> Few<usize> {
+        unravel(cell, &self.outputs[0].grid.counts())
     }
 
     /// All programs of the stage.
@@ -277,11 +278,11 @@ impl Stage {
     /// The region of the input space that one part of a reduction reads in one cell of kept axes.
     pub fn reduce_region(reduce: &ReduceJob, part: &Part, kept: &Region) -> Region {
         let mut region = Region::whole(reduce.tree.shape());
-        for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
-            region = region.with_range(axis, kept.range(rank));
+        for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
+            region.set_range(axis, kept.range(rank));
         }
-        for (rank, range) in part.hull(&reduce.tree).into_iter().enumerate() {
-            region = region.with_range(reduce.tree.axes()[rank], range);
+        for (rank, range) in part.hull(&reduce.tree).iter().enumerate() {
+            region.set_range(reduce.tree.axes()[rank], range.clone());
         }
         region
     }
@@ -291,13 +292,7 @@ impl Output {
     /// The region of a cell, in the value's own coordinates.
     pub fn region(&self, index: &[usize]) -> Region {
         let cell = self.grid.region(index);
-        let start: Vec<usize> = cell
-            .start()
-            .iter()
-            .zip(self.domain.start())
-            .map(|(a, b)| a + b)
-            .collect();
-        Region::new(start, cell.shape())
+        cell.moved_by(self.domain.start())
     }
 
     /// The cells that meet a region of the value, as a range of indices per axis.
@@ -326,7 +321,7 @@ pub fn flat_hull(range: &std::ops::Range<usize>, shape: &[usize]) -> Region {
     let first = unravel(range.start, shape);
     let last = unravel(range.end - 1, shape);
     for axis in 0..shape.len() {
-        hull = hull.with_range(axis, first[axis]..last[axis] + 1);
+        hull.set_range(axis, first[axis]..last[axis] + 1);
         if first[axis] != last[axis] {
             break;
         }

@@ -5,6 +5,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::Build;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::scalar::Scalar;
 use crate::graph::stage::{Fused, Leaf, LeafSource};
@@ -28,7 +29,7 @@ struct Sight {
     value: ValueKey,
     map: IndexMap,
     /// The shape that the map leads to, below a reshape.
-    reshaped: Option<Vec<usize>>,
+    reshaped: Option<Few<usize>>,
 }
 
 /// One output of the program to be: a value, the map that leads to it, and whether it is computed
@@ -109,7 +110,7 @@ impl Compiler<'_, '_> {
 
     /// What must be done before a value can be emitted.
     fn inputs(&self, value: &Value, sight: &Sight) -> Vec<(Value, Sight)> {
-        let through = |input: &Value, map: IndexMap, reshaped: Option<Vec<usize>>| {
+        let through = |input: &Value, map: IndexMap, reshaped: Option<Few<usize>>| {
             (
                 input.clone(),
                 Sight {
@@ -137,7 +138,7 @@ impl Compiler<'_, '_> {
                 let shape = sight
                     .reshaped
                     .clone()
-                    .unwrap_or_else(|| value.shape().to_vec());
+                    .unwrap_or_else(|| Few::of(value.shape()));
                 vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
             }
             _ => Vec::new(),
@@ -208,8 +209,8 @@ impl Compiler<'_, '_> {
         let arg = self.program.leaf(dtype);
         self.leaves.push(Leaf {
             source: LeafSource::Generate { number },
-            map: IndexMap::new(value.shape().to_vec(), Vec::new()),
-            shape: Vec::new(),
+            map: IndexMap::new(value.shape(), Few::new()),
+            shape: Few::new(),
             dtype,
         });
         arg
@@ -237,21 +238,21 @@ impl Compiler<'_, '_> {
         source: LeafSource,
         value: &Value,
         sight: &Sight,
-        kept: Option<Vec<usize>>,
+        kept: Option<Few<usize>>,
     ) -> Arg {
         let shape = sight
             .reshaped
             .clone()
-            .unwrap_or_else(|| value.shape().to_vec());
+            .unwrap_or_else(|| Few::of(value.shape()));
         let (map, shape) = match kept {
             None => (sight.map.clone(), shape),
             Some(kept) => {
-                let axes = kept
+                let axes: Few<_, 3> = kept
                     .iter()
                     .map(|&axis| sight.map.axes()[axis].clone())
                     .collect();
                 let shape = kept.iter().map(|&axis| shape[axis]).collect();
-                (IndexMap::new(sight.map.shape().to_vec(), axes), shape)
+                (IndexMap::new(sight.map.shape(), axes), shape)
             }
         };
         let same = |leaf: &Leaf| leaf.source == source && leaf.map == map && leaf.shape == shape;

@@ -174,7 +174,7 @@ fn product_grid(
             axes[axis] = chunks;
         }
     }
-    let grid = Chunks(axes);
+    let grid = Chunks(axes.into());
     let parts = contraction.parts();
     let wanted = (options.threads * TASKS_PER_THREAD).div_ceil(grid.count());
     // Complete subtrees of the sum: ranges of a power of two.

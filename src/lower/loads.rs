@@ -4,6 +4,7 @@ use super::grid::{LOAD_BYTES, bands, load_grid};
 use super::spills::Private;
 use super::{Build, Choice};
 use crate::base::chunks::Chunks;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::graph::stage::{Job, LoadFrom, Output, Place, Stage, StageId};
 use crate::plan::node::NodeKind;
@@ -91,7 +92,7 @@ impl Build<'_> {
         let name = format!("load {}", source.describe());
         let output = Output {
             dtype: made.value.dtype(),
-            shape: made.value.shape().to_vec(),
+            shape: Few::of(made.value.shape()),
             domain,
             grid,
             place,

@@ -8,6 +8,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
 use super::{Choice, Options};
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::region::Region;
 use crate::graph::expand::{block_input_region, flat_range};
@@ -71,7 +72,7 @@ enum Use {
     Flat {
         cone: usize,
         map: IndexMap,
-        shape: Vec<usize>,
+        shape: Few<usize>,
     },
 }
 
@@ -375,7 +376,7 @@ impl Pass<'_> {
                         Use::Direct { cone, map } => Use::Flat {
                             cone,
                             map,
-                            shape: value.shape().to_vec(),
+                            shape: Few::of(value.shape()),
                         },
                         other => other,
                     };
@@ -482,9 +483,9 @@ impl Pass<'_> {
         match &node.kind {
             NodeKind::Reduce(reduce) => {
                 let mut region = Region::whole(reduce.tree.shape());
-                for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
+                for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
                     let place = if reduce.keep { axis } else { rank };
-                    region = region.with_range(axis, needed.range(place));
+                    region.set_range(axis, needed.range(place));
                 }
                 for input in &node.inputs {
                     cones.push(self.start_cone(
@@ -520,7 +521,7 @@ impl Pass<'_> {
                 for piece in &pieces.pieces {
                     let inside = needed.intersect(&piece.region);
                     let region = inside.map_or_else(
-                        || Region::new(vec![0; needed.ndim()], vec![0; needed.ndim()]),
+                        || Region::empty(needed.ndim()),
                         |inside| inside.relative_to(piece.region.start()),
                     );
                     cones.push(self.start_cone(
@@ -570,7 +571,7 @@ impl Pass<'_> {
                 },
             ),
             NodeKind::Reshape => {
-                let shape = value.shape().to_vec();
+                let shape = Few::of(value.shape());
                 self.add_use(&node.inputs[0], Use::Flat { cone, map, shape });
             }
             _ => {
@@ -689,7 +690,7 @@ fn whole_blocks(region: &Region, value: &Value) -> Region {
     for (axis, chunks) in value.chunks().0.iter().enumerate() {
         let blocks = chunks.meeting(&region.range(axis));
         if !blocks.is_empty() {
-            result = result.with_range(
+            result.set_range(
                 axis,
                 chunks.range(blocks.start).start..chunks.range(blocks.end - 1).end,
             );
@@ -701,7 +702,7 @@ fn whole_blocks(region: &Region, value: &Value) -> Region {
 /// The box of an array that holds the elements of `image`, a box of the same elements under `shape`.
 fn flat_image(image: &Region, shape: &[usize], target: &[usize]) -> Region {
     if image.is_empty() {
-        return Region::new(vec![0; target.len()], vec![0; target.len()]);
+        return Region::empty(target.len());
     }
     flat_hull(&flat_range(image, shape), target)
 }
@@ -712,7 +713,7 @@ fn consecutive(region: &Region, shape: &[usize]) -> Region {
     let mut whole = false;
     for (axis, &len) in shape.iter().enumerate() {
         if whole {
-            result = result.with_range(axis, 0..len);
+            result.set_range(axis, 0..len);
         }
         whole |= region.shape()[axis] != 1;
     }

@@ -172,7 +172,7 @@ impl Build<'_> {
             });
             let output = &mut self.graph.dag[stage].outputs[0];
             output.domain = image;
-            output.grid = Chunks(axes);
+            output.grid = Chunks(axes.into());
             self.price_load(stage);
         }
     }

@@ -11,6 +11,7 @@ use crate::base::axis::Axes;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;
@@ -35,7 +36,7 @@ pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     let chunks = chunks.resolve(memory.shape(), memory.dtype().size())?;
     let spec = Spec {
         dtype: memory.dtype(),
-        shape: memory.shape().to_vec(),
+        shape: Few::of(memory.shape()),
         chunks,
     };
     Ok(Value::of(Node::new(
@@ -59,7 +60,7 @@ pub fn source(
         ("storage grid", source.storage_grid().as_ref()),
     ] {
         if let Some(grid) = grid
-            && grid.shape() != shape
+            && !grid.fits(shape)
         {
             return Err(Error::new(
                 Kind::Chunks,
@@ -73,7 +74,7 @@ pub fn source(
     }
     let spec = Spec {
         dtype,
-        shape: shape.to_vec(),
+        shape: Few::of(shape),
         chunks,
     };
     Ok(Value::of(Node::new(
@@ -87,10 +88,11 @@ pub fn source(
 pub fn generate(
     generate: Generate,
     dtype: DType,
-    shape: Vec<usize>,
+    shape: impl Into<Few<usize>>,
     chunks: ChunkSpec,
     at: At,
 ) -> Result<Value> {
+    let shape = shape.into();
     check_shape(&shape, dtype.size())?;
     let chunks = chunks.resolve(&shape, dtype.size())?;
     let spec = Spec {
@@ -240,7 +242,7 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
     let map = IndexMap::broadcast(value.shape(), shape);
     let spec = Spec {
         dtype: value.dtype(),
-        shape: shape.to_vec(),
+        shape: Few::of(shape),
         chunks: chunks.clone(),
     };
     Value::of(Node::new(
@@ -321,7 +323,7 @@ pub fn reduce(
     let chunks = chunking::reduce(value.chunks(), &reduced, axes.keeps());
     let spec = Spec {
         dtype,
-        shape: chunks.shape(),
+        shape: chunks.lens(),
         chunks,
     };
     let kind = Reduce {
@@ -346,12 +348,12 @@ pub fn block_fn(
     outputs: Vec<(DType, Chunks)>,
     at: At,
 ) -> Result<Vec<Value>> {
-    let blocks = outputs[0].1.num_blocks();
+    let blocks = outputs[0].1.counts();
     for (dtype, chunks) in &outputs {
-        check_shape(&chunks.shape(), dtype.size())?;
+        check_shape(&chunks.lens(), dtype.size())?;
     }
     for input in inputs {
-        let counts = input.chunks().num_blocks();
+        let counts = input.chunks().counts();
         let skip = blocks.len().checked_sub(counts.len());
         let fits = skip.is_some_and(|skip| {
             counts
@@ -372,7 +374,7 @@ pub fn block_fn(
     }
     let specs = outputs.into_iter().map(|(dtype, chunks)| Spec {
         dtype,
-        shape: chunks.shape(),
+        shape: chunks.lens(),
         chunks,
     });
     let node = Node::new(

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::memory::Memory;
 use crate::base::region::Region;
@@ -30,7 +31,7 @@ pub struct Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     pub dtype: DType,
-    pub shape: Vec<usize>,
+    pub shape: Few<usize>,
     pub chunks: Chunks,
 }
 

@@ -102,7 +102,10 @@ pub fn add_rows(
     let sums = &mut sums[..tile.columns];
     for row in 0..tile.rows {
         let place = |dim: usize| index[dim] + if tile.row_dim == Some(dim) { row } else { 0 };
-        let start = linear.base + terms().map(|(dim, term)| term.at(place(dim))).sum::<isize>();
+        let start = linear.base
+            + terms()
+                .map(|(dim, term)| term.at(place(dim)))
+                .sum::<isize>();
         // SAFETY: `level` is one that the machine has.
         unsafe { crate::kernel::random::add(distribution, *key, start as u64, sums, level()) };
     }

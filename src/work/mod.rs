@@ -19,6 +19,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::aligned::AlignedBytes;
+use crate::base::few::Few;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -38,7 +39,7 @@ use prepare::Prepared;
 pub struct ResultPlace {
     pub first: *mut u8,
     /// In elements, per axis of the value (of the kept axes, for reductions).
-    pub strides: Vec<isize>,
+    pub strides: Few<isize>,
 }
 
 /// Where values go that tasks do not hold.

@@ -180,10 +180,18 @@ fn values_are_added_as_they_are_written() {
         out
     };
     let uniform = |low, high| Distribution::Uniform { low, high };
-    let normal = Distribution::Normal { mean: 1.0, std: 2.0 };
+    let normal = Distribution::Normal {
+        mean: 1.0,
+        std: 2.0,
+    };
     let exponential = Distribution::Exponential { rate: 0.5 };
     // The last of these has so narrow an interval that its factor would be subnormal.
-    for distribution in [uniform(-1.0, 3.0), normal, exponential, uniform(0.0, 1e-300)] {
+    for distribution in [
+        uniform(-1.0, 3.0),
+        normal,
+        exponential,
+        uniform(0.0, 1e-300),
+    ] {
         for level in Level::available() {
             // Even and odd starts, and those whose counter carries into the upper word.
             for start in [0, 1, 70, (1 << 33) - 43, (1 << 33) - 42] {

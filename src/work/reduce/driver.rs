@@ -65,7 +65,15 @@ impl<'a> Driver<'a> {
         groups: &[Range<usize>],
     ) -> Driver<'a> {
         let tree = &*job.tree;
-        let binding = bind(inputs.graph, env, inputs, &job.fused, region, groups, &[]);
+        let binding = bind(
+            inputs.graph,
+            env,
+            inputs,
+            &job.fused,
+            region,
+            groups,
+            Vec::new(),
+        );
         let crossed = job.crossed && crossed(tree, &binding);
         let tile = if crossed {
             prepared.tile.max(BATCH * RUN)
