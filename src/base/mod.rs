@@ -10,6 +10,7 @@ pub mod dtype;
 pub mod element;
 pub mod few;
 pub mod index_map;
+pub mod lookup;
 pub mod mapped;
 pub mod memory;
 pub mod region;

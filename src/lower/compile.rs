@@ -1,12 +1,11 @@
 //! From a cone of the plan to a program: element-wise nodes become instructions, what they rest on
 //! becomes leaves.
 
-use foldhash::{HashMap, HashMapExt};
-
 use super::Build;
 use crate::base::dtype::DType;
 use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
+use crate::base::lookup::Lookup;
 use crate::base::scalar::Scalar;
 use crate::graph::stage::{Fused, Leaf, LeafSource};
 use crate::op::generate::Generate;
@@ -47,7 +46,7 @@ pub fn compile(build: &mut Build<'_>, wanted: Vec<Wanted>, depth: usize) -> Fuse
         depth,
         program: ProgramBuilder::default(),
         leaves: Vec::new(),
-        done: HashMap::new(),
+        done: Lookup::new(),
     };
     for one in wanted {
         let arg = compiler.evaluate(one);
@@ -64,7 +63,7 @@ struct Compiler<'a, 'b> {
     depth: usize,
     program: ProgramBuilder,
     leaves: Vec<Leaf>,
-    done: HashMap<Sight, Arg>,
+    done: Lookup<Sight, Arg>,
 }
 
 impl Compiler<'_, '_> {
@@ -77,7 +76,7 @@ impl Compiler<'_, '_> {
         };
         let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
         while let Some((value, sight, expand)) = open.last().cloned() {
-            if self.done.contains_key(&sight) {
+            if self.done.contains(&sight) {
                 open.pop();
                 continue;
             }
@@ -90,7 +89,7 @@ impl Compiler<'_, '_> {
             let missing: Vec<_> = inputs
                 .iter()
                 .rev()
-                .filter(|(_, input)| !self.done.contains_key(input))
+                .filter(|(_, input)| !self.done.contains(input))
                 .map(|(value, input)| (value.clone(), input.clone(), false))
                 .collect();
             if !missing.is_empty() {
@@ -105,7 +104,12 @@ impl Compiler<'_, '_> {
             self.done.insert(sight, arg);
             open.pop();
         }
-        self.done[&root]
+        self.at(&root)
+    }
+
+    /// Where a value is that was evaluated.
+    fn at(&self, sight: &Sight) -> Arg {
+        *self.done.get(sight).expect("inputs are evaluated first")
     }
 
     /// What must be done before a value can be emitted.
@@ -159,7 +163,7 @@ impl Compiler<'_, '_> {
                 self.leaf(LeafSource::Memory { number, c_order }, value, sight, None)
             }
             // Views and reshapes are their input, differently seen.
-            _ => self.done[&inputs[0].1],
+            _ => self.at(&inputs[0].1),
         }
     }
 
@@ -169,28 +173,25 @@ impl Compiler<'_, '_> {
         elementwise: &Elementwise,
         inputs: &[(Value, Sight)],
     ) -> Arg {
-        let mut dtypes = Vec::with_capacity(elementwise.args.len());
-        let mut args: Vec<Arg> = Vec::with_capacity(elementwise.args.len());
+        let mut args: Few<Arg, 3> = Few::new();
         for operand in &elementwise.args {
             args.push(match operand {
-                Operand::Const(scalar) => {
-                    dtypes.push(scalar.dtype());
-                    self.program.constant(*scalar)
-                }
-                Operand::Input(number) => {
-                    dtypes.push(inputs[*number].0.dtype());
-                    self.done[&inputs[*number].1]
-                }
+                Operand::Const(scalar) => self.program.constant(*scalar),
+                Operand::Input(number) => self.at(&inputs[*number].1),
             });
         }
+        let dtype_of = |operand: usize| match elementwise.args[operand] {
+            Operand::Const(scalar) => scalar.dtype(),
+            Operand::Input(number) => inputs[number].0.dtype(),
+        };
         let select = matches!(elementwise.func, ElementFunc::Op(Op::Select));
         // Kernels want one operand that is no constant (a condition always).
         if select && matches!(args[0], Arg::Const(_))
             || args.iter().all(|arg| matches!(arg, Arg::Const(_)))
         {
-            args[0] = self.splat(args[0], dtypes[0], value);
+            args[0] = self.splat(args[0], dtype_of(0), value);
         }
-        let dtype = dtypes[usize::from(select)];
+        let dtype = dtype_of(usize::from(select));
         let func = match &elementwise.func {
             ElementFunc::Op(op) => Func::Op(*op),
             ElementFunc::Cast => Func::Cast,

@@ -78,7 +78,7 @@ impl Build<'_> {
                 .iter()
                 .map(|&cone| &self.reach.cones[cone])
         };
-        cones(one).any(|a| cones(other).any(|b| a.reads.iter().any(|key| b.reads.contains(key))))
+        cones(one).any(|a| cones(other).any(|b| a.reads.keys().any(|key| b.reads.contains(key))))
     }
 
     fn same_tree(&self, reduce: &Reduce, other: usize) -> bool {

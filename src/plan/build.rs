@@ -42,7 +42,7 @@ pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Memory(memory),
         Vec::new(),
-        vec![spec],
+        [spec],
         at,
     )))
 }
@@ -80,7 +80,7 @@ pub fn source(
     Ok(Value::of(Node::new(
         NodeKind::Source(source),
         Vec::new(),
-        vec![spec],
+        [spec],
         at,
     )))
 }
@@ -103,21 +103,16 @@ pub fn generate(
     Ok(Value::of(Node::new(
         NodeKind::Generate(generate),
         Vec::new(),
-        vec![spec],
+        [spec],
         at,
     )))
 }
 
 /// An op of the table on operands that broadcast.
 pub fn op(op: Op, terms: &[Term], at: At) -> Result<Value> {
-    let dtypes: Vec<DType> = terms.iter().map(Term::dtype).collect();
-    let operands = if op == Op::Select {
-        &dtypes[1..]
-    } else {
-        &dtypes[..]
-    };
-    let dtype = operands[0];
-    if operands.iter().any(|&other| other != dtype) {
+    let operands = if op == Op::Select { &terms[1..] } else { terms };
+    let dtype = operands[0].dtype();
+    if operands.iter().any(|other| other.dtype() != dtype) {
         return Err(Error::new(
             Kind::Dtype,
             format!(
@@ -127,10 +122,14 @@ pub fn op(op: Op, terms: &[Term], at: At) -> Result<Value> {
             ),
         ));
     }
-    if op == Op::Select && dtypes[0] != DType::Bool {
+    if op == Op::Select && terms[0].dtype() != DType::Bool {
         return Err(Error::new(
             Kind::Dtype,
-            format!("the condition of {} is {}, not bool", op.name(), dtypes[0]),
+            format!(
+                "the condition of {} is {}, not bool",
+                op.name(),
+                terms[0].dtype()
+            ),
         ));
     }
     let Some(out) = op.output(dtype) else {
@@ -159,10 +158,10 @@ pub fn cast(value: &Value, dtype: DType, at: At) -> Result<Value> {
     )
 }
 
-fn list(dtypes: &[DType]) -> String {
-    dtypes
+fn list(operands: &[Term]) -> String {
+    operands
         .iter()
-        .map(DType::to_string)
+        .map(|term| term.dtype().to_string())
         .collect::<Vec<_>>()
         .join(" and ")
 }
@@ -172,6 +171,13 @@ impl Term {
         match self {
             Term::Array(value) => value.dtype(),
             Term::Scalar(scalar) => scalar.dtype(),
+        }
+    }
+
+    fn array(&self) -> Option<&Value> {
+        match self {
+            Term::Array(value) => Some(value),
+            Term::Scalar(_) => None,
         }
     }
 }
@@ -184,34 +190,14 @@ pub fn elementwise(
     dtype: DType,
     at: At,
 ) -> Result<Value> {
-    let arrays: Vec<&Value> = terms
-        .iter()
-        .filter_map(|term| match term {
-            Term::Array(value) => Some(value),
-            Term::Scalar(_) => None,
-        })
-        .collect();
-    let shapes: Vec<&[usize]> = arrays.iter().map(|value| value.shape()).collect();
-    let Some(shape) = broadcast(&shapes) else {
-        let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
-        return Err(Error::new(
-            Kind::Shape,
-            format!(
-                "shapes {} do not broadcast together in {name}",
-                shapes.join(" and ")
-            ),
-        ));
+    let (shape, chunks) = match together(terms) {
+        Some(first) => (first.spec().shape.clone(), first.chunks().clone()),
+        None => combined(name, terms, dtype)?,
     };
     check_shape(&shape, dtype.size())?;
-    let grids: Vec<&Chunks> = arrays.iter().map(|value| value.chunks()).collect();
-    let chunks = match grids[..] {
-        // The common case costs nothing.
-        [single] => single.clone(),
-        [left, right] if left == right => left.clone(),
-        _ => chunking::combine(&grids, &shape, dtype.size()),
-    };
-    let mut inputs = Vec::with_capacity(arrays.len());
-    let mut args = Vec::with_capacity(terms.len());
+    let n_arrays = terms.iter().filter(|term| matches!(term, Term::Array(_)));
+    let mut inputs = Vec::with_capacity(n_arrays.count());
+    let mut args = Few::new();
     for term in terms {
         args.push(match term {
             Term::Scalar(scalar) => Operand::Const(*scalar),
@@ -229,9 +215,41 @@ pub fn elementwise(
     Ok(Value::of(Node::new(
         NodeKind::Elementwise(Elementwise { func, args }),
         inputs,
-        vec![spec],
+        [spec],
         at,
     )))
+}
+
+/// The first array, if all have its shape and chunks: the common case costs nothing.
+fn together(terms: &[Term]) -> Option<&Value> {
+    let mut arrays = terms.iter().filter_map(Term::array);
+    let first = arrays.next()?;
+    arrays
+        .all(|value| value.shape() == first.shape() && value.chunks() == first.chunks())
+        .then_some(first)
+}
+
+/// The shape of the result by NumPy's rules, and its chunks.
+fn combined(name: &str, terms: &[Term], dtype: DType) -> Result<(Few<usize>, Chunks)> {
+    let arrays: Vec<&Value> = terms.iter().filter_map(Term::array).collect();
+    let shapes: Vec<&[usize]> = arrays.iter().map(|value| value.shape()).collect();
+    let Some(shape) = broadcast(&shapes) else {
+        let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
+        return Err(Error::new(
+            Kind::Shape,
+            format!(
+                "shapes {} do not broadcast together in {name}",
+                shapes.join(" and ")
+            ),
+        ));
+    };
+    check_shape(&shape, dtype.size())?;
+    let grids: Vec<&Chunks> = arrays.iter().map(|value| value.chunks()).collect();
+    let chunks = match grids[..] {
+        [left, right] if left == right => left.clone(),
+        _ => chunking::combine(&grids, &shape, dtype.size()),
+    };
+    Ok((shape, chunks))
 }
 
 /// The operand under the result's shape: itself, or a broadcast view.
@@ -248,7 +266,7 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
     Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        vec![spec],
+        [spec],
         at,
     ))
 }
@@ -265,7 +283,7 @@ pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Rechunk,
         vec![value.clone()],
-        vec![spec],
+        [spec],
         at,
     )))
 }
@@ -335,7 +353,7 @@ pub fn reduce(
     Ok(Value::of(Node::new(
         NodeKind::Reduce(kind),
         inputs,
-        vec![spec],
+        [spec],
         at,
     )))
 }
@@ -380,7 +398,7 @@ pub fn block_fn(
     let node = Node::new(
         NodeKind::BlockFn(BlockFn { function, name }),
         inputs.to_vec(),
-        specs.collect(),
+        specs.collect::<Few<_, 1>>(),
         at,
     );
     Ok((0..node.outputs.len())
