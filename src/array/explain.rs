@@ -233,7 +233,7 @@ pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
         .map(|axis| axis.largest())
         .collect();
     let mut reads: Vec<String> = Vec::new();
-    for leaf in stage.fused().into_iter().flat_map(|fused| &fused.leaves) {
+    for leaf in stage.fused().flat_map(|fused| &fused.leaves) {
         let name = leaf_name(planned, leaf);
         if !reads.contains(&name) {
             reads.push(name);
@@ -244,11 +244,7 @@ pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
         tasks: stage.tasks(),
         cell,
         parts: stage.parts(),
-        instructions: stage
-            .fused()
-            .iter()
-            .map(|fused| fused.program.instrs.len())
-            .sum(),
+        instructions: stage.fused().map(|fused| fused.program.instrs.len()).sum(),
         reads,
         scratch: stage.scratch_bytes,
         fate: fate(planned, stage),

@@ -25,6 +25,16 @@ pub struct Graph {
     pub order: Vec<StageId>,
 }
 
+impl Graph {
+    /// No stages yet, and room for some.
+    pub fn with_capacity(stages: usize) -> Graph {
+        Graph {
+            dag: DiGraph::with_capacity(stages, 0),
+            order: Vec::new(),
+        }
+    }
+}
+
 /// What is materialized together. Its tasks are the cells of the outputs' grid, each as many times
 /// as the job has parts.
 pub struct Stage {
@@ -265,14 +275,19 @@ impl Stage {
     }
 
     /// All programs of the stage.
-    pub fn fused(&self) -> Vec<&Fused> {
+    pub fn fused(&self) -> impl Iterator<Item = &Fused> {
+        let (mut pieces, mut inputs) = (&[][..], &[][..]);
+        let mut others: &[Fused] = &[];
         match &self.job {
-            Job::Map(pieces) => pieces.iter().map(|piece| &piece.fused).collect(),
-            Job::Reduce(reduce) => vec![&reduce.fused],
-            Job::Contract(contract) => contract.fused.iter().collect(),
-            Job::BlockFn(block_fn) => block_fn.inputs.iter().map(|input| &input.fused).collect(),
-            Job::Merge { .. } | Job::Load(_) => Vec::new(),
+            Job::Map(all) => pieces = all,
+            Job::Reduce(reduce) => others = std::slice::from_ref(&reduce.fused),
+            Job::Contract(contract) => others = &contract.fused,
+            Job::BlockFn(block_fn) => inputs = &block_fn.inputs,
+            Job::Merge { .. } | Job::Load(_) => {}
         }
+        let pieces = pieces.iter().map(|piece: &MapPiece| &piece.fused);
+        let inputs = inputs.iter().map(|input: &BlockInput| &input.fused);
+        pieces.chain(others).chain(inputs)
     }
 
     /// The region of the input space that one part of a reduction reads in one cell of kept axes.

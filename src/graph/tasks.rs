@@ -243,6 +243,16 @@ pub struct Order {
 /// order in which inputs are listed is simulated too and the cheaper one wins: a moving window over
 /// neighbours is listed well.
 pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
+    let largest = tasks.largest().map_or(0, |(_, bytes)| bytes);
+    if tasks.inputs.is_empty() && roots_in_order.is_none() {
+        // Nobody reads what others make: each task returns all of its bytes when it ends.
+        return Order {
+            sequence: (0..tasks.len() as u32).collect(),
+            floor: largest.saturating_add(tasks.own_bytes),
+            largest,
+            fetches: tasks.any_fetches(),
+        };
+    }
     let mut roots = roots_in_order.map_or_else(Vec::new, <[u32]>::to_vec);
     roots.extend((0..tasks.len() as u32).filter(|&task| tasks.consumers(task).is_empty()));
 
@@ -261,7 +271,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     Order {
         sequence,
         floor: floor.saturating_add(tasks.own_bytes),
-        largest: tasks.largest().map_or(0, |(_, bytes)| bytes),
+        largest,
         fetches: tasks.any_fetches(),
     }
 }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt};
 
+use crate::base::lookup::Lookup;
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
@@ -81,14 +82,14 @@ pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, En
         options,
         places,
         reach: &reach,
-        graph: Graph::default(),
+        graph: Graph::with_capacity(reach.made.len()),
         env: Env::default(),
-        made: HashMap::new(),
+        made: Lookup::new(),
         loads: HashMap::new(),
         spilled: HashMap::new(),
         private: HashMap::new(),
-        memories: HashMap::new(),
-        generates: HashMap::new(),
+        memories: Lookup::new(),
+        generates: Lookup::new(),
         maps: HashMap::new(),
     };
     build.choose_spills();
@@ -106,15 +107,15 @@ struct Build<'a> {
     graph: Graph,
     env: Env,
     /// By position in `reach.made`.
-    made: HashMap<usize, (StageId, usize)>,
+    made: Lookup<usize, (StageId, usize)>,
     /// By source and depth of the reader.
     loads: HashMap<(ValueKey, usize), StageId>,
     /// By position in `reach.made`.
     spilled: HashMap<usize, spills::Spilled>,
     /// Loads that serve one leaf of one stage.
     private: HashMap<StageId, spills::Private>,
-    memories: HashMap<ValueKey, usize>,
-    generates: HashMap<ValueKey, usize>,
+    memories: Lookup<ValueKey, usize>,
+    generates: Lookup<ValueKey, usize>,
     maps: HashMap<*const (), u32>,
 }
 
@@ -124,17 +125,21 @@ impl Build<'_> {
     }
 
     fn memory(&mut self, key: ValueKey, memory: &Memory) -> usize {
-        *self.memories.entry(key).or_insert_with(|| {
-            self.env.memories.push(memory.clone());
-            self.env.memories.len() - 1
-        })
+        if let Some(&number) = self.memories.get(&key) {
+            return number;
+        }
+        self.env.memories.push(memory.clone());
+        self.memories.insert(key, self.env.memories.len() - 1);
+        self.env.memories.len() - 1
     }
 
     fn generate(&mut self, key: ValueKey, generate: &Generate) -> usize {
-        *self.generates.entry(key).or_insert_with(|| {
-            self.env.generates.push(generate.clone());
-            self.env.generates.len() - 1
-        })
+        if let Some(&number) = self.generates.get(&key) {
+            return number;
+        }
+        self.env.generates.push(generate.clone());
+        self.generates.insert(key, self.env.generates.len() - 1);
+        self.env.generates.len() - 1
     }
 
     fn fill(&mut self, value: Scalar) -> usize {

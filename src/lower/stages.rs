@@ -19,7 +19,7 @@ impl Build<'_> {
         let mut order: Vec<usize> = (0..reach.made.len()).rev().collect();
         order.sort_by_key(|&at| reach.made[at].depth);
         for (position, &at) in order.iter().enumerate() {
-            if self.made.contains_key(&at) {
+            if self.made.contains(&at) {
                 continue;
             }
             match &reach.made[at].value.node.kind {
@@ -63,7 +63,7 @@ impl Build<'_> {
             group.extend(candidates.iter().copied().filter(|&other| {
                 other != at
                     && self.reach.made[other].depth == depth
-                    && !self.made.contains_key(&other)
+                    && !self.made.contains(&other)
                     && self.shares_leaf(at, other)
                     && fits(other)
             }));
@@ -139,7 +139,6 @@ impl Build<'_> {
             Job::Load(LoadFrom::Spill { stage, .. }) => vec![*stage],
             _ => stage
                 .fused()
-                .into_iter()
                 .flat_map(|fused| &fused.leaves)
                 .filter_map(producer)
                 .collect(),
@@ -159,17 +158,20 @@ impl Build<'_> {
         }
         match self.spilled.get(&at) {
             Some(_) => (self.read_back(at, depth), 0),
-            None => self.made[&at],
+            None => *self.made.get(&at).expect("producers are made first"),
         }
     }
 
     /// The ops that a stage computes.
     pub(super) fn names(&self, group: &[usize]) -> String {
-        let names: Vec<&str> = group
-            .iter()
-            .map(|&at| self.reach.made[at].value.node.name())
-            .collect();
-        names.join(", ")
+        let mut names = String::new();
+        for &at in group {
+            if !names.is_empty() {
+                names += ", ";
+            }
+            names += self.reach.made[at].value.node.name();
+        }
+        names
     }
 
     /// The depth of the stage that a cone belongs to.

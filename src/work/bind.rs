@@ -83,6 +83,13 @@ pub struct Binding {
     pub outs: Vec<Few<isize>>,
 }
 
+impl Binding {
+    /// How many elements the region has.
+    pub fn elements(&self) -> usize {
+        self.dims.iter().map(|dim| dim.len).product()
+    }
+}
+
 /// Binds the leaves to `region` of the iteration space. Axes are merged within the `groups` only.
 pub fn bind(
     graph: &Graph,

@@ -107,7 +107,7 @@ impl GraphWork {
     ) -> GraphWork {
         let prepared = graph.dag.node_weights().map(|stage| {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
-            let ready = stage.fused().into_iter().map(|fused| {
+            let ready = stage.fused().map(|fused| {
                 let prepared = Prepared::new(fused, &env);
                 let reduces = matches!(stage.job, Job::Reduce(_));
                 let prepared = if in_place {
