@@ -77,7 +77,7 @@ impl Takes for Tasked {
 #[doc(hidden)]
 pub struct Pending {
     first: *mut u8,
-    shape: Vec<usize>,
+    shape: Few<usize>,
     /// The `Vec<T>` that owns the memory, or the value.
     owner: Box<dyn Any + Send>,
 }
@@ -98,7 +98,7 @@ fn allocate<T: Element>(shape: &[usize]) -> Result<Pending> {
     let mut elements = zeros::<T>(shape.iter().product());
     Ok(Pending {
         first: elements.as_mut_ptr().cast(),
-        shape: shape.to_vec(),
+        shape: Few::of(shape),
         owner: Box::new(elements),
     })
 }
@@ -300,7 +300,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
             Wanted::Delayed(call) => calls.push(Arc::clone(call)),
         }
     }
-    let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
+    let places: Few<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
     let mut pending = Vec::with_capacity(values.len());
@@ -327,7 +327,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
             Wanted::Array { .. } => pending.next(),
             Wanted::Delayed(_) => made.next().map(|value| Pending {
                 first: std::ptr::null_mut(),
-                shape: Vec::new(),
+                shape: Few::new(),
                 owner: Box::new(value),
             }),
         });

@@ -240,7 +240,7 @@ pub(super) fn line(planned: &Planned, stage: &Stage) -> StageLine {
         }
     }
     StageLine {
-        name: stage.name.clone(),
+        name: stage.name.clone().into_owned(),
         tasks: stage.tasks(),
         cell,
         parts: stage.parts(),

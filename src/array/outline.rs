@@ -33,7 +33,7 @@ pub(super) fn outline(planned: &Planned) -> Outline {
         let line = line(planned, stage);
         StageOutline {
             detail: line.detail(),
-            name: stage.name.clone(),
+            name: stage.name.clone().into_owned(),
             first_task: tasks.first,
             tasks: tasks.count,
             grid: stage.outputs[0].grid.num_blocks(),

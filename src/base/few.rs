@@ -50,6 +50,16 @@ impl<T: Default, const N: usize> Few<T, N> {
     }
 }
 
+impl<T> Few<T, 1> {
+    /// A list of one item.
+    pub fn one(item: T) -> Few<T, 1> {
+        Few(Items::Here {
+            len: 1,
+            items: [item],
+        })
+    }
+}
+
 impl<T: Default + Copy, const N: usize> Few<T, N> {
     /// So many times the same.
     pub fn filled(item: T, len: usize) -> Few<T, N> {

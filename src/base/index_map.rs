@@ -43,7 +43,7 @@ impl AxisMap {
 /// For each axis of the input, how its index follows from the output's: slices with any step,
 /// transposes, flips, broadcasts, dropped and new axes, diagonals and static `take` are all of this
 /// form, and compose.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IndexMap {
     shape: Few<usize>,
     axes: Few<AxisMap, 3>,

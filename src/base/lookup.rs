@@ -4,20 +4,22 @@ use std::hash::Hash;
 
 use foldhash::{HashMap, HashMapExt};
 
+use super::few::Few;
+
 /// So many entries are searched one by one.
 const FEW: usize = 8;
 
-/// A map from keys to values.
-pub struct Lookup<K, V> {
-    few: Vec<(K, V)>,
+/// A map from keys to values; up to `N` entries need no allocation.
+pub struct Lookup<K, V, const N: usize = 4> {
+    few: Few<(K, V), N>,
     /// All entries, once there are many.
     many: HashMap<K, V>,
 }
 
-impl<K: Eq + Hash, V> Lookup<K, V> {
-    pub fn new() -> Lookup<K, V> {
+impl<K: Eq + Hash + Default, V: Default, const N: usize> Lookup<K, V, N> {
+    pub fn new() -> Lookup<K, V, N> {
         Lookup {
-            few: Vec::new(),
+            few: Few::new(),
             many: HashMap::new(),
         }
     }
@@ -46,7 +48,7 @@ impl<K: Eq + Hash, V> Lookup<K, V> {
             self.few.push((key, value));
         } else {
             self.many.reserve(4 * FEW);
-            self.many.extend(self.few.drain(..));
+            self.many.extend(std::mem::take(&mut self.few));
             self.many.insert(key, value);
         }
         None
@@ -59,8 +61,8 @@ impl<K: Eq + Hash, V> Lookup<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V> Default for Lookup<K, V> {
-    fn default() -> Lookup<K, V> {
+impl<K: Eq + Hash + Default, V: Default, const N: usize> Default for Lookup<K, V, N> {
+    fn default() -> Lookup<K, V, N> {
         Lookup::new()
     }
 }
@@ -71,7 +73,7 @@ mod tests {
 
     #[test]
     fn what_was_put_in_last_is_found() {
-        let mut lookup = Lookup::new();
+        let mut lookup: Lookup<usize, (usize, usize)> = Lookup::new();
         for round in 0..3 {
             for key in 0..3 * FEW {
                 let before = (round > 0).then(|| (round - 1, key));

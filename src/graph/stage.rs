@@ -1,6 +1,7 @@
 //! Stages: one iteration space, one program, several sinks. Data only; what is opaque lies in the
 //! [`Env`](super::env::Env) under a number.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -38,7 +39,7 @@ impl Graph {
 /// What is materialized together. Its tasks are the cells of the outputs' grid, each as many times
 /// as the job has parts.
 pub struct Stage {
-    pub name: String,
+    pub name: Cow<'static, str>,
     pub job: Job,
     /// On grids of the same number of cells.
     pub outputs: Vec<Output>,
@@ -63,9 +64,10 @@ pub struct Output {
     pub place: Place,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// In blocks, until the last reader has run.
+    #[default]
     Held,
     /// In the result with this number.
     Result(usize),
@@ -111,12 +113,12 @@ pub struct MapPiece {
 pub struct ReduceJob {
     pub fused: Fused,
     pub tree: Arc<Tree>,
-    pub parts: Vec<Part>,
+    pub parts: Few<Part, 1>,
     /// The parts of each task, where tasks have two; else a task has one.
     pub pairs: Option<Vec<Pair>>,
     /// A leaf may lie across the lines: there is scratch for many rows at once.
     pub crossed: bool,
-    pub folds: Vec<FoldUse>,
+    pub folds: Few<FoldUse, 1>,
 }
 
 /// The numbers of the parts that a task computes side by side.
@@ -145,6 +147,7 @@ impl ReduceJob {
 }
 
 /// One reducer: its number in the environment, and which outputs of the program it reads.
+#[derive(Default)]
 pub struct FoldUse {
     pub fold: usize,
     pub value: usize,

@@ -31,6 +31,7 @@ pub struct Tasks {
     /// Where the inputs of each task start in `inputs`; one more entry than tasks.
     pub input_starts: Vec<u32>,
     pub inputs: Vec<u32>,
+    /// Empty if no task has inputs.
     consumer_starts: Vec<u32>,
     consumers: Vec<u32>,
     /// What the plan and the run keep per task and dependency; booked as long as the run lasts.
@@ -64,6 +65,9 @@ impl Tasks {
 
     /// Turns "inputs of" around, by counting; consumers come out ascending.
     fn list_consumers(&mut self) {
+        if self.inputs.is_empty() {
+            return;
+        }
         let n = self.len();
         let mut starts = vec![0_u32; n + 1];
         for &input in &self.inputs {
@@ -148,6 +152,9 @@ impl Tasks {
     }
 
     pub fn consumers(&self, task: u32) -> &[u32] {
+        if self.consumer_starts.is_empty() {
+            return &[];
+        }
         let task = task as usize;
         &self.consumers
             [self.consumer_starts[task] as usize..self.consumer_starts[task + 1] as usize]

@@ -23,7 +23,7 @@ pub fn element_cost(func: &ElementFunc) -> f64 {
 }
 
 /// How an array is addressed below a cone: directly, or by C-order numbers under another shape.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Sight {
     value: ValueKey,
     map: IndexMap,
@@ -63,7 +63,7 @@ struct Compiler<'a, 'b> {
     depth: usize,
     program: ProgramBuilder,
     leaves: Vec<Leaf>,
-    done: Lookup<Sight, Arg>,
+    done: Lookup<Sight, Arg, 1>,
 }
 
 impl Compiler<'_, '_> {
@@ -74,10 +74,14 @@ impl Compiler<'_, '_> {
             map: wanted.map,
             reshaped: None,
         };
+        let is_held = !wanted.expand && self.build.is_held(root.value);
+        if wanted.value.node.inputs.is_empty() && !is_held {
+            // Leaves are told apart where they are kept.
+            return self.emit(&wanted.value, &root, &[]);
+        }
         let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
-        while let Some((value, sight, expand)) = open.last().cloned() {
+        while let Some((value, sight, expand)) = open.pop() {
             if self.done.contains(&sight) {
-                open.pop();
                 continue;
             }
             let held = !expand && self.build.is_held(sight.value);
@@ -93,6 +97,7 @@ impl Compiler<'_, '_> {
                 .map(|(value, input)| (value.clone(), input.clone(), false))
                 .collect();
             if !missing.is_empty() {
+                open.push((value, sight, expand));
                 open.extend(missing);
                 continue;
             }
@@ -102,7 +107,6 @@ impl Compiler<'_, '_> {
                 self.emit(&value, &sight, &inputs)
             };
             self.done.insert(sight, arg);
-            open.pop();
         }
         self.at(&root)
     }

@@ -99,7 +99,7 @@ impl Build<'_> {
         };
         self.env.sources.push(source);
         let id = self.push(Stage {
-            name,
+            name: name.into(),
             job: Job::Load(LoadFrom::Source(self.env.sources.len() - 1)),
             outputs: vec![output],
             output_bytes: 0,

@@ -73,7 +73,7 @@ pub struct Kept {
 
 /// Gives the fold of a built-in reducer: (reducer, input dtype, whether there is a mask).
 pub type FoldMaker =
-    fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Box<dyn Fold>>;
+    fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Arc<dyn Fold>>;
 
 /// Lowers values to a graph that puts value `i` into `places[i]`; and what it holds.
 pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env, Vec<Kept>) {

@@ -23,8 +23,8 @@ impl Build<'_> {
     /// Reductions with one tree, side by side: a stage of parts and one that merges them, or a single
     /// stage if nothing has to be divided.
     pub(super) fn reduce_stage(&mut self, tree: &Arc<Tree>, group: &[usize]) {
-        let mut wanted = Vec::new();
-        let mut folds = Vec::new();
+        let mut wanted = Vec::with_capacity(1);
+        let mut folds = Few::new();
         for &at in group {
             let made = &self.reach.made[at];
             let NodeKind::Reduce(reduce) = &made.value.node.kind else {
@@ -131,7 +131,7 @@ impl Build<'_> {
             ..output.clone()
         });
         let parts = self.push(Stage {
-            name: format!("{name}: parts"),
+            name: format!("{name}: parts").into(),
             job,
             outputs: held.collect(),
             output_bytes: (most_states * state_bytes) as u64,
@@ -139,7 +139,7 @@ impl Build<'_> {
             cost,
         });
         let merge = Stage {
-            name: format!("{name}: merge"),
+            name: format!("{name}: merge").into(),
             job: Job::Merge { of: parts },
             outputs,
             output_bytes,
@@ -172,8 +172,7 @@ impl Build<'_> {
         let fold: Arc<dyn Fold> = match &reduce.reducer {
             Reduction::Custom(fold) => fold.clone(),
             Reduction::Op(op) => (self.options.fold)(*op, dtype, reduce.masked)
-                .expect("a reduction that has no meaning was refused when it was built")
-                .into(),
+                .expect("a reduction that has no meaning was refused when it was built"),
         };
         self.env.folds.push(fold);
         self.env.folds.len() - 1

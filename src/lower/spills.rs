@@ -88,7 +88,7 @@ impl Build<'_> {
         let name = self.graph.dag[stage].name.clone();
         let name = name.strip_prefix("load ").unwrap_or(&name);
         let id = self.push(Stage {
-            name: format!("read back {name}"),
+            name: format!("read back {name}").into(),
             job: Job::Load(LoadFrom::Spill {
                 stage,
                 output,
@@ -326,7 +326,7 @@ impl Build<'_> {
             });
             let name = self.graph.dag[reader].name.replace("read back", "pass on");
             let id = self.push(Stage {
-                name,
+                name: name.into(),
                 job: Job::Load(from),
                 outputs: vec![Output {
                     place: Place::Spill(number),

@@ -1,8 +1,11 @@
 //! One stage for each group of values that are materialized together.
 
+use std::borrow::Cow;
+
 use super::Build;
 use super::compile::Wanted;
 use super::spills::SPILL_WRITE;
+use crate::base::few::Few;
 use crate::graph::spill::staging;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Output, Place, Stage, StageId};
 use crate::op::generate::Generate;
@@ -16,7 +19,7 @@ impl Build<'_> {
     /// Producers first: by depth, and among equals in the order of the plan.
     pub(super) fn stages(&mut self) {
         let reach = self.reach;
-        let mut order: Vec<usize> = (0..reach.made.len()).rev().collect();
+        let mut order: Few<usize> = (0..reach.made.len()).rev().collect();
         order.sort_by_key(|&at| reach.made[at].depth);
         for (position, &at) in order.iter().enumerate() {
             if self.made.contains(&at) {
@@ -56,8 +59,8 @@ impl Build<'_> {
     }
 
     /// This value and those that may share its stage: same depth, same space, a shared leaf.
-    fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut group = vec![at];
+    fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Few<usize> {
+        let mut group: Few<usize> = [at].into();
         if self.options.share_stages {
             let depth = self.reach.made[at].depth;
             group.extend(candidates.iter().copied().filter(|&other| {
@@ -163,7 +166,10 @@ impl Build<'_> {
     }
 
     /// The ops that a stage computes.
-    pub(super) fn names(&self, group: &[usize]) -> String {
+    pub(super) fn names(&self, group: &[usize]) -> Cow<'static, str> {
+        if let [at] = *group {
+            return self.reach.made[at].value.node.name().into();
+        }
         let mut names = String::new();
         for &at in group {
             if !names.is_empty() {
@@ -171,7 +177,7 @@ impl Build<'_> {
             }
             names += self.reach.made[at].value.node.name();
         }
-        names
+        names.into()
     }
 
     /// The depth of the stage that a cone belongs to.

@@ -63,7 +63,7 @@ pub struct Program {
     pub leaves: Vec<DType>,
     pub consts: Vec<Scalar>,
     pub instrs: Vec<Instr>,
-    pub outputs: Vec<Arg>,
+    pub outputs: Few<Arg, 2>,
     /// The number of slots that are alive at once.
     pub slots: u32,
 }
@@ -147,7 +147,7 @@ pub struct ProgramBuilder {
     consts: Vec<Scalar>,
     const_numbers: Lookup<Scalar, u32>,
     instrs: Vec<Instr>,
-    outputs: Vec<Arg>,
+    outputs: Few<Arg, 2>,
 }
 
 impl ProgramBuilder {

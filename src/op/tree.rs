@@ -446,12 +446,12 @@ impl Split {
     }
 
     /// The parts that the tree falls into, in order.
-    pub fn parts(&self, tree: &Tree) -> Vec<Part> {
+    pub fn parts(&self, tree: &Tree) -> Few<Part, 1> {
         let counts = tree.cell_counts();
         let digit = self.digit.min(counts.len());
         let prefixes: usize = counts[..digit].iter().product();
         let runs = tree.runs().count();
-        let mut parts = Vec::new();
+        let mut parts = Few::new();
         for first in (0..runs).step_by(self.runs) {
             let runs = first..first.saturating_add(self.runs).min(runs);
             for number in 0..prefixes {
@@ -481,7 +481,7 @@ fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
 
 /// A range of runs, and for these one subtree across rows: fixed leading digits, and a range of the
 /// next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     pub runs: Range<usize>,
     pub prefix: Few<usize>,

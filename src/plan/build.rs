@@ -42,7 +42,7 @@ pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Memory(memory),
         Vec::new(),
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -80,7 +80,7 @@ pub fn source(
     Ok(Value::of(Node::new(
         NodeKind::Source(source),
         Vec::new(),
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -103,7 +103,7 @@ pub fn generate(
     Ok(Value::of(Node::new(
         NodeKind::Generate(generate),
         Vec::new(),
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -215,7 +215,7 @@ pub fn elementwise(
     Ok(Value::of(Node::new(
         NodeKind::Elementwise(Elementwise { func, args }),
         inputs,
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -266,7 +266,7 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
     Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        [spec],
+        Few::one(spec),
         at,
     ))
 }
@@ -283,7 +283,7 @@ pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Rechunk,
         vec![value.clone()],
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -353,7 +353,7 @@ pub fn reduce(
     Ok(Value::of(Node::new(
         NodeKind::Reduce(kind),
         inputs,
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -398,7 +398,7 @@ pub fn block_fn(
     let node = Node::new(
         NodeKind::BlockFn(BlockFn { function, name }),
         inputs.to_vec(),
-        specs.collect::<Few<_, 1>>(),
+        specs.collect(),
         at,
     );
     Ok((0..node.outputs.len())

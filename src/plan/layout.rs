@@ -33,7 +33,7 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -287,7 +287,7 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Reshape,
         vec![value.clone()],
-        [spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -365,7 +365,7 @@ fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Resul
     Ok(Value::of(Node::new(
         NodeKind::Pieces(pieces),
         inputs,
-        [spec],
+        Few::one(spec),
         at,
     )))
 }

@@ -154,7 +154,7 @@ impl Node {
     pub fn new(
         kind: NodeKind,
         inputs: Vec<Value>,
-        outputs: impl Into<Few<Spec, 1>>,
+        outputs: Few<Spec, 1>,
         at: &'static Location<'static>,
     ) -> Arc<Node> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -162,7 +162,7 @@ impl Node {
             id,
             kind,
             inputs,
-            outputs: outputs.into(),
+            outputs,
             at,
         })
     }

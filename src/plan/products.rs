@@ -183,7 +183,7 @@ pub fn product(
     Ok(Value::of(Node::new(
         NodeKind::Contract(kind),
         vec![first.value, second.value],
-        [spec],
+        Few::one(spec),
         at,
     )))
 }

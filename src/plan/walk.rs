@@ -15,13 +15,16 @@ pub struct Walk<'a> {
 /// A node that has been seen, whose inputs have not all been listed.
 const OPEN: usize = usize::MAX;
 
+/// Room for the nodes of most plans.
+const USUAL: usize = 8;
+
 impl Walk<'_> {
     pub fn new(roots: &[Value]) -> Walk<'_> {
-        let mut order = Vec::new();
+        let mut order = Vec::with_capacity(USUAL);
         let mut numbers = Lookup::new();
         // A node is pushed again, marked as done, below its inputs.
-        let mut open: Vec<(&Arc<Node>, bool)> =
-            roots.iter().rev().map(|root| (&root.node, false)).collect();
+        let mut open: Vec<(&Arc<Node>, bool)> = Vec::with_capacity(USUAL);
+        open.extend(roots.iter().rev().map(|root| (&root.node, false)));
         while let Some((node, inputs_done)) = open.pop() {
             if inputs_done {
                 numbers.insert(node.id, order.len());

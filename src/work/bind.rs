@@ -67,7 +67,7 @@ pub enum Bound {
 }
 
 /// One dimension of a task's iteration: neighbouring axes that every leaf walks evenly are one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dim {
     pub len: usize,
     /// The first axis in it.
@@ -77,7 +77,7 @@ pub struct Dim {
 }
 
 pub struct Binding {
-    pub dims: Vec<Dim>,
+    pub dims: Few<Dim>,
     pub leaves: Vec<Bound>,
     /// Strides of the outputs along the dimensions.
     pub outs: Vec<Few<isize>>,
@@ -106,9 +106,8 @@ pub fn bind(
         .map(|leaf| bind_leaf(graph, env, inputs, leaf, region))
         .collect();
     let pieced = leaves.iter().any(|leaf| matches!(leaf, Bound::Pieced(_)));
-    let mut dims: Vec<Dim> = Vec::with_capacity(region.ndim());
+    let mut dims: Few<Dim> = Few::new();
     let shape = region.shape();
-    let mut merged_into: Vec<usize> = Vec::with_capacity(shape.len());
     for group in groups {
         let mut open: Option<usize> = None;
         for axis in group.clone() {
@@ -159,7 +158,6 @@ pub fn bind(
                 });
             }
             open = Some(dims.len() - 1);
-            merged_into.push(dims.len() - 1);
         }
     }
     // A dimension's terms are those of its last axis.

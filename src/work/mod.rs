@@ -388,11 +388,14 @@ impl GraphWork {
         count: u64,
         job: &'a crate::graph::stage::ReduceJob,
     ) -> Finisher<'a> {
-        let (destinations, blocks) = stage
-            .outputs
-            .iter()
-            .map(|output| self.destination(output, kept, false))
-            .unzip();
+        let n_outputs = stage.outputs.len();
+        let mut destinations = Vec::with_capacity(n_outputs);
+        let mut blocks = Vec::with_capacity(n_outputs);
+        for output in &stage.outputs {
+            let (destination, block) = self.destination(output, kept, false);
+            destinations.push(destination);
+            blocks.push(block);
+        }
         Finisher {
             work: self,
             job,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::chain::{self, Chain, Folded};
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::AxisMap;
 use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
@@ -24,7 +25,7 @@ pub struct Prepared {
     /// Takes rows of values into the states of several folds.
     pub together: Option<TogetherFn>,
     /// The bytes of the constants, each at the start of its cell.
-    pub consts: Vec<[u8; 16]>,
+    pub consts: Few<[u8; 16], 2>,
     pub outputs: Vec<OutputArg>,
     pub slots: usize,
     pub widest: usize,
