@@ -397,9 +397,13 @@ pub(super) fn stage_bytes_read(planned: &Planned, stage: &Stage) -> u64 {
         let read = stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
         bytes += (read as f64 * again(planned, source, stage)).round() as usize;
     }
+    let reads = |leaf: &Leaf| matches!(leaf.source, LeafSource::Memory { .. });
+    if !stage.fused().flat_map(|fused| &fused.leaves).any(reads) {
+        return bytes as u64;
+    }
     for (fused, region) in regions(stage) {
         for leaf in &fused.leaves {
-            if matches!(leaf.source, LeafSource::Memory { .. }) {
+            if reads(leaf) {
                 bytes += seen(leaf, &region) * leaf.dtype.size();
             }
         }

@@ -20,6 +20,7 @@ enum Items<T, const N: usize> {
 }
 
 impl<T: Default, const N: usize> Few<T, N> {
+    #[inline]
     pub fn new() -> Few<T, N> {
         Few(Items::Here {
             len: 0,
@@ -27,6 +28,7 @@ impl<T: Default, const N: usize> Few<T, N> {
         })
     }
 
+    #[inline]
     pub fn push(&mut self, item: T) {
         match &mut self.0 {
             Items::Here { len, items } => match items.get_mut(usize::from(*len)) {
@@ -52,6 +54,7 @@ impl<T: Default, const N: usize> Few<T, N> {
 
 impl<T> Few<T, 1> {
     /// A list of one item.
+    #[inline]
     pub fn one(item: T) -> Few<T, 1> {
         Few(Items::Here {
             len: 1,
@@ -62,6 +65,7 @@ impl<T> Few<T, 1> {
 
 impl<T: Default + Copy, const N: usize> Few<T, N> {
     /// So many times the same.
+    #[inline]
     pub fn filled(item: T, len: usize) -> Few<T, N> {
         if len <= N {
             Few(Items::Here {
@@ -74,6 +78,7 @@ impl<T: Default + Copy, const N: usize> Few<T, N> {
     }
 
     /// The items of a slice.
+    #[inline]
     pub fn of(slice: &[T]) -> Few<T, N> {
         if slice.len() <= N {
             let mut items = [T::default(); N];
@@ -119,6 +124,7 @@ impl<T, const N: usize> DerefMut for Few<T, N> {
 }
 
 impl<T: Default, const N: usize> FromIterator<T> for Few<T, N> {
+    #[inline]
     fn from_iter<I: IntoIterator<Item = T>>(items: I) -> Few<T, N> {
         let mut few = Few::new();
         few.extend(items);
@@ -127,6 +133,7 @@ impl<T: Default, const N: usize> FromIterator<T> for Few<T, N> {
 }
 
 impl<T: Default, const N: usize> Extend<T> for Few<T, N> {
+    #[inline]
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
         for item in items {
             self.push(item);

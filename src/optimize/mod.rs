@@ -81,6 +81,9 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
     let walk = Walk::new(roots);
     let mut done: Vec<Became> = Vec::with_capacity(walk.order.len());
     let mut shared = share_subexpressions::Shared::default();
+    // In a chain there are no two nodes with the same inputs.
+    let branches = roots.len() > 1 || walk.order.iter().any(|node| node.inputs.len() > 1);
+    let shares = branches && on(Rule::ShareSubexpressions);
     for &node in &walk.order {
         let became = |input: &Value| &done[walk.number(&input.node)];
         let unchanged = node.inputs.iter().all(|input| became(input).is(input));
@@ -112,7 +115,7 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
                 }
             }
         }
-        if on(Rule::ShareSubexpressions) {
+        if shares {
             rebuilt = shared.unify(rebuilt);
         }
         done.push(match replaced {

@@ -26,7 +26,7 @@ pub struct Prepared {
     pub together: Option<TogetherFn>,
     /// The bytes of the constants, each at the start of its cell.
     pub consts: Few<[u8; 16], 2>,
-    pub outputs: Vec<OutputArg>,
+    pub outputs: Few<OutputArg, 2>,
     pub slots: usize,
     pub widest: usize,
     /// The elements of a tile.
@@ -96,7 +96,7 @@ pub struct StepArg {
     pub scalar: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct OutputArg {
     pub arg: Arg,
     pub size: usize,
@@ -181,7 +181,7 @@ impl Prepared {
                 cheap: cheap(instr).filter(|_| !scalar),
             });
         }
-        let outputs: Vec<OutputArg> = program
+        let outputs: Few<OutputArg, 2> = program
             .outputs
             .iter()
             .map(|&arg| match arg {

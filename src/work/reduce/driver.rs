@@ -53,7 +53,7 @@ pub struct Driver<'a> {
     pub ends: Vec<usize>,
     pub known: Option<KnownSums>,
     /// Values that are put together before they are folded.
-    buffers: Vec<Option<AlignedBytes>>,
+    buffers: Few<Option<AlignedBytes>, 2>,
 }
 
 impl<'a> Driver<'a> {
