@@ -19,6 +19,7 @@ pub struct Alone<'a> {
     pub worker: usize,
     /// Per task, the readers that have not finished; empty if no task reads what another one makes.
     readers_left: Vec<u32>,
+    /// Tasks that have run: so many of the first ones.
     pub finished: u64,
     held: u64,
     /// The most bytes that were held.
@@ -58,13 +59,14 @@ impl<'a> Alone<'a> {
     pub fn run(&mut self) -> Result<()> {
         let _inside = inside();
         self.hold(self.tasks.own_bytes);
+        self.hold_next(0);
         if self.is_observed() {
             let (run, held) = (self.id, self.held);
             self.observers.tell(&Event::Held { run, held });
         }
-        for (position, &task) in self.order.sequence.iter().enumerate() {
-            if let Err(error) = self.check().and_then(|()| self.execute(task)) {
-                self.release_all(&self.order.sequence[..position]);
+        for position in 0..self.order.sequence.len() {
+            if let Err(error) = self.check().and_then(|()| self.execute(position)) {
+                self.release_all(&self.order.sequence[..self.finished as usize]);
                 return Err(error);
             }
         }
@@ -78,7 +80,8 @@ impl<'a> Alone<'a> {
         }
     }
 
-    fn execute(&mut self, task: u32) -> Result<()> {
+    fn execute(&mut self, position: usize) -> Result<()> {
+        let task = self.order.sequence[position];
         let observed = self.is_observed();
         if observed {
             self.observers.tell(&Event::Started {
@@ -89,7 +92,6 @@ impl<'a> Alone<'a> {
                 stolen: false,
             });
         }
-        self.hold(self.tasks.running_bytes(task));
         if let Err(error) = calls::run(self.work, task) {
             if observed {
                 self.observers.tell(&Event::Failed {
@@ -110,6 +112,7 @@ impl<'a> Alone<'a> {
             }
         }
         let released = self.finish(task);
+        self.hold_next(position + 1);
         if observed {
             self.observers.tell(&Event::Finished {
                 run: self.id,
@@ -152,6 +155,13 @@ impl<'a> Alone<'a> {
             if left.is_some_and(|&left| left > 0) {
                 let _ = self.release(task);
             }
+        }
+    }
+
+    /// Takes what a task needs to run.
+    fn hold_next(&mut self, position: usize) {
+        if let Some(&task) = self.order.sequence.get(position) {
+            self.hold(self.tasks.running_bytes(task));
         }
     }
 
