@@ -18,7 +18,7 @@ use std::hint::black_box;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
-use flagstone::{Array, Engine, random, s};
+use flagstone::{Array, Engine, keep, random, s};
 
 /// A count may be this many times the one of before.
 const TOLERANCE: f64 = 1.1;
@@ -47,6 +47,16 @@ const JOBS: &[(&str, &str, Prepare)] = &[
             Box::new(move || {
                 let y = ((&x + 1.0) * 2.0).sum(..);
                 finish(engine.item(&y).expect("a sum"))
+            })
+        },
+    ),
+    (
+        "one_block",
+        "building, planning and computing ((ones + 1)·2).sum() of one block of 10 × 10 numbers",
+        |engine| {
+            Box::new(move || {
+                let y = ((Array::<f64>::ones([10, 10], [10, 10]) + 1.0) * 2.0).sum(keep(..));
+                finish(engine.compute(&y).expect("a sum"))
             })
         },
     ),

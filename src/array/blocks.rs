@@ -180,11 +180,11 @@ impl<T: Element> Iterator for Blocks<T> {
                             .take_block(task)
                             .expect("a finished task has made its block");
                         stream.take(task);
-                        let index = unravel(*next, &chunks.num_blocks());
+                        let index = unravel(*next, &chunks.counts());
                         *next += 1;
                         (
                             Ok(Block {
-                                index,
+                                index: index.into(),
                                 block,
                                 element: std::marker::PhantomData,
                             }),

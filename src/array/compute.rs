@@ -17,6 +17,7 @@ use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::element::Element;
+use crate::base::few::Few;
 use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::base::spill::SpillStore;
@@ -76,7 +77,7 @@ impl Takes for Tasked {
 #[doc(hidden)]
 pub struct Pending {
     first: *mut u8,
-    shape: Vec<usize>,
+    shape: Few<usize>,
     /// The `Vec<T>` that owns the memory, or the value.
     owner: Box<dyn Any + Send>,
 }
@@ -97,7 +98,7 @@ fn allocate<T: Element>(shape: &[usize]) -> Result<Pending> {
     let mut elements = zeros::<T>(shape.iter().product());
     Ok(Pending {
         first: elements.as_mut_ptr().cast(),
-        shape: shape.to_vec(),
+        shape: Few::of(shape),
         owner: Box::new(elements),
     })
 }
@@ -299,7 +300,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
             Wanted::Delayed(call) => calls.push(Arc::clone(call)),
         }
     }
-    let places: Vec<Place> = (0..values.len()).map(Place::Result).collect();
+    let places: Few<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
     let mut pending = Vec::with_capacity(values.len());
@@ -326,7 +327,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
             Wanted::Array { .. } => pending.next(),
             Wanted::Delayed(_) => made.next().map(|value| Pending {
                 first: std::ptr::null_mut(),
-                shape: Vec::new(),
+                shape: Few::new(),
                 owner: Box::new(value),
             }),
         });
@@ -359,8 +360,8 @@ unsafe fn execute(
                 results[number].strides = reduce
                     .tree
                     .kept()
-                    .into_iter()
-                    .map(|axis| strides[axis])
+                    .iter()
+                    .map(|&axis| strides[axis])
                     .collect();
             }
         }
@@ -455,7 +456,7 @@ pub(super) fn into<T: Element, D: Dimension>(
     let planned = plan(engine, &[value], &[Place::Result(0)]);
     let place = ResultPlace {
         first: out.as_mut_ptr().cast(),
-        strides: out.strides().to_vec(),
+        strides: Few::of(out.strides()),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
     unsafe { execute(engine, planned, vec![place], &[]) }?;

@@ -140,7 +140,7 @@ impl<T: Element> Array<T> {
     pub fn to_delayed(&self) -> Result<ArrayD<Delayed<ArrayD<T>>>> {
         let at = Location::caller();
         let value = self.value.clone()?;
-        let counts = value.chunks().num_blocks();
+        let counts = value.chunks().counts();
         let block = |number: usize| {
             let index = unravel(number, &counts);
             let elements = value.chunks().region(&index).size();

@@ -14,10 +14,14 @@ pub(crate) fn apply<const N: usize, U: Element>(
     terms: [Result<Term>; N],
     at: &'static Location<'static>,
 ) -> Array<U> {
-    let value = terms
-        .into_iter()
-        .collect::<Result<Vec<Term>>>()
-        .and_then(|terms| build::op(op, &terms, at));
+    let error = terms.iter().find_map(|term| term.as_ref().err());
+    let value = match error {
+        Some(error) => Err(error.clone()),
+        None => {
+            let terms = terms.map(|term| term.expect("errors were looked for"));
+            build::op(op, &terms, at)
+        }
+    };
     Array::from_plan(value, at)
 }
 

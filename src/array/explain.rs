@@ -248,22 +248,18 @@ pub(super) fn line(planned: &Planned, id: StageId) -> StageLine {
         .map(|axis| axis.largest())
         .collect();
     let mut reads: Vec<String> = Vec::new();
-    for leaf in stage.fused().into_iter().flat_map(|fused| &fused.leaves) {
+    for leaf in stage.fused().flat_map(|fused| &fused.leaves) {
         let name = leaf_name(planned, leaf);
         if !reads.contains(&name) {
             reads.push(name);
         }
     }
     StageLine {
-        name: stage.name.clone(),
+        name: stage.name.clone().into_owned(),
         tasks: planned.running_in(id),
         cell,
         parts: stage.parts(),
-        instructions: stage
-            .fused()
-            .iter()
-            .map(|fused| fused.program.instrs.len())
-            .sum(),
+        instructions: stage.fused().map(|fused| fused.program.instrs.len()).sum(),
         reads,
         scratch: stage.scratch_bytes,
         fate: fate(planned, stage),
@@ -345,8 +341,8 @@ fn regions(stage: &Stage) -> Vec<(&Fused, Region)> {
             .collect(),
         Job::Reduce(reduce) => {
             let mut region = Region::whole(reduce.tree.shape());
-            for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
-                region = region.with_range(axis, domain.range(rank));
+            for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
+                region.set_range(axis, domain.range(rank));
             }
             vec![(&reduce.fused, region)]
         }
@@ -442,9 +438,13 @@ pub(super) fn stage_bytes_read(planned: &Planned, id: StageId) -> u64 {
         let read = stage.outputs[0].domain.size() * stage.outputs[0].dtype.size();
         bytes += (read as f64 * again(planned, source, stage)).round() as usize;
     }
+    let reads = |leaf: &Leaf| matches!(leaf.source, LeafSource::Memory { .. });
+    if !stage.fused().flat_map(|fused| &fused.leaves).any(reads) {
+        return bytes as u64;
+    }
     for (fused, region) in regions(stage) {
         for leaf in &fused.leaves {
-            if matches!(leaf.source, LeafSource::Memory { .. }) {
+            if reads(leaf) {
                 bytes += seen(leaf, &region) * leaf.dtype.size();
             }
         }

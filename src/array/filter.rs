@@ -6,6 +6,7 @@ use super::handle::{Array, Operand};
 use super::reductions::{Spread, for_each_reduction, reduce};
 use crate::base::axis::IntoAxes;
 use crate::base::element::{Element, Numeric, Ordered};
+use crate::base::few::Few;
 use crate::error::Result;
 use crate::op::reducer::{Ddof, Norm, ReduceKind, ReduceOp};
 use crate::plan::build::{self, Term};
@@ -56,8 +57,8 @@ impl<T: Element> Array<T> {
             Term::Array(value) => Ok(value),
             Term::Scalar(value) => {
                 let fill = crate::op::generate::Generate::Fill(value);
-                let chunks = crate::base::chunk_spec::ChunkSpec::PerAxis(Vec::new());
-                build::generate(fill, value.dtype(), Vec::new(), chunks, at)
+                let chunks = crate::base::chunk_spec::ChunkSpec::PerAxis(Few::new());
+                build::generate(fill, value.dtype(), Few::new(), chunks, at)
             }
         });
         Filtered {

@@ -183,7 +183,7 @@ fn for_each_block(chunks: &Chunks, region: &Region, mut f: impl FnMut(usize, &Re
     let ranges: Vec<_> = (0..region.ndim())
         .map(|axis| chunks.0[axis].meeting(&region.range(axis)))
         .collect();
-    let counts = chunks.num_blocks();
+    let counts = chunks.counts();
     each_index(&ranges, |index| {
         let number = index
             .iter()
@@ -575,7 +575,7 @@ impl ErasedSource for Bound {
                 return;
             }
             let call = self.calls[number].expect("a block that is loaded was found to be needed");
-            let index = unravel(number, &self.blocks.chunks.num_blocks());
+            let index = unravel(number, &self.blocks.chunks.counts());
             let value = value(&self.values, call);
             result = (self.blocks.fill)(&value, block, region, &mut out)
                 .map_err(|error| error.context(format!("in block {index:?} of from_delayed")));

@@ -33,7 +33,7 @@ pub(super) fn outline(planned: &Planned) -> Outline {
         let line = line(planned, id);
         StageOutline {
             detail: line.detail(),
-            name: stage.name.clone(),
+            name: stage.name.clone().into_owned(),
             first_task: tasks.first,
             tasks: tasks.count,
             idle: tasks.count - planned.running_in(id) as u32,

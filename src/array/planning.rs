@@ -192,7 +192,7 @@ fn make_fold(
     op: ReduceOp,
     dtype: crate::base::dtype::DType,
     masked: bool,
-) -> Option<Box<dyn Fold>> {
+) -> Option<Arc<dyn Fold>> {
     crate::kernel::reduce::fold(op, dtype, masked, level())
 }
 

@@ -232,7 +232,7 @@ impl<T: Element> Array<T> {
         let axes = axes.into_axes();
         self.then(at, |value| {
             let fold = crate::kernel::reduce::custom::<T, R>(Arc::new(reducer));
-            build::reduce(Reduction::Custom(fold.into()), value, None, &axes, at)
+            build::reduce(Reduction::Custom(fold), value, None, &axes, at)
         })
     }
 }

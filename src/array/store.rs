@@ -154,7 +154,7 @@ fn region_of(grid: &Chunks, blocks: &Region) -> Region {
 /// A store that is interrupted has written nearly all blocks up to some point, and a few after it. So rows of
 /// missing blocks are put together along the last axis, and then equal rows along the ones before.
 fn missing(grid: &Chunks, is_written: impl Fn(&Region) -> bool) -> Vec<Region> {
-    let counts = grid.num_blocks();
+    let counts = grid.counts();
     let indices = || (0..grid.count()).map(|number| unravel(number, &counts));
     // A new store, perhaps of a million blocks.
     if !indices().any(|index| is_written(&grid.region(&index))) {
@@ -162,7 +162,7 @@ fn missing(grid: &Chunks, is_written: impl Fn(&Region) -> bool) -> Vec<Region> {
     }
     let mut boxes: Vec<Region> = indices()
         .filter(|index| !is_written(&grid.region(index)))
-        .map(|index| Region::new(index, vec![1; counts.len()]))
+        .map(|index| index.iter().map(|&at| at..at + 1).collect())
         .collect();
     for axis in (0..counts.len()).rev() {
         boxes = merge(boxes, axis);
@@ -334,7 +334,7 @@ mod tests {
     #[test]
     fn missing_blocks_are_covered_once() {
         let grid = Chunks::regular(&[10, 9, 4], &[3, 2, 4]).unwrap();
-        let counts = grid.num_blocks();
+        let counts = grid.counts();
         let total = grid.count();
         for seed in 0..40usize {
             let there = |number: usize| match seed {

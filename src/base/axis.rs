@@ -2,6 +2,7 @@
 
 use std::ops::RangeFull;
 
+use super::few::Few;
 use crate::error::{Error, Kind, Result};
 
 /// One axis: `0`, `-1` (the last one), any `usize` or `isize`, or an `ndarray::Axis`.
@@ -55,11 +56,11 @@ impl Axes {
     }
 
     /// The axes of an array with `ndim` of them: ascending, counted from 0.
-    pub(crate) fn resolve(&self, ndim: usize) -> Result<Vec<usize>> {
+    pub(crate) fn resolve(&self, ndim: usize) -> Result<Few<usize>> {
         let Some(list) = &self.list else {
             return Ok((0..ndim).collect());
         };
-        let mut axes = Vec::with_capacity(list.len());
+        let mut axes = Few::new();
         for &axis in list {
             let resolved = resolve_axis(axis, ndim)?;
             if axes.contains(&resolved) {

@@ -3,6 +3,7 @@
 use std::ops::RangeFull;
 
 use super::chunks::{AxisChunks, Chunks};
+use super::few::Few;
 use crate::error::{Error, Kind, Result};
 
 /// The bytes that [`Auto`] aims at: 128 MiB.
@@ -34,11 +35,12 @@ pub struct Auto;
 pub struct Bytes(pub usize);
 
 /// What is asked of one axis.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[doc(hidden)]
 pub enum AxisSpec {
     Size(usize),
     Sizes(Vec<usize>),
+    #[default]
     Whole,
     Auto,
 }
@@ -48,7 +50,7 @@ pub enum AxisSpec {
 #[doc(hidden)]
 pub enum ChunkSpec {
     Same(AxisSpec),
-    PerAxis(Vec<AxisSpec>),
+    PerAxis(Few<AxisSpec>),
     Bytes(usize),
     Grid(Chunks),
 }
@@ -180,7 +182,7 @@ impl<const N: usize> IntoChunks for &[usize; N] {
 
 impl IntoChunks for () {
     fn into_spec(self) -> ChunkSpec {
-        ChunkSpec::PerAxis(Vec::new())
+        ChunkSpec::PerAxis(Few::new())
     }
 }
 
@@ -197,7 +199,7 @@ macro_rules! tuples {
             #[allow(non_snake_case)]
             fn into_spec(self) -> ChunkSpec {
                 let ($($name,)+) = self;
-                ChunkSpec::PerAxis(vec![$($name.into_axis_spec()),+])
+                ChunkSpec::PerAxis([$($name.into_axis_spec()),+].into())
             }
         }
     )*};
@@ -209,7 +211,7 @@ impl ChunkSpec {
     pub(crate) fn resolve(self, shape: &[usize], item: usize) -> Result<Chunks> {
         let axes = match self {
             ChunkSpec::Grid(grid) => {
-                if grid.shape() == shape {
+                if grid.fits(shape) {
                     return Ok(grid);
                 }
                 return Err(Error::new(
@@ -224,7 +226,7 @@ impl ChunkSpec {
                 let auto = vec![AxisSpec::Auto; shape.len()];
                 return resolve_axes(&auto, shape, item, bytes);
             }
-            ChunkSpec::Same(spec) => vec![spec; shape.len()],
+            ChunkSpec::Same(spec) => shape.iter().map(|_| spec.clone()).collect(),
             ChunkSpec::PerAxis(axes) => axes,
         };
         resolve_axes(&axes, shape, item, AUTO_BYTES)
@@ -243,7 +245,7 @@ fn resolve_axes(specs: &[AxisSpec], shape: &[usize], item: usize, bytes: usize) 
             ),
         ));
     }
-    let mut axes = Vec::with_capacity(shape.len());
+    let mut axes: Few<Option<AxisChunks>> = Few::new();
     for (axis, (spec, &len)) in specs.iter().zip(shape).enumerate() {
         axes.push(match spec {
             AxisSpec::Size(0) => {
@@ -260,10 +262,15 @@ fn resolve_axes(specs: &[AxisSpec], shape: &[usize], item: usize, bytes: usize) 
             AxisSpec::Auto => None,
         });
     }
-    let sizes = automatic(&axes, shape, item, bytes);
-    let grid = axes.into_iter().zip(shape).zip(sizes);
+    if axes.iter().any(Option::is_none) {
+        let sizes = automatic(&axes, shape, item, bytes);
+        for ((axis, &len), size) in axes.iter_mut().zip(shape).zip(sizes) {
+            axis.get_or_insert_with(|| AxisChunks::regular(len, size));
+        }
+    }
     Ok(Chunks(
-        grid.map(|((axis, &len), size)| axis.unwrap_or_else(|| AxisChunks::regular(len, size)))
+        axes.iter_mut()
+            .map(|axis| axis.take().expect("every axis was given or chosen"))
             .collect(),
     ))
 }

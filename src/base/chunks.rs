@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::few::Few;
 use super::region::Region;
 use crate::error::{Error, Kind, Result};
 
@@ -14,6 +15,12 @@ pub(crate) enum AxisChunks {
     Regular { len: usize, size: usize },
     /// The end of each chunk; ascending, the last one is the length.
     Ends(Arc<[usize]>),
+}
+
+impl Default for AxisChunks {
+    fn default() -> AxisChunks {
+        AxisChunks::whole(0)
+    }
 }
 
 impl AxisChunks {
@@ -116,7 +123,7 @@ impl AxisChunks {
 /// assert_eq!(x.chunks().to_string(), "(4, [3, 4])");
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Chunks(pub(crate) Vec<AxisChunks>);
+pub struct Chunks(pub(crate) Few<AxisChunks>);
 
 impl Chunks {
     /// One chunk for everything.
@@ -148,7 +155,7 @@ impl Chunks {
                 ),
             ));
         }
-        let mut axes = Vec::with_capacity(shape.len());
+        let mut axes = Few::new();
         for (axis, (&len, &size)) in shape.iter().zip(sizes).enumerate() {
             if size == 0 {
                 return Err(Error::new(
@@ -166,7 +173,7 @@ impl Chunks {
     /// Blocks of at most so many elements, each consecutive in C order.
     pub(crate) fn consecutive(shape: &[usize], elements: usize) -> Chunks {
         let mut room = elements.max(1);
-        let mut axes: Vec<AxisChunks> = shape
+        let mut axes: Few<AxisChunks> = shape
             .iter()
             .rev()
             .map(|&len| {
@@ -191,6 +198,26 @@ impl Chunks {
     /// The shape of the array.
     pub fn shape(&self) -> Vec<usize> {
         self.0.iter().map(AxisChunks::len).collect()
+    }
+
+    /// Whether this is a grid of an array of that shape.
+    pub(crate) fn fits(&self, shape: &[usize]) -> bool {
+        self.ndim() == shape.len()
+            && self
+                .0
+                .iter()
+                .zip(shape)
+                .all(|(axis, &len)| axis.len() == len)
+    }
+
+    /// The lengths of the axes.
+    pub(crate) fn lens(&self) -> Few<usize> {
+        self.0.iter().map(AxisChunks::len).collect()
+    }
+
+    /// The number of chunks along each axis.
+    pub(crate) fn counts(&self) -> Few<usize> {
+        self.0.iter().map(AxisChunks::count).collect()
     }
 
     /// The lengths of the chunks along `axis`.
@@ -228,19 +255,22 @@ impl Chunks {
     /// If `index` is outside of the grid.
     pub fn region(&self, index: &[usize]) -> Region {
         assert!(
-            index.len() == self.ndim() && index.iter().zip(self.num_blocks()).all(|(&i, n)| i < n),
+            index.len() == self.ndim()
+                && index.iter().zip(&self.0).all(|(&i, axis)| i < axis.count()),
             "block {index:?} is outside of the grid of {:?} blocks",
             self.num_blocks()
         );
-        let ranges = index.iter().zip(&self.0).map(|(&i, axis)| axis.range(i));
-        let (start, len): (Vec<_>, Vec<_>) = ranges.map(|range| (range.start, range.len())).unzip();
-        Region::new(start, len)
+        index
+            .iter()
+            .zip(&self.0)
+            .map(|(&i, axis)| axis.range(i))
+            .collect()
     }
 }
 
 /// A number from 0 to `count` of a C-order grid as one index per axis.
-pub(crate) fn unravel(mut number: usize, counts: &[usize]) -> Vec<usize> {
-    let mut index = vec![0; counts.len()];
+pub(crate) fn unravel(mut number: usize, counts: &[usize]) -> Few<usize> {
+    let mut index = Few::filled(0, counts.len());
     for axis in (0..counts.len()).rev() {
         index[axis] = number % counts[axis].max(1);
         number /= counts[axis].max(1);

@@ -1,7 +1,9 @@
 //! Views as index arithmetic: which element of its input an output element is.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use super::few::Few;
 use super::region::Region;
 
 /// Where an index along one input axis comes from.
@@ -10,24 +12,30 @@ pub enum AxisMap {
     /// A constant plus multiples of output indices, as (output axis, multiple).
     Affine {
         start: isize,
-        terms: Vec<(usize, isize)>,
+        terms: Few<(usize, isize), 1>,
     },
     /// A look-up by the index along one output axis.
     Table { axis: usize, table: Arc<[usize]> },
+}
+
+impl Default for AxisMap {
+    fn default() -> AxisMap {
+        AxisMap::constant(0)
+    }
 }
 
 impl AxisMap {
     pub fn identity(axis: usize) -> AxisMap {
         AxisMap::Affine {
             start: 0,
-            terms: vec![(axis, 1)],
+            terms: [(axis, 1)].into(),
         }
     }
 
     pub fn constant(index: usize) -> AxisMap {
         AxisMap::Affine {
             start: index as isize,
-            terms: Vec::new(),
+            terms: Few::new(),
         }
     }
 }
@@ -35,21 +43,24 @@ impl AxisMap {
 /// For each axis of the input, how its index follows from the output's: slices with any step,
 /// transposes, flips, broadcasts, dropped and new axes, diagonals and static `take` are all of this
 /// form, and compose.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct IndexMap {
-    shape: Vec<usize>,
-    axes: Vec<AxisMap>,
+    shape: Few<usize>,
+    axes: Few<AxisMap, 3>,
 }
 
 impl IndexMap {
     /// A map from an output of this shape to an input with one `AxisMap` per axis.
-    pub fn new(shape: Vec<usize>, axes: Vec<AxisMap>) -> IndexMap {
-        IndexMap { shape, axes }
+    pub fn new(shape: impl Into<Few<usize>>, axes: impl Into<Few<AxisMap, 3>>) -> IndexMap {
+        IndexMap {
+            shape: shape.into(),
+            axes: axes.into(),
+        }
     }
 
     pub fn identity(shape: &[usize]) -> IndexMap {
         IndexMap {
-            shape: shape.to_vec(),
+            shape: Few::of(shape),
             axes: (0..shape.len()).map(AxisMap::identity).collect(),
         }
     }
@@ -65,7 +76,7 @@ impl IndexMap {
             }
         });
         IndexMap {
-            shape: to.to_vec(),
+            shape: Few::of(to),
             axes: axes.collect(),
         }
     }
@@ -75,10 +86,10 @@ impl IndexMap {
         let axes = region.start().iter().enumerate();
         let axes = axes.map(|(axis, &start)| AxisMap::Affine {
             start: start as isize,
-            terms: vec![(axis, 1)],
+            terms: [(axis, 1)].into(),
         });
         IndexMap {
-            shape: region.shape().to_vec(),
+            shape: Few::of(region.shape()),
             axes: axes.collect(),
         }
     }
@@ -95,7 +106,7 @@ impl IndexMap {
 
     /// Whether every element maps to itself.
     pub fn is_identity(&self, input: &[usize]) -> bool {
-        self.shape == input
+        self.shape == *input
             && self
                 .axes
                 .iter()
@@ -111,7 +122,7 @@ impl IndexMap {
             .axes
             .iter()
             .map(|axis| self.compose_axis(axis))
-            .collect::<Option<Vec<_>>>()?;
+            .collect::<Option<Few<_, 3>>>()?;
         Some(IndexMap {
             shape: self.shape.clone(),
             axes,
@@ -133,7 +144,7 @@ impl IndexMap {
                     });
                 }
                 let mut start = *start;
-                let mut result: Vec<(usize, isize)> = Vec::new();
+                let mut result: Few<(usize, isize), 1> = Few::new();
                 for &(mid, step) in terms {
                     let AxisMap::Affine {
                         start: first,
@@ -150,7 +161,10 @@ impl IndexMap {
                         }
                     }
                 }
-                result.retain(|&(_, step)| step != 0);
+                if result.iter().any(|&(_, step)| step == 0) {
+                    let kept = result.iter().copied().filter(|&(_, step)| step != 0);
+                    result = kept.collect();
+                }
                 result.sort_unstable();
                 Some(AxisMap::Affine {
                     start,
@@ -186,18 +200,14 @@ impl IndexMap {
     /// The smallest box of the input that holds all that a box of the output needs.
     pub fn image(&self, region: &Region) -> Region {
         if region.is_empty() {
-            return Region::new(vec![0; self.axes.len()], vec![0; self.axes.len()]);
+            return Region::empty(self.axes.len());
         }
-        let (start, len): (Vec<_>, Vec<_>) = self
-            .axes
-            .iter()
-            .map(|axis| image_of_axis(axis, region))
-            .unzip();
-        Region::new(start, len)
+        let ranges = self.axes.iter().map(|axis| image_of_axis(axis, region));
+        ranges.collect()
     }
 }
 
-fn image_of_axis(map: &AxisMap, region: &Region) -> (usize, usize) {
+fn image_of_axis(map: &AxisMap, region: &Region) -> Range<usize> {
     match map {
         AxisMap::Affine { start, terms } => {
             let (mut low, mut high) = (*start, *start);
@@ -207,13 +217,13 @@ fn image_of_axis(map: &AxisMap, region: &Region) -> (usize, usize) {
                 low += first.min(last);
                 high += first.max(last);
             }
-            (low as usize, (high - low) as usize + 1)
+            low as usize..high as usize + 1
         }
         AxisMap::Table { axis, table } => {
             let part = &table[region.range(*axis)];
             let low = part.iter().copied().min().unwrap_or(0);
             let high = part.iter().copied().max().unwrap_or(0);
-            (low, high - low + 1)
+            low..high + 1
         }
     }
 }

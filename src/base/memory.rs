@@ -8,15 +8,16 @@ use ndarray::{ArcArray, ArrayD, ArrayViewD, ArrayViewMutD, Dimension, IxDyn, Sha
 
 use super::dtype::DType;
 use super::element::Element;
+use super::few::Few;
 use super::shape::c_strides;
 
 /// A strided, read-only array in memory and what keeps it alive.
 #[derive(Clone)]
 pub struct Memory {
     dtype: DType,
-    shape: Vec<usize>,
+    shape: Few<usize>,
     /// In elements; may be negative or zero.
-    strides: Vec<isize>,
+    strides: Few<isize>,
     /// The element at index 0 along each axis.
     first: *const u8,
     _owner: Arc<dyn Any + Send + Sync>,
@@ -32,8 +33,8 @@ impl Memory {
         let array = array.into_dyn();
         Memory {
             dtype: T::DTYPE,
-            shape: array.shape().to_vec(),
-            strides: array.strides().to_vec(),
+            shape: Few::of(array.shape()),
+            strides: Few::of(array.strides()),
             first: array.as_ptr().cast(),
             _owner: Arc::new(array),
         }
@@ -46,11 +47,12 @@ impl Memory {
     /// alive and unchanged.
     pub unsafe fn from_raw(
         dtype: DType,
-        shape: Vec<usize>,
-        strides: Option<Vec<isize>>,
+        shape: impl Into<Few<usize>>,
+        strides: Option<Few<isize>>,
         first: *const u8,
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Memory {
+        let shape = shape.into();
         let strides = strides.unwrap_or_else(|| c_strides(&shape));
         Memory {
             dtype,

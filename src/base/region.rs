@@ -1,6 +1,9 @@
 //! Boxes of elements.
 
 use std::fmt;
+use std::ops::Range;
+
+use super::few::Few;
 
 /// A box of elements: a start and a length per axis. What a [`Source`](crate::Source) is asked for.
 ///
@@ -15,8 +18,8 @@ use std::fmt;
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Region {
-    start: Vec<usize>,
-    len: Vec<usize>,
+    start: Few<usize>,
+    len: Few<usize>,
 }
 
 impl Region {
@@ -31,14 +34,25 @@ impl Region {
             len.len(),
             "a region's start {start:?} and lengths {len:?} differ in axes"
         );
-        Region { start, len }
+        Region {
+            start: start.into(),
+            len: len.into(),
+        }
+    }
+
+    /// A box without elements.
+    pub(crate) fn empty(ndim: usize) -> Region {
+        Region {
+            start: Few::filled(0, ndim),
+            len: Few::filled(0, ndim),
+        }
     }
 
     /// The box of a whole array.
     pub fn whole(shape: &[usize]) -> Region {
         Region {
-            start: vec![0; shape.len()],
-            len: shape.to_vec(),
+            start: Few::filled(0, shape.len()),
+            len: Few::of(shape),
         }
     }
 
@@ -79,18 +93,18 @@ impl Region {
     ///
     /// # Panics
     /// If there is no such axis.
-    pub fn range(&self, axis: usize) -> std::ops::Range<usize> {
+    pub fn range(&self, axis: usize) -> Range<usize> {
         self.start[axis]..self.end(axis)
     }
 
     /// Changes the range along one axis.
-    pub(crate) fn set_range(&mut self, axis: usize, range: std::ops::Range<usize>) {
+    pub(crate) fn set_range(&mut self, axis: usize, range: Range<usize>) {
         self.start[axis] = range.start;
         self.len[axis] = range.len();
     }
 
     /// The same region with another range along one axis.
-    pub(crate) fn with_range(&self, axis: usize, range: std::ops::Range<usize>) -> Region {
+    pub(crate) fn with_range(&self, axis: usize, range: Range<usize>) -> Region {
         let mut region = self.clone();
         region.start[axis] = range.start;
         region.len[axis] = range.len();
@@ -143,6 +157,14 @@ impl Region {
             })
     }
 
+    /// The same box further along each axis.
+    pub(crate) fn moved_by(mut self, steps: &[usize]) -> Region {
+        for (start, step) in self.start.iter_mut().zip(steps) {
+            *start += step;
+        }
+        self
+    }
+
     /// The same box seen from a corner at `origin`.
     pub(crate) fn relative_to(&self, origin: &[usize]) -> Region {
         let start = self.start.iter().zip(origin).map(|(s, o)| s - o).collect();
@@ -150,6 +172,18 @@ impl Region {
             start,
             len: self.len.clone(),
         }
+    }
+}
+
+/// The box with these ranges of indices, one per axis.
+impl FromIterator<Range<usize>> for Region {
+    fn from_iter<I: IntoIterator<Item = Range<usize>>>(ranges: I) -> Region {
+        let (mut start, mut len) = (Few::new(), Few::new());
+        for range in ranges {
+            start.push(range.start);
+            len.push(range.len());
+        }
+        Region { start, len }
     }
 }
 

@@ -15,6 +15,12 @@ macro_rules! scalar_enum {
             $(#[doc = concat!("a `", stringify!($ty), "`")] $variant($ty),)*
         }
 
+        impl Default for Scalar {
+            fn default() -> Scalar {
+                Scalar::Bool(false)
+            }
+        }
+
         impl Scalar {
             /// The type of the value.
             pub fn dtype(self) -> DType {

@@ -1,5 +1,6 @@
 //! What users may write where a shape is asked for, and NumPy's broadcasting.
 
+use super::few::Few;
 use crate::error::{Error, Kind, Result};
 
 /// A shape: `5`, `[3, 4]`, `(3, 4)`, `()` for a 0-d array, a slice or a `Vec` of `usize`.
@@ -122,9 +123,9 @@ pub(crate) fn check_shape(shape: &[usize], item: usize) -> Result<()> {
 
 /// The shape of operands combined by NumPy's rules: axes are matched from the last one, and an
 /// axis of length 1 stretches.
-pub(crate) fn broadcast(shapes: &[&[usize]]) -> Option<Vec<usize>> {
+pub(crate) fn broadcast(shapes: &[&[usize]]) -> Option<Few<usize>> {
     let ndim = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
-    let mut result = vec![1; ndim];
+    let mut result = Few::filled(1, ndim);
     for shape in shapes {
         for (target, &len) in result[ndim - shape.len()..].iter_mut().zip(*shape) {
             if *target == 1 {
@@ -138,8 +139,8 @@ pub(crate) fn broadcast(shapes: &[&[usize]]) -> Option<Vec<usize>> {
 }
 
 /// The distance in elements between neighbours along each axis of a C-order array.
-pub(crate) fn c_strides(shape: &[usize]) -> Vec<isize> {
-    let mut strides = vec![1; shape.len()];
+pub(crate) fn c_strides(shape: &[usize]) -> Few<isize> {
+    let mut strides = Few::filled(1, shape.len());
     for axis in (1..shape.len()).rev() {
         strides[axis - 1] = strides[axis] * shape[axis].max(1) as isize;
     }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::alone::Alone;
 use super::cancel::Cancel;
 use super::crew::{self, Crew};
 use super::events::{Event, Observer, Observers};
@@ -105,6 +106,9 @@ impl Executor {
                 "tasks that are delivered need a stream",
             ));
         }
+        if options.serial && !order.fetches {
+            return self.run_alone(&tasks, &order, &*work, options);
+        }
         let run = self.start(Purpose::Run, tasks, order, work, options)?;
         run.drive(|job| job.is_over())?;
         run.end()
@@ -140,19 +144,7 @@ impl Executor {
             false => self.plan_peak(&order),
         };
         let observers = Observers::new(&options.observers, self.pool.watchers());
-        let mut outline = match observers.is_empty() {
-            true => None,
-            false => Some(match &options.outline {
-                Some(outline) => outline.clone(),
-                None => Outline::of_tasks(&tasks),
-            }),
-        };
-        if let Some(outline) = &mut outline {
-            outline.tasks = order.sequence.len() as u64;
-            outline.floor = order.floor;
-            outline.budget = self.ledger.budget();
-            outline.threads = self.pool.threads();
-        }
+        let outline = self.outline(&tasks, &order, &observers, options);
         let account = Account::open(
             &self.ledger,
             purpose,
@@ -178,6 +170,71 @@ impl Executor {
             options.serial,
             outline,
         ))
+    }
+
+    /// Runs all tasks on this thread.
+    fn run_alone(
+        &self,
+        tasks: &Tasks,
+        order: &Order,
+        work: &dyn Work,
+        options: &RunOptions,
+    ) -> Result<RunReport> {
+        self.check_floor(tasks, order, work)?;
+        let observers = Observers::new(&options.observers, self.pool.watchers());
+        let outline = self.outline(tasks, order, &observers, options);
+        let cancel = options.cancel.as_ref();
+        let floor = self.ledger.floor(order.floor, self.patience(), cancel)?;
+        let started = Instant::now();
+        let worker = self.pool.threads();
+        let mut run = Alone::new(tasks, order, work, &observers, cancel, worker);
+        if let Some(outline) = outline {
+            // Observers may compute; they must not wait for the memory of the run that calls them.
+            let _inside = inside();
+            observers.tell(&planned(run.id, order.floor, outline));
+        }
+        let result = run.run();
+        let outside = floor.outside;
+        drop(floor);
+        self.pool.note_end(run.finished);
+        if !observers.is_empty() {
+            let _inside = inside();
+            observers.tell(&Event::Ended {
+                run: run.id,
+                ok: result.is_ok(),
+                held_peak: run.peak,
+            });
+        }
+        result.map(|()| RunReport {
+            tasks: order.sequence.len() as u64,
+            planned_peak: order.floor,
+            held_peak: run.peak,
+            outside_promise: outside,
+            lost_observers: observers.lost(),
+            seconds: started.elapsed().as_secs_f64(),
+        })
+    }
+
+    /// What observers are told of the tasks; nothing if there are none.
+    fn outline(
+        &self,
+        tasks: &Tasks,
+        order: &Order,
+        observers: &Observers,
+        options: &RunOptions,
+    ) -> Option<Outline> {
+        if observers.is_empty() {
+            return None;
+        }
+        let mut outline = match &options.outline {
+            Some(outline) => outline.clone(),
+            None => Outline::of_tasks(tasks),
+        };
+        outline.tasks = order.sequence.len() as u64;
+        outline.floor = order.floor;
+        outline.budget = self.ledger.budget();
+        outline.threads = self.pool.threads();
+        Some(outline)
     }
 
     /// A floor above the whole budget is an error that nothing will mend: it names the task.
@@ -213,6 +270,18 @@ impl Executor {
     }
 }
 
+/// What observers are told first.
+fn planned(run: u64, planned_peak: u64, mut outline: Outline) -> Event {
+    outline.run = run;
+    outline.planned_peak = planned_peak;
+    Event::Planned {
+        run,
+        tasks: outline.tasks,
+        planned_peak,
+        outline: Arc::new(outline),
+    }
+}
+
 /// A run that has its floor. Dropped early it is cancelled.
 pub struct Running {
     pub job: Arc<Job>,
@@ -235,15 +304,8 @@ impl Running {
             started: Instant::now(),
             ended: false,
         };
-        if let Some(mut outline) = outline {
-            outline.run = run.job.id;
-            outline.planned_peak = run.job.account.cap();
-            run.tell(&Event::Planned {
-                run: outline.run,
-                tasks: outline.tasks,
-                planned_peak: outline.planned_peak,
-                outline: Arc::new(outline),
-            });
+        if let Some(outline) = outline {
+            run.tell(&planned(run.job.id, run.job.account.cap(), outline));
         }
         if !serial {
             run.pool.add(&run.gate);

@@ -15,7 +15,7 @@ use super::ledger::{Account, Booking};
 use super::parking::Parking;
 use super::pool::Pool;
 use super::ready::{Ready, Taken};
-use super::{Apart, Work, inside, locked, next_run};
+use super::{Apart, Work, calls, inside, locked, next_run};
 use crate::error::{Error, Kind, Result};
 use crate::graph::tasks::{Order, Tasks};
 
@@ -277,15 +277,10 @@ impl Job {
         if self.is_over() {
             return;
         }
-        let error = match catch_unwind(AssertUnwindSafe(|| self.work.fetch(task))) {
-            Ok(Ok(())) => return self.offer(&[task]),
-            Ok(Err(error)) => error,
-            Err(payload) => Error::from_panic(payload),
-        };
-        self.fail(match self.describe(task) {
-            Some(what) => error.context(what),
-            None => error,
-        });
+        match calls::fetch(&*self.work, task) {
+            Ok(()) => self.offer(&[task]),
+            Err(error) => self.fail(error),
+        }
     }
 
     /// Makes activated tasks known to all who may run them.
@@ -370,16 +365,7 @@ impl Job {
                 stolen: taken.stolen,
             });
         }
-        let error = match catch_unwind(AssertUnwindSafe(|| self.work.run(task))) {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error),
-            Err(payload) => Some(Error::from_panic(payload)),
-        };
-        if let Some(error) = error {
-            let error = match self.describe(task) {
-                Some(what) => error.context(what),
-                None => error,
-            };
+        if let Err(error) = calls::run(&*self.work, task) {
             self.fail(error.clone());
             if observed {
                 self.tell(&Event::Failed {
@@ -409,10 +395,8 @@ impl Job {
     }
 
     fn tell_spilled(&self, task: u32) {
-        let spilled = catch_unwind(AssertUnwindSafe(|| self.work.spilled(task)));
-        if let Ok(bytes) = spilled
-            && bytes > 0
-        {
+        let bytes = calls::spilled(&*self.work, task);
+        if bytes > 0 {
             self.tell(&Event::Spilled {
                 run: self.id,
                 task,
@@ -427,11 +411,6 @@ impl Job {
             true => self.pool.threads(),
             false => worker.number,
         }
-    }
-
-    /// What a task is called in errors; nothing if even that panics.
-    fn describe(&self, task: u32) -> Option<String> {
-        catch_unwind(AssertUnwindSafe(|| self.work.describe(task))).ok()
     }
 
     /// Releases what nobody reads any more, makes consumers ready, returns bytes and activates others
@@ -497,9 +476,8 @@ impl Job {
     }
 
     fn release(&self, task: u32) {
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| self.work.release(task))) {
-            let what = self.describe(task).unwrap_or_default();
-            self.fail(Error::from_panic(payload).context(format!("while releasing {what}")));
+        if let Err(error) = calls::release(&*self.work, task) {
+            self.fail(error);
         }
     }
 

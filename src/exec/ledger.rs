@@ -113,6 +113,20 @@ impl Ledger {
         Err(self.refusal(bytes, &self.usage()))
     }
 
+    /// Waits until the floor of a run is there.
+    pub fn floor(
+        &self,
+        bytes: u64,
+        patience: Patience,
+        cancel: Option<&Cancel>,
+    ) -> Result<Floor<'_>> {
+        Ok(Floor {
+            outside: !self.reserve(Purpose::Run, bytes, patience, cancel)?,
+            ledger: self,
+            bytes,
+        })
+    }
+
     /// Takes `bytes`; `false` if patience ran out.
     ///
     /// # Errors
@@ -273,6 +287,22 @@ pub struct Hold {
 impl Drop for Hold {
     fn drop(&mut self) {
         self.ledger.put_back(Purpose::Hold, self.bytes, true);
+    }
+}
+
+/// The floor of a run that never borrows; it returns when this is dropped.
+pub struct Floor<'a> {
+    ledger: &'a Ledger,
+    bytes: u64,
+    /// As [`Account::outside`].
+    pub outside: bool,
+}
+
+impl Drop for Floor<'_> {
+    fn drop(&mut self) {
+        if !self.outside {
+            self.ledger.put_back(Purpose::Run, self.bytes, true);
+        }
     }
 }
 

@@ -3,7 +3,9 @@
 //! Sees numbers only: tasks, their dependencies and bytes. What a task does is behind [`Work`]. The
 //! protocol, and why it cannot deadlock, stands in `README.md` beside this file.
 
+mod alone;
 mod bag;
+mod calls;
 mod cancel;
 mod crew;
 mod drive;

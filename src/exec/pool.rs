@@ -137,6 +137,11 @@ impl Pool {
         self.0.n_runs.store(runs.list.len(), Ordering::Relaxed);
     }
 
+    /// A run has ended that no ticket visits.
+    pub fn note_end(&self, tasks: u64) {
+        locked(&self.0.runs).ended += 1 + tasks;
+    }
+
     /// The queue of calls that all handles of this pool share.
     pub fn bag(&self) -> Arc<Bag> {
         let bag = self.0.bag.get_or_init(|| {

@@ -5,21 +5,22 @@ use std::ops::Range;
 use super::env::Env;
 use super::stage::{Fused, Graph, Job, LeafSource, LoadFrom, Place, Stage};
 use super::tasks::{StageTasks, Tasks};
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 
 /// Where the tasks of each stage begin, in the order of [`Graph::order`].
 pub struct Numbering {
     /// By the stage's index in the DAG.
-    first: Vec<u32>,
+    first: Few<u32>,
     /// First task and position in the order, for the way back.
-    starts: Vec<(u32, usize)>,
+    starts: Few<(u32, usize), 2>,
 }
 
 impl Numbering {
     pub fn new(graph: &Graph) -> Numbering {
-        let mut first = vec![0; graph.dag.node_count()];
-        let mut starts = Vec::with_capacity(graph.order.len());
+        let mut first = Few::filled(0, graph.dag.node_count());
+        let mut starts = Few::new();
         let mut next = 0;
         for (position, &stage) in graph.order.iter().enumerate() {
             first[stage.index()] = next;
@@ -55,7 +56,9 @@ impl Numbering {
 pub fn expand(graph: &Graph, env: &Env) -> (Tasks, Numbering) {
     let numbering = Numbering::new(graph);
     let mut stages = Vec::with_capacity(graph.order.len());
-    let mut starts = vec![0u32];
+    let n_tasks: usize = graph.order.iter().map(|&id| graph.dag[id].tasks()).sum();
+    let mut starts = Vec::with_capacity(n_tasks + 1);
+    starts.push(0);
     let mut inputs: Vec<u32> = Vec::new();
     for &id in &graph.order {
         let stage = &graph.dag[id];
@@ -121,7 +124,7 @@ fn collect_inputs(
             let region = stage.outputs[0].region(&stage.cell_index(cell));
             if !region.is_empty() {
                 let made = &graph.dag[*of].outputs[*output];
-                each_cell(&made.meeting(&region), &made.grid.num_blocks(), |cell| {
+                each_cell(&made.meeting(&region), &made.grid.counts(), |cell| {
                     inputs.push(numbering.task(graph, *of, cell, 0))
                 });
             }
@@ -219,7 +222,7 @@ fn fused_inputs(
             } else {
                 made.meeting(&image)
             };
-            each_cell(&ranges, &made.grid.num_blocks(), |cell| {
+            each_cell(&ranges, &made.grid.counts(), |cell| {
                 inputs.push(numbering.task(graph, stage, cell, 0))
             });
         }

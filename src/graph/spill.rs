@@ -56,7 +56,7 @@ mod tests {
         };
         let mut next = 1000;
         for number in 0..layout.count() {
-            let index = unravel(number, &layout.num_blocks());
+            let index = unravel(number, &layout.counts());
             assert_eq!(spill.box_offset(&index), next, "box {index:?}");
             next += layout.region(&index).size() as u64 * 8;
         }

@@ -1,6 +1,7 @@
 //! Stages: one iteration space, one program, several sinks. Data only; what is opaque lies in the
 //! [`Env`](super::env::Env) under a number.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::op::contract::Contraction;
@@ -24,10 +26,20 @@ pub struct Graph {
     pub order: Vec<StageId>,
 }
 
+impl Graph {
+    /// No stages yet, and room for some.
+    pub fn with_capacity(stages: usize) -> Graph {
+        Graph {
+            dag: DiGraph::with_capacity(stages, 0),
+            order: Vec::new(),
+        }
+    }
+}
+
 /// What is materialized together. Its tasks are the cells of the outputs' grid, each as many times
 /// as the job has parts.
 pub struct Stage {
-    pub name: String,
+    pub name: Cow<'static, str>,
     pub job: Job,
     /// On grids of the same number of cells.
     pub outputs: Vec<Output>,
@@ -44,7 +56,7 @@ pub struct Stage {
 pub struct Output {
     pub dtype: DType,
     /// The whole value's shape.
-    pub shape: Vec<usize>,
+    pub shape: Few<usize>,
     /// The part of the value that is needed.
     pub domain: Region,
     /// The tasks' cells: a partition of the domain, counted from its start.
@@ -52,9 +64,10 @@ pub struct Output {
     pub place: Place,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Place {
     /// In blocks, until the last reader has run.
+    #[default]
     Held,
     /// In the result with this number.
     Result(usize),
@@ -100,12 +113,12 @@ pub struct MapPiece {
 pub struct ReduceJob {
     pub fused: Fused,
     pub tree: Arc<Tree>,
-    pub parts: Vec<Part>,
+    pub parts: Few<Part, 1>,
     /// The parts of each task, where tasks have two; else a task has one.
     pub pairs: Option<Vec<Pair>>,
     /// A leaf may lie across the lines: there is scratch for many rows at once.
     pub crossed: bool,
-    pub folds: Vec<FoldUse>,
+    pub folds: Few<FoldUse, 1>,
 }
 
 /// The numbers of the parts that a task computes side by side.
@@ -134,6 +147,7 @@ impl ReduceJob {
 }
 
 /// One reducer: its number in the environment, and which outputs of the program it reads.
+#[derive(Default)]
 pub struct FoldUse {
     pub fold: usize,
     pub value: usize,
@@ -242,7 +256,7 @@ pub struct Leaf {
     /// From the iteration space to the array below.
     pub map: IndexMap,
     /// The shape of the array that the map indexes.
-    pub shape: Vec<usize>,
+    pub shape: Few<usize>,
     pub dtype: DType,
 }
 
@@ -286,29 +300,34 @@ impl Stage {
     }
 
     /// The cell's index in the grid.
-    pub fn cell_index(&self, cell: usize) -> Vec<usize> {
-        unravel(cell, &self.outputs[0].grid.num_blocks())
+    pub fn cell_index(&self, cell: usize) -> Few<usize> {
+        unravel(cell, &self.outputs[0].grid.counts())
     }
 
     /// All programs of the stage.
-    pub fn fused(&self) -> Vec<&Fused> {
+    pub fn fused(&self) -> impl Iterator<Item = &Fused> {
+        let (mut pieces, mut inputs) = (&[][..], &[][..]);
+        let mut others: &[Fused] = &[];
         match &self.job {
-            Job::Map(pieces) => pieces.iter().map(|piece| &piece.fused).collect(),
-            Job::Reduce(reduce) => vec![&reduce.fused],
-            Job::Contract(contract) => contract.fused.iter().collect(),
-            Job::BlockFn(block_fn) => block_fn.inputs.iter().map(|input| &input.fused).collect(),
-            Job::Merge { .. } | Job::Load(_) => Vec::new(),
+            Job::Map(all) => pieces = all,
+            Job::Reduce(reduce) => others = std::slice::from_ref(&reduce.fused),
+            Job::Contract(contract) => others = &contract.fused,
+            Job::BlockFn(block_fn) => inputs = &block_fn.inputs,
+            Job::Merge { .. } | Job::Load(_) => {}
         }
+        let pieces = pieces.iter().map(|piece: &MapPiece| &piece.fused);
+        let inputs = inputs.iter().map(|input: &BlockInput| &input.fused);
+        pieces.chain(others).chain(inputs)
     }
 
     /// The region of the input space that one part of a reduction reads in one cell of kept axes.
     pub fn reduce_region(reduce: &ReduceJob, part: &Part, kept: &Region) -> Region {
         let mut region = Region::whole(reduce.tree.shape());
-        for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
-            region = region.with_range(axis, kept.range(rank));
+        for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
+            region.set_range(axis, kept.range(rank));
         }
-        for (rank, range) in part.hull(&reduce.tree).into_iter().enumerate() {
-            region = region.with_range(reduce.tree.axes()[rank], range);
+        for (rank, range) in part.hull(&reduce.tree).iter().enumerate() {
+            region.set_range(reduce.tree.axes()[rank], range.clone());
         }
         region
     }
@@ -318,13 +337,7 @@ impl Output {
     /// The region of a cell, in the value's own coordinates.
     pub fn region(&self, index: &[usize]) -> Region {
         let cell = self.grid.region(index);
-        let start: Vec<usize> = cell
-            .start()
-            .iter()
-            .zip(self.domain.start())
-            .map(|(a, b)| a + b)
-            .collect();
-        Region::new(start, cell.shape())
+        cell.moved_by(self.domain.start())
     }
 
     /// The cells that meet a region of the value, as a range of indices per axis.
@@ -353,7 +366,7 @@ pub fn flat_hull(range: &std::ops::Range<usize>, shape: &[usize]) -> Region {
     let first = unravel(range.start, shape);
     let last = unravel(range.end - 1, shape);
     for axis in 0..shape.len() {
-        hull = hull.with_range(axis, first[axis]..last[axis] + 1);
+        hull.set_range(axis, first[axis]..last[axis] + 1);
         if first[axis] != last[axis] {
             break;
         }

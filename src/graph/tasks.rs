@@ -38,6 +38,7 @@ pub struct Tasks {
     /// Where the inputs of each task start in `inputs`; one more entry than tasks.
     pub input_starts: Vec<u32>,
     pub inputs: Vec<u32>,
+    /// Empty if no task has inputs.
     consumer_starts: Vec<u32>,
     consumers: Vec<u32>,
     /// Tasks that nobody needs, which never run and have no inputs; empty if there are none.
@@ -132,6 +133,9 @@ impl Tasks {
 
     /// Turns "inputs of" around, by counting; consumers come out ascending.
     fn list_consumers(&mut self) {
+        if self.inputs.is_empty() {
+            return;
+        }
         let n = self.len();
         let mut starts = vec![0_u32; n + 1];
         for &input in &self.inputs {
@@ -215,6 +219,9 @@ impl Tasks {
     }
 
     pub fn consumers(&self, task: u32) -> &[u32] {
+        if self.consumer_starts.is_empty() {
+            return &[];
+        }
         let task = task as usize;
         &self.consumers
             [self.consumer_starts[task] as usize..self.consumer_starts[task + 1] as usize]
@@ -305,6 +312,18 @@ pub struct Order {
 /// order in which inputs are listed is simulated too and the cheaper one wins: a moving window over
 /// neighbours is listed well.
 pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
+    let largest = tasks.largest().map_or(0, |(_, bytes)| bytes);
+    if tasks.inputs.is_empty() && roots_in_order.is_none() {
+        // Nobody reads what others make: each task returns all of its bytes when it ends.
+        return Order {
+            sequence: (0..tasks.len() as u32)
+                .filter(|&task| !tasks.is_idle(task))
+                .collect(),
+            floor: largest.saturating_add(tasks.own_bytes),
+            largest,
+            fetches: tasks.any_fetches(),
+        };
+    }
     let mut roots = roots_in_order.map_or_else(Vec::new, <[u32]>::to_vec);
     let last = |&task: &u32| tasks.consumers(task).is_empty() && !tasks.is_idle(task);
     roots.extend((0..tasks.len() as u32).filter(last));
@@ -324,7 +343,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     Order {
         sequence,
         floor: floor.saturating_add(tasks.own_bytes),
-        largest: tasks.largest().map_or(0, |(_, bytes)| bytes),
+        largest,
         fetches: tasks.any_fetches(),
     }
 }

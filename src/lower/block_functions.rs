@@ -125,7 +125,7 @@ impl Build<'_> {
             });
         }
         let stage = Stage {
-            name: block_fn.name.to_owned(),
+            name: block_fn.name.into(),
             output_bytes: held_bytes(&outputs),
             scratch_bytes: scratch as u64,
             cost: TASK_COST

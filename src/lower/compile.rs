@@ -1,11 +1,11 @@
 //! From a cone of the plan to a program: element-wise nodes become instructions, what they rest on
 //! becomes leaves.
 
-use foldhash::{HashMap, HashMapExt};
-
 use super::Build;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
+use crate::base::lookup::Lookup;
 use crate::base::scalar::Scalar;
 use crate::graph::stage::{Fused, Leaf, LeafSource};
 use crate::op::generate::Generate;
@@ -23,12 +23,12 @@ pub fn element_cost(func: &ElementFunc) -> f64 {
 }
 
 /// How an array is addressed below a cone: directly, or by C-order numbers under another shape.
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Sight {
     value: ValueKey,
     map: IndexMap,
     /// The shape that the map leads to, below a reshape.
-    reshaped: Option<Vec<usize>>,
+    reshaped: Option<Few<usize>>,
 }
 
 /// One output of the program to be: a value, the map that leads to it, and whether it is computed
@@ -46,7 +46,7 @@ pub fn compile(build: &mut Build<'_>, wanted: Vec<Wanted>, depth: usize) -> Fuse
         depth,
         program: ProgramBuilder::default(),
         leaves: Vec::new(),
-        done: HashMap::new(),
+        done: Lookup::new(),
     };
     for one in wanted {
         let arg = compiler.evaluate(one);
@@ -63,7 +63,7 @@ struct Compiler<'a, 'b> {
     depth: usize,
     program: ProgramBuilder,
     leaves: Vec<Leaf>,
-    done: HashMap<Sight, Arg>,
+    done: Lookup<Sight, Arg, 1>,
 }
 
 impl Compiler<'_, '_> {
@@ -74,10 +74,14 @@ impl Compiler<'_, '_> {
             map: wanted.map,
             reshaped: None,
         };
+        let is_held = !wanted.expand && self.build.is_held(root.value);
+        if wanted.value.node.inputs.is_empty() && !is_held {
+            // Leaves are told apart where they are kept.
+            return self.emit(&wanted.value, &root, &[]);
+        }
         let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
-        while let Some((value, sight, expand)) = open.last().cloned() {
-            if self.done.contains_key(&sight) {
-                open.pop();
+        while let Some((value, sight, expand)) = open.pop() {
+            if self.done.contains(&sight) {
                 continue;
             }
             let held = !expand && self.build.is_held(sight.value);
@@ -89,10 +93,11 @@ impl Compiler<'_, '_> {
             let missing: Vec<_> = inputs
                 .iter()
                 .rev()
-                .filter(|(_, input)| !self.done.contains_key(input))
+                .filter(|(_, input)| !self.done.contains(input))
                 .map(|(value, input)| (value.clone(), input.clone(), false))
                 .collect();
             if !missing.is_empty() {
+                open.push((value, sight, expand));
                 open.extend(missing);
                 continue;
             }
@@ -102,14 +107,18 @@ impl Compiler<'_, '_> {
                 self.emit(&value, &sight, &inputs)
             };
             self.done.insert(sight, arg);
-            open.pop();
         }
-        self.done[&root]
+        self.at(&root)
+    }
+
+    /// Where a value is that was evaluated.
+    fn at(&self, sight: &Sight) -> Arg {
+        *self.done.get(sight).expect("inputs are evaluated first")
     }
 
     /// What must be done before a value can be emitted.
     fn inputs(&self, value: &Value, sight: &Sight) -> Vec<(Value, Sight)> {
-        let through = |input: &Value, map: IndexMap, reshaped: Option<Vec<usize>>| {
+        let through = |input: &Value, map: IndexMap, reshaped: Option<Few<usize>>| {
             (
                 input.clone(),
                 Sight {
@@ -137,7 +146,7 @@ impl Compiler<'_, '_> {
                 let shape = sight
                     .reshaped
                     .clone()
-                    .unwrap_or_else(|| value.shape().to_vec());
+                    .unwrap_or_else(|| Few::of(value.shape()));
                 vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
             }
             _ => Vec::new(),
@@ -158,7 +167,7 @@ impl Compiler<'_, '_> {
                 self.leaf(LeafSource::Memory { number, c_order }, value, sight, None)
             }
             // Views and reshapes are their input, differently seen.
-            _ => self.done[&inputs[0].1],
+            _ => self.at(&inputs[0].1),
         }
     }
 
@@ -168,28 +177,25 @@ impl Compiler<'_, '_> {
         elementwise: &Elementwise,
         inputs: &[(Value, Sight)],
     ) -> Arg {
-        let mut dtypes = Vec::with_capacity(elementwise.args.len());
-        let mut args: Vec<Arg> = Vec::with_capacity(elementwise.args.len());
+        let mut args: Few<Arg, 3> = Few::new();
         for operand in &elementwise.args {
             args.push(match operand {
-                Operand::Const(scalar) => {
-                    dtypes.push(scalar.dtype());
-                    self.program.constant(*scalar)
-                }
-                Operand::Input(number) => {
-                    dtypes.push(inputs[*number].0.dtype());
-                    self.done[&inputs[*number].1]
-                }
+                Operand::Const(scalar) => self.program.constant(*scalar),
+                Operand::Input(number) => self.at(&inputs[*number].1),
             });
         }
+        let dtype_of = |operand: usize| match elementwise.args[operand] {
+            Operand::Const(scalar) => scalar.dtype(),
+            Operand::Input(number) => inputs[number].0.dtype(),
+        };
         let select = matches!(elementwise.func, ElementFunc::Op(Op::Select));
         // Kernels want one operand that is no constant (a condition always).
         if select && matches!(args[0], Arg::Const(_))
             || args.iter().all(|arg| matches!(arg, Arg::Const(_)))
         {
-            args[0] = self.splat(args[0], dtypes[0], value);
+            args[0] = self.splat(args[0], dtype_of(0), value);
         }
-        let dtype = dtypes[usize::from(select)];
+        let dtype = dtype_of(usize::from(select));
         let func = match &elementwise.func {
             ElementFunc::Op(op) => Func::Op(*op),
             ElementFunc::Cast => Func::Cast,
@@ -208,8 +214,8 @@ impl Compiler<'_, '_> {
         let arg = self.program.leaf(dtype);
         self.leaves.push(Leaf {
             source: LeafSource::Generate { number },
-            map: IndexMap::new(value.shape().to_vec(), Vec::new()),
-            shape: Vec::new(),
+            map: IndexMap::new(value.shape(), Few::new()),
+            shape: Few::new(),
             dtype,
         });
         arg
@@ -237,21 +243,21 @@ impl Compiler<'_, '_> {
         source: LeafSource,
         value: &Value,
         sight: &Sight,
-        kept: Option<Vec<usize>>,
+        kept: Option<Few<usize>>,
     ) -> Arg {
         let shape = sight
             .reshaped
             .clone()
-            .unwrap_or_else(|| value.shape().to_vec());
+            .unwrap_or_else(|| Few::of(value.shape()));
         let (map, shape) = match kept {
             None => (sight.map.clone(), shape),
             Some(kept) => {
-                let axes = kept
+                let axes: Few<_, 3> = kept
                     .iter()
                     .map(|&axis| sight.map.axes()[axis].clone())
                     .collect();
                 let shape = kept.iter().map(|&axis| shape[axis]).collect();
-                (IndexMap::new(sight.map.shape().to_vec(), axes), shape)
+                (IndexMap::new(sight.map.shape(), axes), shape)
             }
         };
         let same = |leaf: &Leaf| leaf.source == source && leaf.map == map && leaf.shape == shape;

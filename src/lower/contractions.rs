@@ -86,7 +86,7 @@ impl Build<'_> {
             return;
         }
         let parts = self.push(Stage {
-            name: format!("{name}: parts"),
+            name: format!("{name}: parts").into(),
             job,
             outputs: vec![Output {
                 place: Place::Held,
@@ -97,7 +97,7 @@ impl Build<'_> {
             cost,
         });
         let merge = Stage {
-            name: format!("{name}: merge"),
+            name: format!("{name}: merge").into(),
             job: Job::Merge { of: parts },
             output_bytes: held_bytes(std::slice::from_ref(&output)),
             outputs: vec![output],
@@ -174,7 +174,7 @@ fn product_grid(
             axes[axis] = chunks;
         }
     }
-    let grid = Chunks(axes);
+    let grid = Chunks(axes.into());
     let parts = contraction.parts();
     let wanted = (options.threads * TASKS_PER_THREAD).div_ceil(grid.count());
     // Complete subtrees of the sum: ranges of a power of two.

@@ -2,6 +2,7 @@
 
 use super::Options;
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::graph::stage::{Graph, Leaf, LeafSource, Output};
@@ -36,7 +37,7 @@ pub fn bands(shape: &[usize], target: usize) -> Chunks {
         return Chunks::whole(shape);
     }
     let mut room = target.max(1);
-    let mut axes: Vec<AxisChunks> = shape
+    let mut axes: Few<AxisChunks> = shape
         .iter()
         .rev()
         .map(|&len| {
@@ -94,7 +95,7 @@ fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
     if axes.len() != domain.ndim() {
         return None;
     }
-    let mut relative = Vec::with_capacity(axes.len());
+    let mut relative = Few::<_, 3>::new();
     for (rank, axis) in axes.iter().enumerate() {
         match axis {
             AxisMap::Affine { start, terms } if *terms == [(rank, 1)] => {
@@ -113,7 +114,7 @@ fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
             _ => return None,
         }
     }
-    let map = IndexMap::new(domain.shape().to_vec(), relative);
+    let map = IndexMap::new(domain.shape(), relative);
     Some(chunking::view(&map, &made.grid, 1))
 }
 
@@ -211,8 +212,8 @@ fn split_by_blocks(tree: &Tree, grid: &Chunks, state_bytes: usize) -> Split {
 /// The blocks of a leaf that another stage makes, seen from the reduction's input space.
 fn input_blocks(graph: &Graph, tree: &Tree, kept: &Region, leaves: &[&Leaf]) -> Option<Chunks> {
     let mut domain = Region::whole(tree.shape());
-    for (rank, axis) in tree.kept().into_iter().enumerate() {
-        domain = domain.with_range(axis, kept.range(rank));
+    for (rank, &axis) in tree.kept().iter().enumerate() {
+        domain.set_range(axis, kept.range(rank));
     }
     leaves.iter().find_map(|leaf| adopted(graph, leaf, &domain))
 }
@@ -259,7 +260,7 @@ fn split_rows(tree: &Tree, most: usize) -> Split {
             };
         }
     }
-    let first = tree.cell(&vec![0; cells.len()]);
+    let first = tree.cell(&Few::<_>::filled(0, cells.len()));
     let leaf = first.size().div_ceil(first.leaves()).max(1);
     if unit <= leaf {
         // A cell is a single leaf: nothing smaller can be a part.
@@ -327,7 +328,7 @@ pub fn block_groups(
 ) -> Chunks {
     const TARGET: usize = 256 << 10;
     const MOST_BLOCKS: usize = 256;
-    let inside: Vec<AxisChunks> = (0..blocks.ndim())
+    let inside: Few<AxisChunks> = (0..blocks.ndim())
         .map(|axis| {
             let range = blocks.0[axis].meeting(&domain.range(axis));
             let sizes: Vec<usize> = range.map(|i| blocks.0[axis].range(i).len()).collect();

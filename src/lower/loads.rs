@@ -4,6 +4,7 @@ use super::grid::{LOAD_BYTES, bands, load_grid};
 use super::spills::{Private, touched};
 use super::{Build, Choice};
 use crate::base::chunks::Chunks;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::graph::stage::{Fused, Job, LoadFrom, Output, Place, Stage, StageId};
 use crate::plan::node::NodeKind;
@@ -136,14 +137,14 @@ impl Build<'_> {
         let name = format!("load {}", source.describe());
         let output = Output {
             dtype: made.value.dtype(),
-            shape: made.value.shape().to_vec(),
+            shape: Few::of(made.value.shape()),
             domain,
             grid,
             place,
         };
         self.env.sources.push(source);
         let id = self.push(Stage {
-            name,
+            name: name.into(),
             job: Job::Load(LoadFrom::Source(self.env.sources.len() - 1)),
             outputs: vec![output],
             output_bytes: 0,

@@ -4,6 +4,7 @@ use super::Build;
 use super::compile::compile;
 use super::grid::{MAP_TASK, bands, map_grid};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::graph::stage::{Fused, Job, Leaf, MapPiece, Output, Place, Stage};
 use crate::op::program::ProgramBuilder;
@@ -97,7 +98,7 @@ impl Build<'_> {
             .iter()
             .map(|&at| Output {
                 dtype: self.reach.made[at].value.dtype(),
-                shape: made.value.shape().to_vec(),
+                shape: Few::of(made.value.shape()),
                 domain: domain.clone(),
                 grid: grid.clone(),
                 place: self.place(at),

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
+use crate::base::lookup::Lookup;
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
@@ -72,7 +73,7 @@ pub struct Kept {
 
 /// Gives the fold of a built-in reducer: (reducer, input dtype, whether there is a mask).
 pub type FoldMaker =
-    fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Box<dyn Fold>>;
+    fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Arc<dyn Fold>>;
 
 /// Lowers values to a graph that puts value `i` into `places[i]`; and what it holds.
 pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env, Vec<Kept>) {
@@ -81,15 +82,15 @@ pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, En
         options,
         places,
         reach: &reach,
-        graph: Graph::default(),
+        graph: Graph::with_capacity(reach.made.len()),
         env: Env::default(),
-        made: HashMap::new(),
+        made: Lookup::new(),
         loads: HashMap::new(),
         spilled: HashMap::new(),
         private: HashMap::new(),
         sole: HashSet::new(),
-        memories: HashMap::new(),
-        generates: HashMap::new(),
+        memories: Lookup::new(),
+        generates: Lookup::new(),
         maps: HashMap::new(),
     };
     build.choose_spills();
@@ -107,7 +108,7 @@ struct Build<'a> {
     graph: Graph,
     env: Env,
     /// By position in `reach.made`.
-    made: HashMap<usize, (StageId, usize)>,
+    made: Lookup<usize, (StageId, usize)>,
     /// By source and depth of the reader.
     loads: HashMap<(ValueKey, usize), StageId>,
     /// By position in `reach.made`.
@@ -116,8 +117,8 @@ struct Build<'a> {
     private: HashMap<StageId, spills::Private>,
     /// Loads of which a single leaf of a single stage reads, cut in units of storage.
     sole: HashSet<StageId>,
-    memories: HashMap<ValueKey, usize>,
-    generates: HashMap<ValueKey, usize>,
+    memories: Lookup<ValueKey, usize>,
+    generates: Lookup<ValueKey, usize>,
     maps: HashMap<*const (), u32>,
 }
 
@@ -127,17 +128,21 @@ impl Build<'_> {
     }
 
     fn memory(&mut self, key: ValueKey, memory: &Memory) -> usize {
-        *self.memories.entry(key).or_insert_with(|| {
-            self.env.memories.push(memory.clone());
-            self.env.memories.len() - 1
-        })
+        if let Some(&number) = self.memories.get(&key) {
+            return number;
+        }
+        self.env.memories.push(memory.clone());
+        self.memories.insert(key, self.env.memories.len() - 1);
+        self.env.memories.len() - 1
     }
 
     fn generate(&mut self, key: ValueKey, generate: &Generate) -> usize {
-        *self.generates.entry(key).or_insert_with(|| {
-            self.env.generates.push(generate.clone());
-            self.env.generates.len() - 1
-        })
+        if let Some(&number) = self.generates.get(&key) {
+            return number;
+        }
+        self.env.generates.push(generate.clone());
+        self.generates.insert(key, self.env.generates.len() - 1);
+        self.env.generates.len() - 1
     }
 
     fn fill(&mut self, value: Scalar) -> usize {

@@ -3,18 +3,21 @@
 //! One pass over the plan, readers before what they read. A value that is not materialized is
 //! *inlined*: it hands the maps through which it is seen on to its inputs, composed with its own.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::{BuildHasher, Hash, Hasher};
 
-use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
+use foldhash::fast::FixedState;
+use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::{Choice, Options};
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
+use crate::base::lookup::Lookup;
 use crate::base::region::Region;
 use crate::graph::expand::{block_input_region, flat_range};
 use crate::graph::stage::{Place, flat_hull};
 use crate::op::generate::Generate;
 use crate::plan::node::{ElementFunc, Node, NodeKind, Value, ValueKey};
-use crate::plan::walk::inputs_first;
+use crate::plan::walk::Walk;
 
 /// An iteration space and what is evaluated in it.
 pub struct Cone {
@@ -24,7 +27,7 @@ pub struct Cone {
     /// The part of the space that is needed.
     pub region: Region,
     /// Leaves of the plan and materialized values that it reads.
-    pub reads: HashSet<ValueKey>,
+    pub reads: Lookup<ValueKey, ()>,
     /// Whether the value is computed here even though it is held: this is where it is made.
     pub expand: bool,
     /// Whether its elements are computed several times over.
@@ -45,7 +48,7 @@ pub struct Made {
     pub root: Option<usize>,
     /// The element-wise part of it: one for maps, one per piece, per input of a block function;
     /// the value and the mask of a reduction.
-    pub cones: Vec<usize>,
+    pub cones: Few<usize, 2>,
     /// Which cone needs which part.
     pub images: Vec<(usize, Region)>,
     /// The longest chain of stages below.
@@ -71,7 +74,7 @@ enum Use {
     Flat {
         cone: usize,
         map: IndexMap,
-        shape: Vec<usize>,
+        shape: Few<usize>,
     },
 }
 
@@ -89,24 +92,25 @@ const ONE_BAND: usize = 1024;
 const CHEAP: f64 = 4.0;
 
 pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
-    let order = inputs_first(roots);
+    let walk = Walk::new(roots);
+    let (facts, n_values) = facts(&walk);
     let mut pass = Pass {
         options,
         places,
-        uses: HashMap::new(),
-        cost: costs(&order, true),
-        known_cost: costs(&order, false),
-        level: levels(&order),
+        uses: (0..n_values).map(|_| Vec::new()).collect(),
+        facts,
+        walk: &walk,
         reach: Reach {
-            made: Vec::new(),
-            cones: Vec::new(),
+            // Often there are no more, and a list that grows is large from the start.
+            made: Vec::with_capacity(1),
+            cones: Vec::with_capacity(1),
             held: HashMap::new(),
         },
     };
     for (number, root) in roots.iter().enumerate() {
         pass.add_use(root, Use::Root(number));
     }
-    for node in order.iter().rev() {
+    for &node in walk.order.iter().rev() {
         match &node.kind {
             NodeKind::BlockFn(_) => pass.visit_block_fn(node),
             _ => pass.visit(&Value::of(node.clone())),
@@ -117,38 +121,32 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
     reach
 }
 
-/// For each node, what its inlined cone costs per element, capped; with what users' functions may cost, or
-/// without.
-fn costs(order: &[std::sync::Arc<Node>], guessed: bool) -> HashMap<u64, f64> {
-    let mut costs: HashMap<u64, f64> = HashMap::new();
-    for node in order {
-        let below: f64 = node.inputs.iter().map(|input| costs[&input.node.id]).sum();
-        let cost = match &node.kind {
-            NodeKind::Elementwise(elementwise) => match &elementwise.func {
-                ElementFunc::Map(_) if !guessed => below,
-                func => below + super::compile::element_cost(func),
-            },
-            NodeKind::Generate(Generate::Closure { .. }) if !guessed => 0.0,
-            NodeKind::Generate(generate) => generate.cost(),
-            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => below,
-            _ => 0.0,
-        };
-        costs.insert(node.id, cost.min(1e6));
-    }
-    costs
+/// What is known of a node before it is visited.
+struct Facts {
+    /// What its inlined cone costs per element, capped; with what users' functions may cost.
+    cost: f64,
+    /// The same without these.
+    known_cost: f64,
+    /// The longest chain of nodes below that are always stages: of two on the same level neither depends on
+    /// the other.
+    level: usize,
+    /// The number of its first output: outputs are numbered in the order of the walk.
+    first_value: usize,
 }
 
-/// For each node, the longest chain of nodes below that are always stages: of two on the same level
-/// neither depends on the other.
-fn levels(order: &[std::sync::Arc<Node>]) -> HashMap<u64, usize> {
-    let mut levels: HashMap<u64, usize> = HashMap::new();
-    for node in order {
-        let below = node
-            .inputs
-            .iter()
-            .map(|input| levels[&input.node.id])
-            .max()
-            .unwrap_or(0);
+/// The facts of all nodes, and how many outputs these have.
+fn facts(walk: &Walk) -> (Vec<Facts>, usize) {
+    let mut facts: Vec<Facts> = Vec::with_capacity(walk.order.len());
+    let mut n_values = 0;
+    for node in &walk.order {
+        let below = |of: fn(&Facts) -> f64| -> f64 {
+            let inputs = node.inputs.iter();
+            inputs
+                .map(|input| of(&facts[walk.number(&input.node)]))
+                .sum()
+        };
+        let level = node.inputs.iter();
+        let level = level.map(|input| facts[walk.number(&input.node)].level);
         let stage = matches!(
             node.kind,
             NodeKind::Reduce(_)
@@ -157,14 +155,39 @@ fn levels(order: &[std::sync::Arc<Node>]) -> HashMap<u64, usize> {
                 | NodeKind::BlockFn(_)
                 | NodeKind::Source(_)
         );
-        levels.insert(node.id, below + usize::from(stage));
+        let known = |facts: &Facts| facts.known_cost;
+        let guessed = |facts: &Facts| facts.cost;
+        let (cost, known_cost) = match &node.kind {
+            NodeKind::Elementwise(elementwise) => {
+                let own = super::compile::element_cost(&elementwise.func);
+                let is_known = !matches!(elementwise.func, ElementFunc::Map(_));
+                let known_own = if is_known { own } else { 0.0 };
+                (below(guessed) + own, below(known) + known_own)
+            }
+            NodeKind::Generate(generate) => {
+                let is_known = !matches!(generate, Generate::Closure { .. });
+                let cost = generate.cost();
+                (cost, if is_known { cost } else { 0.0 })
+            }
+            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => {
+                (below(guessed), below(known))
+            }
+            _ => (0.0, 0.0),
+        };
+        facts.push(Facts {
+            cost: cost.min(1e6),
+            known_cost: known_cost.min(1e6),
+            level: level.max().unwrap_or(0) + usize::from(stage),
+            first_value: n_values,
+        });
+        n_values += node.outputs.len();
     }
-    levels
+    (facts, n_values)
 }
 
 /// What tells stages apart: reductions with one tree share one, and whole results of one shape.
 fn group_of(node: &Node) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = FixedState::default().build_hasher();
     match &node.kind {
         NodeKind::Reduce(reduce) => (0, &reduce.tree).hash(&mut hasher),
         NodeKind::Contract(_)
@@ -182,7 +205,7 @@ fn depths(reach: &mut Reach) {
         let below = reach.made[at]
             .cones
             .iter()
-            .flat_map(|&cone| &reach.cones[cone].reads);
+            .flat_map(|&cone| reach.cones[cone].reads.keys());
         let deepest = below
             .filter_map(|key| reach.held.get(key))
             .map(|&below| reach.made[below].depth)
@@ -196,38 +219,53 @@ fn depths(reach: &mut Reach) {
     }
 }
 
+/// Takes the results out of the uses of a value.
+fn split_roots(mut uses: Vec<Use>) -> (Few<usize>, Vec<Use>) {
+    let number = |used: &Use| match used {
+        Use::Root(number) => Some(*number),
+        _ => None,
+    };
+    let roots = uses.iter().filter_map(number).collect();
+    uses.retain(|used| number(used).is_none());
+    (roots, uses)
+}
+
 struct Pass<'a> {
     options: &'a Options,
     places: &'a [Place],
-    uses: HashMap<ValueKey, Vec<Use>>,
-    cost: HashMap<u64, f64>,
-    known_cost: HashMap<u64, f64>,
-    level: HashMap<u64, usize>,
+    walk: &'a Walk<'a>,
+    /// By the node's number.
+    facts: Vec<Facts>,
+    /// By the value's number.
+    uses: Vec<Vec<Use>>,
     reach: Reach,
 }
 
 impl Pass<'_> {
     fn add_use(&mut self, value: &Value, what: Use) {
-        let uses = self.uses.entry(value.key()).or_default();
+        let uses = self.uses_of(value);
         if !uses.contains(&what) {
+            // Most values have one reader.
+            uses.reserve_exact(usize::from(uses.is_empty()));
             uses.push(what);
         }
     }
 
+    fn uses_of(&mut self, value: &Value) -> &mut Vec<Use> {
+        let number = self.facts(&value.node).first_value + value.output;
+        &mut self.uses[number]
+    }
+
+    fn facts(&self, node: &Node) -> &Facts {
+        &self.facts[self.walk.number(node)]
+    }
+
     fn visit(&mut self, value: &Value) {
-        let Some(uses) = self.uses.remove(&value.key()) else {
+        let uses = std::mem::take(self.uses_of(value));
+        if uses.is_empty() {
             return;
-        };
-        let (roots, uses): (Vec<Use>, Vec<Use>) = uses
-            .into_iter()
-            .partition(|used| matches!(used, Use::Root(_)));
-        let roots: Vec<usize> = roots
-            .into_iter()
-            .filter_map(|used| match used {
-                Use::Root(number) => Some(number),
-                _ => None,
-            })
-            .collect();
+        }
+        let (roots, uses) = split_roots(uses);
         match &value.node.kind {
             NodeKind::Reduce(_) | NodeKind::Contract(_) | NodeKind::Pieces(_)
                 if uses.is_empty() && roots.len() == 1 && self.fits_directly(value, roots[0]) =>
@@ -286,7 +324,7 @@ impl Pass<'_> {
                 needed: region,
                 flat: false,
                 root: Some(root),
-                cones: vec![cone],
+                cones: [cone].into(),
                 images: Vec::new(),
                 depth: 0,
             });
@@ -298,7 +336,7 @@ impl Pass<'_> {
     fn note_reads(&mut self, value: &Value, uses: &[Use]) {
         for used in uses {
             if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
-                self.reach.cones[*cone].reads.insert(value.key());
+                self.reach.cones[*cone].reads.insert(value.key(), ());
             }
         }
     }
@@ -315,7 +353,7 @@ impl Pass<'_> {
         let level = owner
             .inputs
             .iter()
-            .map(|input| self.level[&input.node.id])
+            .map(|input| self.facts(&input.node).level)
             .max()
             .unwrap_or(0);
         let group = group_of(owner);
@@ -323,7 +361,7 @@ impl Pass<'_> {
             value: value.clone(),
             map,
             region,
-            reads: HashSet::new(),
+            reads: Lookup::new(),
             expand,
             repeats: false,
             level,
@@ -375,7 +413,7 @@ impl Pass<'_> {
                         Use::Direct { cone, map } => Use::Flat {
                             cone,
                             map,
-                            shape: value.shape().to_vec(),
+                            shape: Few::of(value.shape()),
                         },
                         other => other,
                     };
@@ -408,17 +446,14 @@ impl Pass<'_> {
             return false;
         }
         let maps = by_cone.values().copied().max().unwrap_or(0);
-        let cost = self.cost[&node.id];
+        let cost = self.facts(node).cost;
         maps <= 1 || (maps <= MAX_MAPS && cost <= CHEAP)
     }
 
     /// Whether a value is dear, and read by several stages of which none waits for another, or several times
     /// by one: then holding a block until all have read it is cheaper than computing it for each.
     fn serves_several_stages(&self, node: &Node, uses: &[Use]) -> bool {
-        if !self.options.share_loads
-            || self.again(node)
-            || !matches!(self.cost.get(&node.id), Some(&cost) if cost >= DEAR)
-        {
+        if !self.options.share_loads || self.again(node) || self.facts(node).cost < DEAR {
             return false;
         }
         let cones = uses.iter().filter_map(|used| match used {
@@ -433,13 +468,13 @@ impl Pass<'_> {
         known.len() > 1
             && (levels.len() == 1
                 || !self.options.recompute
-                || self.known_cost[&node.id] >= VERY_DEAR)
+                || self.facts(node).known_cost >= VERY_DEAR)
     }
 
     /// Whether each reader is to compute the value for itself.
     fn again(&self, node: &Node) -> bool {
         let key = (node.id, 0);
-        self.options.choices.get(&key) == Some(&Choice::Again) && self.cost[&node.id].is_finite()
+        self.options.choices.get(&key) == Some(&Choice::Again) && self.facts(node).cost.is_finite()
     }
 
     /// Materializes a value that others read.
@@ -478,13 +513,13 @@ impl Pass<'_> {
     /// A new stage output, and the cones that compute it.
     fn make(&mut self, value: &Value, needed: Region, flat: bool, root: Option<usize>) -> usize {
         let node = value.node.clone();
-        let mut cones = Vec::new();
+        let mut cones = Few::new();
         match &node.kind {
             NodeKind::Reduce(reduce) => {
                 let mut region = Region::whole(reduce.tree.shape());
-                for (rank, axis) in reduce.tree.kept().into_iter().enumerate() {
+                for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
                     let place = if reduce.keep { axis } else { rank };
-                    region = region.with_range(axis, needed.range(place));
+                    region.set_range(axis, needed.range(place));
                 }
                 for input in &node.inputs {
                     cones.push(self.start_cone(
@@ -520,7 +555,7 @@ impl Pass<'_> {
                 for piece in &pieces.pieces {
                     let inside = needed.intersect(&piece.region);
                     let region = inside.map_or_else(
-                        || Region::new(vec![0; needed.ndim()], vec![0; needed.ndim()]),
+                        || Region::empty(needed.ndim()),
                         |inside| inside.relative_to(piece.region.start()),
                     );
                     cones.push(self.start_cone(
@@ -570,7 +605,7 @@ impl Pass<'_> {
                 },
             ),
             NodeKind::Reshape => {
-                let shape = value.shape().to_vec();
+                let shape = Few::of(value.shape());
                 self.add_use(&node.inputs[0], Use::Flat { cone, map, shape });
             }
             _ => {
@@ -589,8 +624,9 @@ impl Pass<'_> {
 
     /// Uses under more maps than are ever inlined.
     fn force_hold(&mut self, value: &Value) {
-        self.cost.insert(value.node.id, f64::INFINITY);
-        let uses = self.uses.entry(value.key()).or_default();
+        let number = self.walk.number(&value.node);
+        self.facts[number].cost = f64::INFINITY;
+        let uses = self.uses_of(value);
         if let Some(Use::Direct { cone, map }) = uses.first().cloned() {
             // The same map twice counts as two, and nothing so dear is seen through two.
             uses.push(Use::Direct { cone, map });
@@ -606,27 +642,18 @@ impl Pass<'_> {
             .collect();
         let all: Vec<Vec<Use>> = outputs
             .iter()
-            .map(|value| self.uses.remove(&value.key()).unwrap_or_default())
+            .map(|value| std::mem::take(self.uses_of(value)))
             .collect();
         if all.iter().all(Vec::is_empty) {
             return;
         }
         // One root and no other reader: blocks go straight into the result.
-        let mut cones: Option<Vec<usize>> = None;
+        let mut cones: Option<Few<usize, 2>> = None;
         for (value, uses) in outputs.iter().zip(all) {
             if uses.is_empty() {
                 continue;
             }
-            let (roots, uses): (Vec<Use>, Vec<Use>) = uses
-                .into_iter()
-                .partition(|used| matches!(used, Use::Root(_)));
-            let roots: Vec<usize> = roots
-                .into_iter()
-                .filter_map(|used| match used {
-                    Use::Root(number) => Some(number),
-                    _ => None,
-                })
-                .collect();
+            let (roots, uses) = split_roots(uses);
             let direct = uses.is_empty() && roots.len() == 1;
             let uses = if direct {
                 uses
@@ -648,7 +675,7 @@ impl Pass<'_> {
             }
             self.note_reads(value, &uses);
             if cones.is_none() {
-                let mut made = Vec::new();
+                let mut made = Few::new();
                 for input in &node.inputs {
                     let region = block_input_region(value.chunks(), input.chunks(), &needed);
                     let map = IndexMap::identity(input.shape());
@@ -689,7 +716,7 @@ fn whole_blocks(region: &Region, value: &Value) -> Region {
     for (axis, chunks) in value.chunks().0.iter().enumerate() {
         let blocks = chunks.meeting(&region.range(axis));
         if !blocks.is_empty() {
-            result = result.with_range(
+            result.set_range(
                 axis,
                 chunks.range(blocks.start).start..chunks.range(blocks.end - 1).end,
             );
@@ -701,7 +728,7 @@ fn whole_blocks(region: &Region, value: &Value) -> Region {
 /// The box of an array that holds the elements of `image`, a box of the same elements under `shape`.
 fn flat_image(image: &Region, shape: &[usize], target: &[usize]) -> Region {
     if image.is_empty() {
-        return Region::new(vec![0; target.len()], vec![0; target.len()]);
+        return Region::empty(target.len());
     }
     flat_hull(&flat_range(image, shape), target)
 }
@@ -712,7 +739,7 @@ fn consecutive(region: &Region, shape: &[usize]) -> Region {
     let mut whole = false;
     for (axis, &len) in shape.iter().enumerate() {
         if whole {
-            result = result.with_range(axis, 0..len);
+            result.set_range(axis, 0..len);
         }
         whole |= region.shape()[axis] != 1;
     }

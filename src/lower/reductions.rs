@@ -9,6 +9,7 @@ use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::AxisMap;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -22,8 +23,8 @@ impl Build<'_> {
     /// Reductions with one tree, side by side: a stage of parts and one that merges them, or a single
     /// stage if nothing has to be divided.
     pub(super) fn reduce_stage(&mut self, tree: &Arc<Tree>, group: &[usize]) {
-        let mut wanted = Vec::new();
-        let mut folds = Vec::new();
+        let mut wanted = Vec::with_capacity(1);
+        let mut folds = Few::new();
         for &at in group {
             let made = &self.reach.made[at];
             let NodeKind::Reduce(reduce) = &made.value.node.kind else {
@@ -130,7 +131,7 @@ impl Build<'_> {
             ..output.clone()
         });
         let parts = self.push(Stage {
-            name: format!("{name}: parts"),
+            name: format!("{name}: parts").into(),
             job,
             outputs: held.collect(),
             output_bytes: (most_states * state_bytes) as u64,
@@ -138,7 +139,7 @@ impl Build<'_> {
             cost,
         });
         let merge = Stage {
-            name: format!("{name}: merge"),
+            name: format!("{name}: merge").into(),
             job: Job::Merge { of: parts },
             outputs,
             output_bytes,
@@ -156,11 +157,7 @@ impl Build<'_> {
         kept: &Region,
         grid: &Chunks,
     ) -> Vec<Output> {
-        let shape: Vec<usize> = tree
-            .kept()
-            .into_iter()
-            .map(|axis| tree.shape()[axis])
-            .collect();
+        let shape: Few<usize> = tree.kept().iter().map(|&axis| tree.shape()[axis]).collect();
         let outputs = group.iter().map(|&at| Output {
             dtype: self.reach.made[at].value.dtype(),
             shape: shape.clone(),
@@ -175,8 +172,7 @@ impl Build<'_> {
         let fold: Arc<dyn Fold> = match &reduce.reducer {
             Reduction::Custom(fold) => fold.clone(),
             Reduction::Op(op) => (self.options.fold)(*op, dtype, reduce.masked)
-                .expect("a reduction that has no meaning was refused when it was built")
-                .into(),
+                .expect("a reduction that has no meaning was refused when it was built"),
         };
         self.env.folds.push(fold);
         self.env.folds.len() - 1
@@ -191,13 +187,8 @@ impl Build<'_> {
         if !reduce.keep {
             return made.needed.clone();
         }
-        let (start, len): (Vec<_>, Vec<_>) = reduce
-            .tree
-            .kept()
-            .into_iter()
-            .map(|axis| (made.needed.start()[axis], made.needed.shape()[axis]))
-            .unzip();
-        Region::new(start, len)
+        let kept = reduce.tree.kept();
+        kept.iter().map(|&axis| made.needed.range(axis)).collect()
     }
 }
 
@@ -220,10 +211,13 @@ fn side_by_side(tree: &Tree, cell: usize) -> usize {
 /// bits, and one that is being folded.
 fn levels(tree: &Tree) -> usize {
     let counts = tree.cell_counts();
-    let first = tree.cell(&vec![0; counts.len()]);
+    let first = tree.cell(&Few::<_>::filled(0, counts.len()));
     let pieces = first.leaf(0).len().div_ceil(tree.piece());
     let strips = tree.runs().count().div_ceil(STRIP);
-    let digits = counts.into_iter().chain([first.leaves(), pieces, strips]);
+    let digits = counts
+        .iter()
+        .copied()
+        .chain([first.leaves(), pieces, strips]);
     digits.map(|count| count.max(1).ilog2() as usize + 2).sum()
 }
 
@@ -238,7 +232,7 @@ fn is_crossed(tree: &Tree, fused: &Fused, env: &Env) -> bool {
             LeafSource::Memory {
                 number,
                 c_order: false,
-            } => env.memories[number].strides().to_vec(),
+            } => Few::of(env.memories[number].strides()),
             LeafSource::Memory { .. } | LeafSource::Held { .. } => c_strides(&leaf.shape),
             LeafSource::Generate { .. } => return false,
         };

@@ -88,7 +88,7 @@ impl Build<'_> {
         let name = self.graph.dag[stage].name.clone();
         let name = name.strip_prefix("load ").unwrap_or(&name);
         let id = self.push(Stage {
-            name: format!("read back {name}"),
+            name: format!("read back {name}").into(),
             job: Job::Load(LoadFrom::Spill {
                 stage,
                 output,
@@ -172,7 +172,7 @@ impl Build<'_> {
             });
             let output = &mut self.graph.dag[stage].outputs[0];
             output.domain = image;
-            output.grid = Chunks(axes);
+            output.grid = Chunks(axes.into());
             self.price_load(stage);
         }
     }
@@ -326,7 +326,7 @@ impl Build<'_> {
             });
             let name = self.graph.dag[reader].name.replace("read back", "pass on");
             let id = self.push(Stage {
-                name,
+                name: name.into(),
                 job: Job::Load(from),
                 outputs: vec![Output {
                     place: Place::Spill(number),

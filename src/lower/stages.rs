@@ -1,8 +1,11 @@
 //! One stage for each group of values that are materialized together.
 
+use std::borrow::Cow;
+
 use super::Build;
 use super::compile::Wanted;
 use super::spills::SPILL_WRITE;
+use crate::base::few::Few;
 use crate::graph::spill::staging;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Output, Place, Stage, StageId};
 use crate::op::generate::Generate;
@@ -16,10 +19,10 @@ impl Build<'_> {
     /// Producers first: by depth, and among equals in the order of the plan.
     pub(super) fn stages(&mut self) {
         let reach = self.reach;
-        let mut order: Vec<usize> = (0..reach.made.len()).rev().collect();
+        let mut order: Few<usize> = (0..reach.made.len()).rev().collect();
         order.sort_by_key(|&at| reach.made[at].depth);
         for (position, &at) in order.iter().enumerate() {
-            if self.made.contains_key(&at) {
+            if self.made.contains(&at) {
                 continue;
             }
             match &reach.made[at].value.node.kind {
@@ -56,14 +59,14 @@ impl Build<'_> {
     }
 
     /// This value and those that may share its stage: same depth, same space, a shared leaf.
-    fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Vec<usize> {
-        let mut group = vec![at];
+    fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Few<usize> {
+        let mut group: Few<usize> = [at].into();
         if self.options.share_stages {
             let depth = self.reach.made[at].depth;
             group.extend(candidates.iter().copied().filter(|&other| {
                 other != at
                     && self.reach.made[other].depth == depth
-                    && !self.made.contains_key(&other)
+                    && !self.made.contains(&other)
                     && self.shares_leaf(at, other)
                     && fits(other)
             }));
@@ -78,7 +81,7 @@ impl Build<'_> {
                 .iter()
                 .map(|&cone| &self.reach.cones[cone])
         };
-        cones(one).any(|a| cones(other).any(|b| a.reads.iter().any(|key| b.reads.contains(key))))
+        cones(one).any(|a| cones(other).any(|b| a.reads.keys().any(|key| b.reads.contains(key))))
     }
 
     fn same_tree(&self, reduce: &Reduce, other: usize) -> bool {
@@ -139,7 +142,6 @@ impl Build<'_> {
             Job::Load(LoadFrom::Spill { stage, .. }) => vec![*stage],
             _ => stage
                 .fused()
-                .into_iter()
                 .flat_map(|fused| &fused.leaves)
                 .filter_map(producer)
                 .collect(),
@@ -159,17 +161,23 @@ impl Build<'_> {
         }
         match self.spilled.get(&at) {
             Some(_) => (self.read_back(at, depth), 0),
-            None => self.made[&at],
+            None => *self.made.get(&at).expect("producers are made first"),
         }
     }
 
     /// The ops that a stage computes.
-    pub(super) fn names(&self, group: &[usize]) -> String {
-        let names: Vec<&str> = group
-            .iter()
-            .map(|&at| self.reach.made[at].value.node.name())
-            .collect();
-        names.join(", ")
+    pub(super) fn names(&self, group: &[usize]) -> Cow<'static, str> {
+        if let [at] = *group {
+            return self.reach.made[at].value.node.name().into();
+        }
+        let mut names = String::new();
+        for &at in group {
+            if !names.is_empty() {
+                names += ", ";
+            }
+            names += self.reach.made[at].value.node.name();
+        }
+        names.into()
     }
 
     /// The depth of the stage that a cone belongs to.

@@ -7,6 +7,8 @@ use foldhash::{HashMap, HashMapExt};
 use super::table::Op;
 use super::tree::RUN;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
+use crate::base::lookup::Lookup;
 use crate::base::scalar::Scalar;
 
 /// What an instruction does.
@@ -29,12 +31,18 @@ pub enum Arg {
     Const(u32),
 }
 
+impl Default for Arg {
+    fn default() -> Arg {
+        Arg::Const(0)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Instr {
     pub func: Func,
     /// The dtype of the operands (of the last one, for `Select`).
     pub dtype: DType,
-    pub args: Vec<Arg>,
+    pub args: Few<Arg, 3>,
     /// The slot that is written.
     pub out: u32,
     /// The slot of the second result, of instructions that have one; its dtype is that of the first.
@@ -55,7 +63,7 @@ pub struct Program {
     pub leaves: Vec<DType>,
     pub consts: Vec<Scalar>,
     pub instrs: Vec<Instr>,
-    pub outputs: Vec<Arg>,
+    pub outputs: Few<Arg, 2>,
     /// The number of slots that are alive at once.
     pub slots: u32,
 }
@@ -133,13 +141,13 @@ impl Func {
 }
 
 /// Builds a program in evaluation order; temporaries get slots by linear scan at the end.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct ProgramBuilder {
     leaves: Vec<DType>,
     consts: Vec<Scalar>,
-    const_numbers: HashMap<Scalar, u32>,
+    const_numbers: Lookup<Scalar, u32>,
     instrs: Vec<Instr>,
-    outputs: Vec<Arg>,
+    outputs: Few<Arg, 2>,
 }
 
 impl ProgramBuilder {
@@ -149,11 +157,13 @@ impl ProgramBuilder {
     }
 
     pub fn constant(&mut self, value: Scalar) -> Arg {
-        let consts = &mut self.consts;
-        Arg::Const(*self.const_numbers.entry(value).or_insert_with(|| {
-            consts.push(value);
-            consts.len() as u32 - 1
-        }))
+        if let Some(&number) = self.const_numbers.get(&value) {
+            return Arg::Const(number);
+        }
+        let number = self.consts.len() as u32;
+        self.consts.push(value);
+        self.const_numbers.insert(value, number);
+        Arg::Const(number)
     }
 
     pub fn constant_value(&self, number: u32) -> Scalar {
@@ -161,12 +171,18 @@ impl ProgramBuilder {
     }
 
     /// Adds an instruction and gives where its result will be.
-    pub fn push(&mut self, func: Func, dtype: DType, args: Vec<Arg>, out_dtype: DType) -> Arg {
+    pub fn push(
+        &mut self,
+        func: Func,
+        dtype: DType,
+        args: impl Into<Few<Arg, 3>>,
+        out_dtype: DType,
+    ) -> Arg {
         let out = self.instrs.len() as u32;
         self.instrs.push(Instr {
             func,
             dtype,
-            args,
+            args: args.into(),
             out,
             second_out: None,
             out_dtype,

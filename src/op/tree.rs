@@ -17,6 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::chunks::{AxisChunks, Chunks, unravel};
+use crate::base::few::Few;
 use crate::op::reducer::LANES;
 
 /// Neighbouring chunks are grouped into a cell until it has so many elements.
@@ -52,11 +53,11 @@ pub enum Mode {
 /// The tree of one reduction.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tree {
-    shape: Vec<usize>,
+    shape: Few<usize>,
     /// Ascending.
-    axes: Vec<usize>,
+    axes: Few<usize>,
     /// For each reduced axis that is no part of the line, its partition into cells.
-    cells: Vec<AxisChunks>,
+    cells: Few<AxisChunks>,
     runs: Runs,
     mode: Mode,
     lanes: usize,
@@ -64,7 +65,7 @@ pub struct Tree {
 
 impl Tree {
     pub fn new(chunks: &Chunks, axes: &[usize]) -> Tree {
-        let shape = chunks.shape();
+        let shape = chunks.lens();
         let ndim = shape.len();
         let lines = ndim > 0 && axes.last() == Some(&(ndim - 1));
         let mut cells = group(chunks, axes, lines);
@@ -79,7 +80,7 @@ impl Tree {
             }
             let inner = shape[from + 1..].iter().product();
             runs = Runs::new(&cells[rank], inner);
-            cells.truncate(rank);
+            cells = cells[..rank].iter().cloned().collect();
             mode = Mode::Lines { from };
         }
         let last_reduced = axes.last().map_or(0, |&axis| axis + 1);
@@ -87,7 +88,7 @@ impl Tree {
         Tree {
             lanes: if lines || kept >= NARROW { 1 } else { LANES },
             shape,
-            axes: axes.to_vec(),
+            axes: Few::of(axes),
             cells,
             runs,
             mode,
@@ -136,7 +137,7 @@ impl Tree {
     }
 
     /// The axes that stay.
-    pub fn kept(&self) -> Vec<usize> {
+    pub fn kept(&self) -> Few<usize> {
         (0..self.shape.len())
             .filter(|axis| !self.axes.contains(axis))
             .collect()
@@ -148,13 +149,13 @@ impl Tree {
     }
 
     /// The number of cells along each outer axis.
-    pub fn cell_counts(&self) -> Vec<usize> {
+    pub fn cell_counts(&self) -> Few<usize> {
         self.cells.iter().map(AxisChunks::count).collect()
     }
 
     /// The rows of the cell at `index`.
     pub fn cell(&self, index: &[usize]) -> Cell {
-        let ranges: Vec<_> = self
+        let ranges: Few<_> = self
             .cells
             .iter()
             .zip(index)
@@ -164,7 +165,7 @@ impl Tree {
             Mode::Lines { .. } => (RUN_LEAF / self.runs.largest().max(1)).max(1),
             Mode::Rows => LEAF,
         };
-        let lens: Vec<usize> = ranges.iter().map(Range::len).collect();
+        let lens: Few<usize> = ranges.iter().map(Range::len).collect();
         let mut inner = 1;
         let mut cut = lens.len();
         while cut > 1 && inner * lens[cut - 1] <= most {
@@ -175,7 +176,7 @@ impl Tree {
             Some(axis) => (lens[axis], lens[..axis].iter().product()),
             None => (1, 1),
         };
-        let mut strides = vec![1; ranges.len()];
+        let mut strides = Few::filled(1, ranges.len());
         for rank in (1..ranges.len()).rev() {
             strides[rank - 1] = strides[rank] * ranges[rank].len().max(1);
         }
@@ -192,9 +193,9 @@ impl Tree {
 
 /// Chunks of the reduced axes grouped until a block has [`CELL`] elements, last axis first. A line is
 /// not grouped beyond a run.
-fn group(chunks: &Chunks, axes: &[usize], lines: bool) -> Vec<AxisChunks> {
+fn group(chunks: &Chunks, axes: &[usize], lines: bool) -> Few<AxisChunks> {
     let mut elements = chunks.largest_block().max(1);
-    let mut cells: Vec<AxisChunks> = axes.iter().map(|&axis| chunks.0[axis].clone()).collect();
+    let mut cells: Few<AxisChunks> = axes.iter().map(|&axis| chunks.0[axis].clone()).collect();
     for (rank, cell) in cells.iter_mut().enumerate().rev() {
         let mut factor = CELL.div_ceil(elements).min(cell.count());
         if lines && rank == axes.len() - 1 {
@@ -307,9 +308,9 @@ impl Runs {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cell {
     /// Along each outer axis.
-    pub ranges: Vec<Range<usize>>,
+    pub ranges: Few<Range<usize>>,
     /// The flat distance between neighbours along each outer axis.
-    pub strides: Vec<usize>,
+    pub strides: Few<usize>,
     /// Rows per step of the axis that is cut.
     inner: usize,
     /// Steps of that axis in a leaf.
@@ -445,12 +446,12 @@ impl Split {
     }
 
     /// The parts that the tree falls into, in order.
-    pub fn parts(&self, tree: &Tree) -> Vec<Part> {
+    pub fn parts(&self, tree: &Tree) -> Few<Part, 1> {
         let counts = tree.cell_counts();
         let digit = self.digit.min(counts.len());
         let prefixes: usize = counts[..digit].iter().product();
         let runs = tree.runs().count();
-        let mut parts = Vec::new();
+        let mut parts = Few::new();
         for first in (0..runs).step_by(self.runs) {
             let runs = first..first.saturating_add(self.runs).min(runs);
             for number in 0..prefixes {
@@ -480,10 +481,10 @@ fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
 
 /// A range of runs, and for these one subtree across rows: fixed leading digits, and a range of the
 /// next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Part {
     pub runs: Range<usize>,
-    pub prefix: Vec<usize>,
+    pub prefix: Few<usize>,
     pub range: Range<usize>,
 }
 
@@ -523,7 +524,7 @@ impl Part {
         // An odometer over the cells of the part; the last digit turns fastest.
         let mut index = self.prefix.clone();
         index.push(self.range.start);
-        index.resize(digits, 0);
+        index.extend((first + 1..digits).map(|_| 0));
         loop {
             let cell = tree.cell(&index);
             for number in 0..cell.leaves() {
@@ -552,8 +553,8 @@ impl Part {
     }
 
     /// The ranges along the reduced axes that hold all elements of the part.
-    pub fn hull(&self, tree: &Tree) -> Vec<Range<usize>> {
-        let mut ranges: Vec<Range<usize>> = tree
+    pub fn hull(&self, tree: &Tree) -> Few<Range<usize>> {
+        let mut ranges: Few<Range<usize>> = tree
             .cells
             .iter()
             .enumerate()

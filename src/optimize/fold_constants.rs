@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::instead;
+use crate::base::few::Few;
 use crate::base::scalar::Scalar;
 use crate::op::generate::Generate;
 use crate::op::scalar::cast::cast;
@@ -20,7 +21,7 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
             ))
         }
         NodeKind::Elementwise(elementwise) => {
-            let known: Vec<Option<Scalar>> = elementwise
+            let known: Few<Option<Scalar>, 3> = elementwise
                 .args
                 .iter()
                 .map(|arg| match arg {
@@ -28,7 +29,7 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
                     Operand::Input(input) => constant(&node.inputs[*input]),
                 })
                 .collect();
-            if let Some(args) = known.iter().copied().collect::<Option<Vec<Scalar>>>()
+            if let Some(args) = known.iter().copied().collect::<Option<Few<Scalar, 3>>>()
                 && let Some(value) = compute(elementwise, &args, node)
             {
                 return Some(instead(

@@ -11,10 +11,8 @@ mod share_subexpressions;
 
 use std::sync::Arc;
 
-use foldhash::{HashMap, HashMapExt};
-
 use crate::plan::node::{Node, NodeKind, Value};
-use crate::plan::walk::inputs_first;
+use crate::plan::walk::Walk;
 
 /// An optimization that an engine can leave out, to look for the one at fault or to measure it.
 ///
@@ -80,24 +78,28 @@ const MOST_REWRITES: usize = 16;
 /// Applies all rules but those switched off.
 pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
     let on = |rule: Rule| !off.contains(&rule);
-    let mut done: HashMap<u64, Arc<Node>> = HashMap::new();
-    // A node that became another node's output, by output number 0.
-    let mut replaced: HashMap<u64, Value> = HashMap::new();
+    let walk = Walk::new(roots);
+    let mut done: Vec<Became> = Vec::with_capacity(walk.order.len());
     let mut shared = share_subexpressions::Shared::default();
-    for node in inputs_first(roots) {
-        let inputs: Vec<Value> = node
-            .inputs
-            .iter()
-            .map(|input| current(input, &done, &replaced))
-            .collect();
-        let unchanged = inputs
-            .iter()
-            .zip(&node.inputs)
-            .all(|(new, old)| new.key() == old.key());
+    // In a chain there are no two nodes with the same inputs.
+    let branches = roots.len() > 1 || walk.order.iter().any(|node| node.inputs.len() > 1);
+    let shares = branches && on(Rule::ShareSubexpressions);
+    for &node in &walk.order {
+        let became = |input: &Value| &done[walk.number(&input.node)];
+        let unchanged = node.inputs.iter().all(|input| became(input).is(input));
         let mut rebuilt = match unchanged {
             true => node.clone(),
-            false => Node::new(node.kind.clone(), inputs, node.outputs.clone(), node.at),
+            false => {
+                let inputs = node.inputs.iter().map(|input| became(input).value(input));
+                Node::new(
+                    node.kind.clone(),
+                    inputs.collect(),
+                    node.outputs.clone(),
+                    node.at,
+                )
+            }
         };
+        let mut replaced = None;
         for _ in 0..MOST_REWRITES {
             let rewritten = REWRITES
                 .iter()
@@ -108,29 +110,49 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
                     rebuilt = value.node
                 }
                 Some(value) => {
-                    replaced.insert(node.id, value);
+                    replaced = Some(value);
                     break;
                 }
             }
         }
-        if on(Rule::ShareSubexpressions) {
+        if shares {
             rebuilt = shared.unify(rebuilt);
         }
-        done.insert(node.id, rebuilt);
+        done.push(match replaced {
+            Some(value) => Became::Output(value),
+            None => Became::Node(rebuilt),
+        });
     }
-    roots
-        .iter()
-        .map(|root| current(root, &done, &replaced))
-        .collect()
+    let current = |root: &Value| done[walk.number(&root.node)].value(root);
+    roots.iter().map(current).collect()
 }
 
-fn current(value: &Value, done: &HashMap<u64, Arc<Node>>, replaced: &HashMap<u64, Value>) -> Value {
-    if let Some(other) = replaced.get(&value.node.id) {
-        return other.clone();
+/// What a node is after optimizing.
+enum Became {
+    /// Itself, or another one with the same outputs.
+    Node(Arc<Node>),
+    /// An output of another one; such a node has only one output.
+    Output(Value),
+}
+
+impl Became {
+    /// What an output of the node is now.
+    fn value(&self, before: &Value) -> Value {
+        match self {
+            Became::Node(node) => Value {
+                node: node.clone(),
+                output: before.output,
+            },
+            Became::Output(value) => value.clone(),
+        }
     }
-    Value {
-        node: done[&value.node.id].clone(),
-        output: value.output,
+
+    /// Whether that is what it was.
+    fn is(&self, before: &Value) -> bool {
+        match self {
+            Became::Node(node) => node.id == before.node.id,
+            Became::Output(value) => value.key() == before.key(),
+        }
     }
 }
 

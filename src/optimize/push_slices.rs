@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::instead;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::region::Region;
 use crate::plan::node::{Node, NodeKind, Value};
@@ -35,17 +36,16 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
         .enumerate()
         .map(|(axis, &start)| crate::base::index_map::AxisMap::Affine {
             start: -(start as isize),
-            terms: vec![(axis, 1)],
+            terms: [(axis, 1)].into(),
         });
-    let into_piece = IndexMap::new(pieces_shape(below), origin.collect());
+    let into_piece = IndexMap::new(
+        below.outputs[0].shape.clone(),
+        origin.collect::<Few<_, 3>>(),
+    );
     let map = map.then(&into_piece)?.then(&piece.map)?;
     Some(instead(
         node,
         NodeKind::Index(map),
         vec![below.inputs[piece.input].clone()],
     ))
-}
-
-fn pieces_shape(node: &Node) -> Vec<usize> {
-    node.outputs[0].shape.clone()
 }

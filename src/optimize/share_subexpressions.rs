@@ -2,15 +2,17 @@
 
 use std::sync::Arc;
 
-use foldhash::HashMap;
-
+use crate::base::lookup::Lookup;
 use crate::plan::fingerprint::{fingerprint, same};
 use crate::plan::node::{Node, NodeKind};
 
-/// The nodes seen so far, by fingerprint.
+/// The nodes seen so far.
 #[derive(Default)]
 pub struct Shared {
-    seen: HashMap<u64, Vec<Arc<Node>>>,
+    /// Each with the number of the one before it that has the same fingerprint.
+    seen: Vec<(Arc<Node>, Option<usize>)>,
+    /// By fingerprint, the last one.
+    last: Lookup<u64, usize>,
 }
 
 impl Shared {
@@ -20,11 +22,18 @@ impl Shared {
         if matches!(node.kind, NodeKind::BlockFn(_) | NodeKind::Pieces(_)) {
             return node;
         }
-        let candidates = self.seen.entry(fingerprint(&node)).or_default();
-        if let Some(known) = candidates.iter().find(|known| same(known, &node)) {
-            return known.clone();
+        let fingerprint = fingerprint(&node);
+        let last = self.last.get(&fingerprint).copied();
+        let mut candidate = last;
+        while let Some(number) = candidate {
+            let (known, before) = &self.seen[number];
+            if same(known, &node) {
+                return known.clone();
+            }
+            candidate = *before;
         }
-        candidates.push(node.clone());
+        self.last.insert(fingerprint, self.seen.len());
+        self.seen.push((node.clone(), last));
         node
     }
 }

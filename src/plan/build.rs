@@ -11,6 +11,7 @@ use crate::base::axis::Axes;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;
@@ -35,13 +36,13 @@ pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     let chunks = chunks.resolve(memory.shape(), memory.dtype().size())?;
     let spec = Spec {
         dtype: memory.dtype(),
-        shape: memory.shape().to_vec(),
+        shape: Few::of(memory.shape()),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Memory(memory),
         Vec::new(),
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -59,7 +60,7 @@ pub fn source(
         ("storage grid", source.storage_grid().as_ref()),
     ] {
         if let Some(grid) = grid
-            && grid.shape() != shape
+            && !grid.fits(shape)
         {
             return Err(Error::new(
                 Kind::Chunks,
@@ -73,13 +74,13 @@ pub fn source(
     }
     let spec = Spec {
         dtype,
-        shape: shape.to_vec(),
+        shape: Few::of(shape),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Source(source),
         Vec::new(),
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -87,10 +88,11 @@ pub fn source(
 pub fn generate(
     generate: Generate,
     dtype: DType,
-    shape: Vec<usize>,
+    shape: impl Into<Few<usize>>,
     chunks: ChunkSpec,
     at: At,
 ) -> Result<Value> {
+    let shape = shape.into();
     check_shape(&shape, dtype.size())?;
     let chunks = chunks.resolve(&shape, dtype.size())?;
     let spec = Spec {
@@ -101,21 +103,16 @@ pub fn generate(
     Ok(Value::of(Node::new(
         NodeKind::Generate(generate),
         Vec::new(),
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
 
 /// An op of the table on operands that broadcast.
 pub fn op(op: Op, terms: &[Term], at: At) -> Result<Value> {
-    let dtypes: Vec<DType> = terms.iter().map(Term::dtype).collect();
-    let operands = if op == Op::Select {
-        &dtypes[1..]
-    } else {
-        &dtypes[..]
-    };
-    let dtype = operands[0];
-    if operands.iter().any(|&other| other != dtype) {
+    let operands = if op == Op::Select { &terms[1..] } else { terms };
+    let dtype = operands[0].dtype();
+    if operands.iter().any(|other| other.dtype() != dtype) {
         return Err(Error::new(
             Kind::Dtype,
             format!(
@@ -125,10 +122,14 @@ pub fn op(op: Op, terms: &[Term], at: At) -> Result<Value> {
             ),
         ));
     }
-    if op == Op::Select && dtypes[0] != DType::Bool {
+    if op == Op::Select && terms[0].dtype() != DType::Bool {
         return Err(Error::new(
             Kind::Dtype,
-            format!("the condition of {} is {}, not bool", op.name(), dtypes[0]),
+            format!(
+                "the condition of {} is {}, not bool",
+                op.name(),
+                terms[0].dtype()
+            ),
         ));
     }
     let Some(out) = op.output(dtype) else {
@@ -157,10 +158,10 @@ pub fn cast(value: &Value, dtype: DType, at: At) -> Result<Value> {
     )
 }
 
-fn list(dtypes: &[DType]) -> String {
-    dtypes
+fn list(operands: &[Term]) -> String {
+    operands
         .iter()
-        .map(DType::to_string)
+        .map(|term| term.dtype().to_string())
         .collect::<Vec<_>>()
         .join(" and ")
 }
@@ -170,6 +171,13 @@ impl Term {
         match self {
             Term::Array(value) => value.dtype(),
             Term::Scalar(scalar) => scalar.dtype(),
+        }
+    }
+
+    fn array(&self) -> Option<&Value> {
+        match self {
+            Term::Array(value) => Some(value),
+            Term::Scalar(_) => None,
         }
     }
 }
@@ -182,34 +190,14 @@ pub fn elementwise(
     dtype: DType,
     at: At,
 ) -> Result<Value> {
-    let arrays: Vec<&Value> = terms
-        .iter()
-        .filter_map(|term| match term {
-            Term::Array(value) => Some(value),
-            Term::Scalar(_) => None,
-        })
-        .collect();
-    let shapes: Vec<&[usize]> = arrays.iter().map(|value| value.shape()).collect();
-    let Some(shape) = broadcast(&shapes) else {
-        let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
-        return Err(Error::new(
-            Kind::Shape,
-            format!(
-                "shapes {} do not broadcast together in {name}",
-                shapes.join(" and ")
-            ),
-        ));
+    let (shape, chunks) = match together(terms) {
+        Some(first) => (first.spec().shape.clone(), first.chunks().clone()),
+        None => combined(name, terms, dtype)?,
     };
     check_shape(&shape, dtype.size())?;
-    let grids: Vec<&Chunks> = arrays.iter().map(|value| value.chunks()).collect();
-    let chunks = match grids[..] {
-        // The common case costs nothing.
-        [single] => single.clone(),
-        [left, right] if left == right => left.clone(),
-        _ => chunking::combine(&grids, &shape, dtype.size()),
-    };
-    let mut inputs = Vec::with_capacity(arrays.len());
-    let mut args = Vec::with_capacity(terms.len());
+    let n_arrays = terms.iter().filter(|term| matches!(term, Term::Array(_)));
+    let mut inputs = Vec::with_capacity(n_arrays.count());
+    let mut args = Few::new();
     for term in terms {
         args.push(match term {
             Term::Scalar(scalar) => Operand::Const(*scalar),
@@ -227,9 +215,41 @@ pub fn elementwise(
     Ok(Value::of(Node::new(
         NodeKind::Elementwise(Elementwise { func, args }),
         inputs,
-        vec![spec],
+        Few::one(spec),
         at,
     )))
+}
+
+/// The first array, if all have its shape and chunks: the common case costs nothing.
+fn together(terms: &[Term]) -> Option<&Value> {
+    let mut arrays = terms.iter().filter_map(Term::array);
+    let first = arrays.next()?;
+    arrays
+        .all(|value| value.shape() == first.shape() && value.chunks() == first.chunks())
+        .then_some(first)
+}
+
+/// The shape of the result by NumPy's rules, and its chunks.
+fn combined(name: &str, terms: &[Term], dtype: DType) -> Result<(Few<usize>, Chunks)> {
+    let arrays: Vec<&Value> = terms.iter().filter_map(Term::array).collect();
+    let shapes: Vec<&[usize]> = arrays.iter().map(|value| value.shape()).collect();
+    let Some(shape) = broadcast(&shapes) else {
+        let shapes: Vec<String> = shapes.iter().map(|shape| format!("{shape:?}")).collect();
+        return Err(Error::new(
+            Kind::Shape,
+            format!(
+                "shapes {} do not broadcast together in {name}",
+                shapes.join(" and ")
+            ),
+        ));
+    };
+    check_shape(&shape, dtype.size())?;
+    let grids: Vec<&Chunks> = arrays.iter().map(|value| value.chunks()).collect();
+    let chunks = match grids[..] {
+        [left, right] if left == right => left.clone(),
+        _ => chunking::combine(&grids, &shape, dtype.size()),
+    };
+    Ok((shape, chunks))
 }
 
 /// The operand under the result's shape: itself, or a broadcast view.
@@ -240,13 +260,13 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
     let map = IndexMap::broadcast(value.shape(), shape);
     let spec = Spec {
         dtype: value.dtype(),
-        shape: shape.to_vec(),
+        shape: Few::of(shape),
         chunks: chunks.clone(),
     };
     Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        vec![spec],
+        Few::one(spec),
         at,
     ))
 }
@@ -263,7 +283,7 @@ pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Rechunk,
         vec![value.clone()],
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -321,7 +341,7 @@ pub fn reduce(
     let chunks = chunking::reduce(value.chunks(), &reduced, axes.keeps());
     let spec = Spec {
         dtype,
-        shape: chunks.shape(),
+        shape: chunks.lens(),
         chunks,
     };
     let kind = Reduce {
@@ -333,7 +353,7 @@ pub fn reduce(
     Ok(Value::of(Node::new(
         NodeKind::Reduce(kind),
         inputs,
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -346,12 +366,12 @@ pub fn block_fn(
     outputs: Vec<(DType, Chunks)>,
     at: At,
 ) -> Result<Vec<Value>> {
-    let blocks = outputs[0].1.num_blocks();
+    let blocks = outputs[0].1.counts();
     for (dtype, chunks) in &outputs {
-        check_shape(&chunks.shape(), dtype.size())?;
+        check_shape(&chunks.lens(), dtype.size())?;
     }
     for input in inputs {
-        let counts = input.chunks().num_blocks();
+        let counts = input.chunks().counts();
         let skip = blocks.len().checked_sub(counts.len());
         let fits = skip.is_some_and(|skip| {
             counts
@@ -372,7 +392,7 @@ pub fn block_fn(
     }
     let specs = outputs.into_iter().map(|(dtype, chunks)| Spec {
         dtype,
-        shape: chunks.shape(),
+        shape: chunks.lens(),
         chunks,
     });
     let node = Node::new(

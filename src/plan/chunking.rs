@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use crate::base::chunk_spec::AUTO_BYTES;
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 
 /// The grid of an elementwise result: per axis the operand's with fewer chunks, the left one on a
@@ -47,7 +48,7 @@ pub fn combine(operands: &[&Chunks], shape: &[usize], item: usize) -> Chunks {
 
 /// The grid of a view: the input's boundaries, seen through the map.
 pub fn view(map: &IndexMap, input: &Chunks, item: usize) -> Chunks {
-    let mut axes: Vec<Option<AxisChunks>> = vec![None; map.shape().len()];
+    let mut axes: Few<Option<AxisChunks>> = map.shape().iter().map(|_| None).collect();
     for (rule, chunks) in map.axes().iter().zip(&input.0) {
         match rule {
             AxisMap::Affine { start, terms } => {
@@ -71,10 +72,10 @@ pub fn view(map: &IndexMap, input: &Chunks, item: usize) -> Chunks {
         .map(AxisChunks::largest)
         .fold(1, usize::saturating_mul);
     let mut room = (AUTO_BYTES / item.max(1) / known.max(1)).max(1);
-    let mut result = Vec::with_capacity(axes.len());
-    for (axis, &len) in axes.into_iter().zip(map.shape()).rev() {
+    let mut result = Few::new();
+    for (axis, &len) in axes.iter_mut().zip(map.shape()).rev() {
         // A stretched axis has no chunks of its own: whole, as long as blocks stay below the target.
-        result.push(axis.unwrap_or_else(|| {
+        result.push(axis.take().unwrap_or_else(|| {
             let size = len.min(room).max(1);
             room = (room / size).max(1);
             AxisChunks::regular(len, size)

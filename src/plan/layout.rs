@@ -10,6 +10,7 @@ use super::node::{Node, NodeKind, Piece, Pieces, Spec, Value};
 use crate::base::axis::resolve_axis;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::base::scalar::Scalar;
@@ -26,13 +27,13 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
     let chunks = chunking::view(&map, value.chunks(), value.dtype().size());
     let spec = Spec {
         dtype: value.dtype(),
-        shape: map.shape().to_vec(),
+        shape: Few::of(map.shape()),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -81,7 +82,7 @@ pub fn slice(value: &Value, items: &[SliceInfoElem], at: At) -> Result<Value> {
                 let (first, len) = range(start, end, step, shape[axis], axis)?;
                 axes.push(AxisMap::Affine {
                     start: first,
-                    terms: vec![(out.len(), step)],
+                    terms: [(out.len(), step)].into(),
                 });
                 out.push(len);
             }
@@ -164,7 +165,7 @@ pub fn flip(value: &Value, flipped: &[usize], at: At) -> Result<Value> {
         if flipped.contains(&axis) {
             AxisMap::Affine {
                 start: len as isize - 1,
-                terms: vec![(axis, -1)],
+                terms: [(axis, -1)].into(),
             }
         } else {
             AxisMap::identity(axis)
@@ -174,7 +175,7 @@ pub fn flip(value: &Value, flipped: &[usize], at: At) -> Result<Value> {
 }
 
 pub fn broadcast_to(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
-    if broadcast(&[value.shape(), &shape]).as_ref() != Some(&shape) {
+    if broadcast(&[value.shape(), &shape]).is_none_or(|together| together != shape) {
         return Err(Error::new(
             Kind::Shape,
             format!(
@@ -280,13 +281,13 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
     let chunks = chunking::reshape(value.chunks(), &shape);
     let spec = Spec {
         dtype: value.dtype(),
-        shape,
+        shape: shape.into(),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Reshape,
         vec![value.clone()],
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }
@@ -353,7 +354,7 @@ fn same_dtype(first: &Value, other: &Value, name: &str) -> Result<()> {
 
 fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Result<Value> {
     let dtype = inputs[0].dtype();
-    let shape = chunks.shape();
+    let shape = chunks.lens();
     check_shape(&shape, dtype.size())?;
     pieces.pieces.retain(|piece| !piece.region.is_empty());
     let spec = Spec {
@@ -364,7 +365,7 @@ fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Resul
     Ok(Value::of(Node::new(
         NodeKind::Pieces(pieces),
         inputs,
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }

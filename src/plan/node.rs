@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
 use crate::base::memory::Memory;
 use crate::base::region::Region;
@@ -30,15 +31,25 @@ pub struct Value {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
     pub dtype: DType,
-    pub shape: Vec<usize>,
+    pub shape: Few<usize>,
     pub chunks: Chunks,
+}
+
+impl Default for Spec {
+    fn default() -> Spec {
+        Spec {
+            dtype: DType::Bool,
+            shape: Few::new(),
+            chunks: Chunks(Few::new()),
+        }
+    }
 }
 
 pub struct Node {
     pub id: u64,
     pub kind: NodeKind,
     pub inputs: Vec<Value>,
-    pub outputs: Vec<Spec>,
+    pub outputs: Few<Spec, 1>,
     /// The user's call.
     pub at: &'static Location<'static>,
 }
@@ -64,7 +75,7 @@ pub enum NodeKind {
 #[derive(Clone)]
 pub struct Elementwise {
     pub func: ElementFunc,
-    pub args: Vec<Operand>,
+    pub args: Few<Operand, 3>,
 }
 
 #[derive(Clone)]
@@ -79,6 +90,12 @@ pub enum Operand {
     /// The number of an input of the node.
     Input(usize),
     Const(Scalar),
+}
+
+impl Default for Operand {
+    fn default() -> Operand {
+        Operand::Input(0)
+    }
 }
 
 /// An array put together from boxes; what no piece covers is `fill`.
@@ -137,7 +154,7 @@ impl Node {
     pub fn new(
         kind: NodeKind,
         inputs: Vec<Value>,
-        outputs: Vec<Spec>,
+        outputs: Few<Spec, 1>,
         at: &'static Location<'static>,
     ) -> Arc<Node> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);

@@ -10,6 +10,7 @@ use crate::base::axis::{IntoAxes, resolve_axis};
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::scalar::Scalar;
 use crate::base::shape::{broadcast, check_shape};
@@ -76,7 +77,7 @@ impl Labelled {
         });
         layout::index(
             &self.value,
-            IndexMap::new(shape.collect(), axes.collect()),
+            IndexMap::new(shape.collect::<Few<_>>(), axes.collect::<Few<_, 3>>()),
             at,
         )
     }
@@ -176,13 +177,13 @@ pub fn product(
     };
     let spec = Spec {
         dtype,
-        shape,
+        shape: shape.into(),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Contract(kind),
         vec![first.value, second.value],
-        vec![spec],
+        Few::one(spec),
         at,
     )))
 }

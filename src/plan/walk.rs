@@ -2,31 +2,53 @@
 
 use std::sync::Arc;
 
-use foldhash::{HashSet, HashSetExt};
-
 use super::node::{Node, Value};
+use crate::base::lookup::Lookup;
 
-/// All nodes that the roots need, each once, inputs before their users.
-pub fn inputs_first(roots: &[Value]) -> Vec<Arc<Node>> {
-    let mut order = Vec::new();
-    let mut seen = HashSet::new();
-    // A node is pushed again, marked as done, below its inputs.
-    let mut open: Vec<(Arc<Node>, bool)> = roots
-        .iter()
-        .rev()
-        .map(|root| (root.node.clone(), false))
-        .collect();
-    while let Some((node, inputs_done)) = open.pop() {
-        if inputs_done {
-            order.push(node);
-        } else if seen.insert(node.id) {
-            open.push((node.clone(), true));
-            for input in node.inputs.iter().rev() {
-                if !seen.contains(&input.node.id) {
-                    open.push((input.node.clone(), false));
+/// All nodes that some values need, each once, inputs before their users; they are numbered in this order.
+pub struct Walk<'a> {
+    pub order: Vec<&'a Arc<Node>>,
+    /// By the node's id.
+    numbers: Lookup<u64, usize>,
+}
+
+/// A node that has been seen, whose inputs have not all been listed.
+const OPEN: usize = usize::MAX;
+
+/// Room for the nodes of most plans.
+const USUAL: usize = 8;
+
+impl Walk<'_> {
+    pub fn new(roots: &[Value]) -> Walk<'_> {
+        let mut order = Vec::with_capacity(USUAL);
+        let mut numbers = Lookup::new();
+        // A node is pushed again, marked as done, below its inputs.
+        let mut open: Vec<(&Arc<Node>, bool)> = Vec::with_capacity(USUAL);
+        open.extend(roots.iter().rev().map(|root| (&root.node, false)));
+        while let Some((node, inputs_done)) = open.pop() {
+            if inputs_done {
+                numbers.insert(node.id, order.len());
+                order.push(node);
+            } else if !numbers.contains(&node.id) {
+                numbers.insert(node.id, OPEN);
+                open.push((node, true));
+                for input in node.inputs.iter().rev() {
+                    if !numbers.contains(&input.node.id) {
+                        open.push((&input.node, false));
+                    }
                 }
             }
         }
+        Walk { order, numbers }
     }
-    order
+
+    /// The number of a node that was met.
+    pub fn number(&self, node: &Node) -> usize {
+        *self.numbers.get(&node.id).expect("a node of the walk")
+    }
+}
+
+/// All nodes that the roots need, each once, inputs before their users.
+pub fn inputs_first(roots: &[Value]) -> Vec<&Arc<Node>> {
+    Walk::new(roots).order
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::blocks::{Block, Inputs};
 use super::pieced::Pieced;
-use crate::base::index_map::AxisMap;
+use crate::base::few::Few;
+use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::env::Env;
@@ -17,6 +18,12 @@ pub enum Term {
     Stride(isize),
     /// By the index along the dimension.
     Table(Arc<[isize]>),
+}
+
+impl Default for Term {
+    fn default() -> Term {
+        Term::Stride(0)
+    }
 }
 
 impl Term {
@@ -43,7 +50,7 @@ impl Term {
 #[derive(Clone, Debug)]
 pub struct Linear {
     pub base: isize,
-    pub terms: Vec<Term>,
+    pub terms: Few<Term>,
 }
 
 pub enum Bound {
@@ -60,7 +67,7 @@ pub enum Bound {
 }
 
 /// One dimension of a task's iteration: neighbouring axes that every leaf walks evenly are one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Dim {
     pub len: usize,
     /// The first axis in it.
@@ -70,10 +77,17 @@ pub struct Dim {
 }
 
 pub struct Binding {
-    pub dims: Vec<Dim>,
+    pub dims: Few<Dim>,
     pub leaves: Vec<Bound>,
     /// Strides of the outputs along the dimensions.
-    pub outs: Vec<Vec<isize>>,
+    pub outs: Vec<Few<isize>>,
+}
+
+impl Binding {
+    /// How many elements the region has.
+    pub fn elements(&self) -> usize {
+        self.dims.iter().map(|dim| dim.len).product()
+    }
 }
 
 /// Binds the leaves to `region` of the iteration space. Axes are merged within the `groups` only.
@@ -84,7 +98,7 @@ pub fn bind(
     fused: &Fused,
     region: &Region,
     groups: &[std::ops::Range<usize>],
-    outs: &[Vec<isize>],
+    mut outs: Vec<Few<isize>>,
 ) -> Binding {
     let mut leaves: Vec<Bound> = fused
         .leaves
@@ -92,10 +106,8 @@ pub fn bind(
         .map(|leaf| bind_leaf(graph, env, inputs, leaf, region))
         .collect();
     let pieced = leaves.iter().any(|leaf| matches!(leaf, Bound::Pieced(_)));
-    let mut dims: Vec<Dim> = Vec::with_capacity(region.ndim());
-    let mut outs = outs.to_vec();
+    let mut dims: Few<Dim> = Few::new();
     let shape = region.shape();
-    let mut merged_into: Vec<usize> = Vec::with_capacity(shape.len());
     for group in groups {
         let mut open: Option<usize> = None;
         for axis in group.clone() {
@@ -146,7 +158,6 @@ pub fn bind(
                 });
             }
             open = Some(dims.len() - 1);
-            merged_into.push(dims.len() - 1);
         }
     }
     // A dimension's terms are those of its last axis.
@@ -173,7 +184,7 @@ pub fn bind(
 
 /// The leaf's index along one of its axes, from the region's start.
 fn axis_linear(map: &AxisMap, region: &Region) -> Linear {
-    let mut terms: Vec<Term> = vec![Term::Stride(0); region.ndim()];
+    let mut terms = still(region.ndim());
     let mut base = 0;
     match map {
         AxisMap::Affine {
@@ -197,13 +208,19 @@ fn axis_linear(map: &AxisMap, region: &Region) -> Linear {
     Linear { base, terms }
 }
 
+/// Terms of an index that is the same everywhere.
+fn still(ndim: usize) -> Few<Term> {
+    (0..ndim).map(|_| Term::Stride(0)).collect()
+}
+
 /// The sum of index × stride over the axes of a leaf.
-fn number(axes: &[Linear], strides: &[isize], ndim: usize, region: &Region) -> Linear {
+fn number(map: &IndexMap, strides: &[isize], region: &Region) -> Linear {
     let mut result = Linear {
         base: 0,
-        terms: vec![Term::Stride(0); ndim],
+        terms: still(region.ndim()),
     };
-    for (axis, &stride) in axes.iter().zip(strides) {
+    for (axis, &stride) in map.axes().iter().zip(strides) {
+        let axis = axis_linear(axis, region);
         result.base += axis.base * stride;
         for (dim, term) in axis.terms.iter().enumerate() {
             if term.is_zero() {
@@ -227,13 +244,6 @@ fn number(axes: &[Linear], strides: &[isize], ndim: usize, region: &Region) -> L
 }
 
 fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region: &Region) -> Bound {
-    let axes: Vec<Linear> = leaf
-        .map
-        .axes()
-        .iter()
-        .map(|axis| axis_linear(axis, region))
-        .collect();
-    let ndim = region.ndim();
     match leaf.source {
         LeafSource::Memory {
             number: entry,
@@ -243,11 +253,11 @@ fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region:
             let strides = if c_order {
                 c_strides(&leaf.shape)
             } else {
-                memory.strides().to_vec()
+                Few::of(memory.strides())
             };
             Bound::Place {
                 first: memory.first(),
-                linear: number(&axes, &strides, ndim, region),
+                linear: number(&leaf.map, &strides, region),
                 _keep: None,
             }
         }
@@ -255,7 +265,7 @@ fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region:
             let strides = c_strides(&leaf.shape);
             Bound::Made {
                 number: entry,
-                linear: number(&axes, &strides, ndim, region),
+                linear: number(&leaf.map, &strides, region),
             }
         }
         LeafSource::Held {
@@ -265,7 +275,7 @@ fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region:
         } => {
             let made = &graph.dag[stage].outputs[output];
             let image = leaf.map.image(region);
-            let counts = made.grid.num_blocks();
+            let counts = made.grid.counts();
             let mut blocks = Vec::new();
             // A region without elements has no first and last one.
             if !image.is_empty() {
@@ -278,22 +288,15 @@ fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region:
                     blocks.push(inputs.block(stage, cell, output))
                 });
             }
-            bind_blocks(leaf, region, axes, blocks, flat)
+            bind_blocks(leaf, region, blocks, flat)
         }
     }
 }
 
-fn bind_blocks(
-    leaf: &Leaf,
-    region: &Region,
-    axes: Vec<Linear>,
-    blocks: Vec<Arc<Block>>,
-    flat: bool,
-) -> Bound {
-    let ndim = region.ndim();
+fn bind_blocks(leaf: &Leaf, region: &Region, blocks: Vec<Arc<Block>>, flat: bool) -> Bound {
     if let [block] = &blocks[..] {
-        let (strides, origin) = block.addressing(flat.then_some(&leaf.shape));
-        let mut linear = number(&axes, &strides, ndim, region);
+        let (strides, origin) = block.addressing(flat.then_some(&*leaf.shape));
+        let mut linear = number(&leaf.map, &strides, region);
         linear.base -= origin;
         return Bound::Place {
             first: block.first(),
@@ -301,6 +304,8 @@ fn bind_blocks(
             _keep: Some(block.clone()),
         };
     }
+    let axes = leaf.map.axes().iter();
+    let axes = axes.map(|axis| axis_linear(axis, region)).collect();
     let pieced = Pieced::new(blocks, axes, flat.then(|| c_strides(&leaf.shape)));
     match pieced.together(leaf.dtype, region) {
         Some((block, linear)) => Bound::Place {

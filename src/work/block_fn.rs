@@ -9,6 +9,7 @@ use super::map::{Destination, write};
 use super::prepare::Prepared;
 use crate::base::aligned::AlignedBytes;
 use crate::base::chunks::unravel;
+use crate::base::few::Few;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -23,7 +24,7 @@ use crate::op::program::Arg;
 struct Ready {
     region: Region,
     first: *const u8,
-    strides: Vec<isize>,
+    strides: Few<isize>,
     _buffer: Option<AlignedBytes>,
     _block: Option<Arc<Block>>,
 }
@@ -108,7 +109,7 @@ impl<'a> Call<'a> {
             .map(|(input, ready)| RawBlock {
                 dtype: input.fused.program_dtype(),
                 shape: vec![0; ready.region.ndim()],
-                strides: ready.strides.clone(),
+                strides: ready.strides.to_vec(),
                 first: ready.first,
             });
         let dense = job.inputs.iter().map(|input| {
@@ -258,7 +259,7 @@ fn ready(
             .first()
             .wrapping_offset(offset * memory.dtype().size() as isize);
         return Ok(Ready {
-            strides: memory.strides().to_vec(),
+            strides: Few::of(memory.strides()),
             first,
             region,
             _buffer: None,

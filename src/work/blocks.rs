@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::expand::Numbering;
@@ -27,7 +28,7 @@ impl Block {
 
     /// The strides by which indices of the value (or, `flat`, of an array of another shape with the
     /// same elements) give an element number, and what to subtract from it.
-    pub fn addressing(&self, flat: Option<&Vec<usize>>) -> (Vec<isize>, isize) {
+    pub fn addressing(&self, flat: Option<&[usize]>) -> (Few<isize>, isize) {
         match flat {
             Some(shape) => (c_strides(shape), self.origin as isize),
             None => {

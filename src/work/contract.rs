@@ -11,6 +11,7 @@ use super::map::{Destination, write};
 use super::prepare::Prepared;
 use crate::base::aligned::AlignedBytes;
 use crate::base::chunks::unravel;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::error::Result;
@@ -249,7 +250,15 @@ impl<'a> Task<'a> {
         let axes: Vec<Range<usize>> = (0..region.ndim()).map(|axis| axis..axis + 1).collect();
         let work = self.work;
         let inputs = work.inputs();
-        let mut binding = bind(inputs.graph, &work.env, &inputs, fused, region, &axes, &[]);
+        let mut binding = bind(
+            inputs.graph,
+            &work.env,
+            &inputs,
+            fused,
+            region,
+            &axes,
+            Vec::new(),
+        );
         let leaf = binding.leaves.pop()?;
         let Bound::Place { first, linear, .. } = &leaf else {
             return None;
@@ -309,7 +318,7 @@ impl<'a> Task<'a> {
         let work = self.work;
         let destination = Destination {
             first,
-            strides: strides.to_vec(),
+            strides: Few::of(strides),
             size: self.kernel.item,
         };
         // SAFETY: callers' buffers have room for the region at these strides.

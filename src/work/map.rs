@@ -4,6 +4,7 @@ use super::bind::{Dim, bind};
 use super::blocks::Inputs;
 use super::prepare::Prepared;
 use super::tile::{Evaluator, OutPlace, TileShape};
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -13,7 +14,7 @@ use crate::graph::stage::Fused;
 #[derive(Clone)]
 pub struct Destination {
     pub first: *mut u8,
-    pub strides: Vec<isize>,
+    pub strides: Few<isize>,
     pub size: usize,
 }
 
@@ -32,7 +33,7 @@ pub unsafe fn write(
     if region.is_empty() {
         return Ok(());
     }
-    let outs: Vec<Vec<isize>> = destinations
+    let outs: Vec<Few<isize>> = destinations
         .iter()
         .map(|destination| destination.strides.clone())
         .collect();
@@ -44,7 +45,7 @@ pub unsafe fn write(
         fused,
         region,
         std::slice::from_ref(&all),
-        &outs,
+        outs,
     );
     let mut evaluator = Evaluator::new(binding, prepared, fused, env, prepared.tile);
     let dims = evaluator.binding.dims.clone();

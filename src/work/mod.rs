@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::aligned::AlignedBytes;
+use crate::base::few::Few;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -39,7 +40,7 @@ use prepare::Prepared;
 pub struct ResultPlace {
     pub first: *mut u8,
     /// In elements, per axis of the value (of the kept axes, for reductions).
-    pub strides: Vec<isize>,
+    pub strides: Few<isize>,
 }
 
 /// Where values go that tasks do not hold.
@@ -107,7 +108,7 @@ impl GraphWork {
     ) -> GraphWork {
         let prepared = graph.dag.node_weights().map(|stage| {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
-            let ready = stage.fused().into_iter().map(|fused| {
+            let ready = stage.fused().map(|fused| {
                 let prepared = Prepared::new(fused, &env);
                 let reduces = matches!(stage.job, Job::Reduce(_));
                 let prepared = if in_place {
@@ -388,11 +389,14 @@ impl GraphWork {
         count: u64,
         job: &'a crate::graph::stage::ReduceJob,
     ) -> Finisher<'a> {
-        let (destinations, blocks) = stage
-            .outputs
-            .iter()
-            .map(|output| self.destination(output, kept, false))
-            .unzip();
+        let n_outputs = stage.outputs.len();
+        let mut destinations = Vec::with_capacity(n_outputs);
+        let mut blocks = Vec::with_capacity(n_outputs);
+        for output in &stage.outputs {
+            let (destination, block) = self.destination(output, kept, false);
+            destinations.push(destination);
+            blocks.push(block);
+        }
         Finisher {
             work: self,
             job,

@@ -8,6 +8,7 @@ use super::tile::{Operand, TileShape};
 use crate::base::aligned::AlignedBytes;
 use crate::base::chunks::unravel;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::stage::TOGETHER_BYTES;
@@ -17,11 +18,11 @@ use crate::kernel::copy::copy_2d;
 pub struct Pieced {
     blocks: Vec<Arc<Block>>,
     /// Of each block, the strides of the indices of the value, and the element number of index 0.
-    addressing: Vec<(Vec<isize>, isize)>,
+    addressing: Vec<(Few<isize>, isize)>,
     /// From the region's index to the leaf's, per axis of the leaf.
     pub axes: Vec<Linear>,
     /// For reshaped leaves: the shape's strides, whose C-order numbers address the blocks.
-    flat: Option<Vec<isize>>,
+    flat: Option<Few<isize>>,
 }
 
 /// Elements of one block.
@@ -34,7 +35,7 @@ struct Stretch {
 }
 
 impl Pieced {
-    pub fn new(blocks: Vec<Arc<Block>>, axes: Vec<Linear>, flat: Option<Vec<isize>>) -> Pieced {
+    pub fn new(blocks: Vec<Arc<Block>>, axes: Vec<Linear>, flat: Option<Few<isize>>) -> Pieced {
         Pieced {
             addressing: blocks.iter().map(|block| block.addressing(None)).collect(),
             blocks,
@@ -71,7 +72,7 @@ impl Pieced {
             // SAFETY: the blocks hold all that the region needs, and there is room for all rows.
             unsafe { self.gather(dtype.size(), &index, tile, target) };
         }
-        let mut terms = vec![Term::Stride(0); region.ndim()];
+        let mut terms: Few<Term> = (0..region.ndim()).map(|_| Term::Stride(0)).collect();
         for (&dim, stride) in dims.iter().zip(c_strides(&shape)) {
             terms[dim] = Term::Stride(stride);
         }

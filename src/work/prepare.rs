@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::chain::{self, Chain, Folded};
 use super::scaled::Scaling;
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::index_map::AxisMap;
 use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
@@ -27,8 +28,8 @@ pub struct Prepared {
     /// Takes rows of values into the states of several folds.
     pub together: Option<TogetherFn>,
     /// The bytes of the constants, each at the start of its cell.
-    pub consts: Vec<[u8; 16]>,
-    pub outputs: Vec<OutputArg>,
+    pub consts: Few<[u8; 16], 2>,
+    pub outputs: Few<OutputArg, 2>,
     pub slots: usize,
     pub widest: usize,
     /// The elements of a tile.
@@ -98,7 +99,7 @@ pub struct StepArg {
     pub scalar: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct OutputArg {
     pub arg: Arg,
     pub size: usize,
@@ -183,7 +184,7 @@ impl Prepared {
                 cheap: cheap(instr).filter(|_| !scalar),
             });
         }
-        let outputs: Vec<OutputArg> = program
+        let outputs: Few<OutputArg, 2> = program
             .outputs
             .iter()
             .map(|&arg| match arg {

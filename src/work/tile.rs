@@ -73,7 +73,9 @@ impl<'a> Evaluator<'a> {
         env: &'a Env,
         tile: usize,
     ) -> Evaluator<'a> {
-        let slot_bytes = (tile * prepared.widest).next_multiple_of(64);
+        // No tile is larger than the whole region.
+        let room = tile.min(binding.elements());
+        let slot_bytes = (room * prepared.widest).next_multiple_of(64);
         let leaves = fused.leaves.len();
         Evaluator {
             slots: AlignedBytes::new(slot_bytes * (prepared.slots + leaves)),

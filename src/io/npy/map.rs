@@ -56,7 +56,7 @@ impl NpyMapped {
         }
         let strides = fortran.then(|| {
             let reversed: Vec<usize> = shape.iter().rev().copied().collect();
-            c_strides(&reversed).into_iter().rev().collect()
+            c_strides(&reversed).iter().rev().copied().collect()
         });
         // SAFETY: the map holds all the elements, which the length check has shown, aligned; the caller
         // promises that they are values of the type and stay unchanged; the owner keeps the map.

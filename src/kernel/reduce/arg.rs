@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 use std::slice::from_raw_parts;
+use std::sync::Arc;
 
 use super::monoid::{Extremes, MaxOf, MinOf, NanMaxOf, NanMinOf};
 use super::prepare::{Prepare, each_run};
@@ -28,13 +29,13 @@ pub struct Arg<T, const LARGEST: bool, const SKIP: bool> {
 }
 
 impl<T: Extremes, const LARGEST: bool, const SKIP: bool> Arg<T, LARGEST, SKIP> {
-    pub fn boxed(level: Level) -> Box<dyn Fold> {
+    pub fn shared(level: Level) -> Arc<dyn Fold> {
         let neutral = match (SKIP, LARGEST) {
             (true, _) => T::UNKNOWN,
             (false, true) => T::LOWEST,
             (false, false) => T::HIGHEST,
         };
-        Box::new(Arg::<T, LARGEST, SKIP> {
+        Arc::new(Arg::<T, LARGEST, SKIP> {
             prepare: Prepare::new(T::DTYPE, level).neutralize(neutral),
             level,
             element: PhantomData,

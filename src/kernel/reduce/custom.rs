@@ -13,8 +13,8 @@ use crate::error::Result;
 use crate::op::reducer::Reducer;
 
 /// The fold of a user's reducer. A run is folded in order, in one lane.
-pub fn custom<T: Element, R: Reducer<T>>(reducer: Arc<R>) -> Box<dyn Fold> {
-    Box::new(Custom::<T, R> {
+pub fn custom<T: Element, R: Reducer<T>>(reducer: Arc<R>) -> Arc<dyn Fold> {
+    Arc::new(Custom::<T, R> {
         reducer,
         element: PhantomData,
     })

@@ -1,5 +1,7 @@
 //! From a reduction and a type to its fold.
 
+use std::sync::Arc;
+
 use num_complex::Complex;
 
 use super::Fold;
@@ -22,7 +24,7 @@ use crate::op::table::{self, Op};
 /// The fold of a reduction of elements of type `dtype`; `None` if it has no meaning for the type.
 ///
 /// `masked` says whether masks may be given.
-pub fn fold(op: ReduceOp, dtype: DType, masked: bool, level: Level) -> Option<Box<dyn Fold>> {
+pub fn fold(op: ReduceOp, dtype: DType, masked: bool, level: Level) -> Option<Arc<dyn Fold>> {
     let request = Request {
         dtype,
         output: op.output(dtype)?,
@@ -80,13 +82,13 @@ impl Request {
         Simple::new(monoid, prepare, self.selects(), conclude, self.output)
     }
 
-    fn counted<M: Monoid<State: Element>>(self, simple: Simple<M>) -> Box<dyn Fold> {
+    fn counted<M: Monoid<State: Element>>(self, simple: Simple<M>) -> Arc<dyn Fold> {
         let keep = Keep::new(self.dtype, self.skip_nan, self.level);
-        Box::new(Counted { simple, keep })
+        Arc::new(Counted { simple, keep })
     }
 
     /// Sums, products and means.
-    fn linear(self, kind: ReduceKind) -> Box<dyn Fold> {
+    fn linear(self, kind: ReduceKind) -> Arc<dyn Fold> {
         let carried = match self.dtype {
             complex if complex.is_complex() => DType::Complex128,
             float if float.is_float() => DType::F64,
@@ -106,14 +108,14 @@ impl Request {
     }
 
     /// Integers wrap in 64 bits; floating-point numbers are added in `f64`.
-    fn sum<T: Carry>(self) -> Box<dyn Fold> {
+    fn sum<T: Carry>(self) -> Arc<dyn Fold> {
         let prepare = self
             .without_nan(-0.0, -0.0)
             .convert(T::DTYPE)
             .neutralize(T::NOTHING);
         // The sum of nothing is +0. After a selection nobody knows whether −0 is the sum of nothing:
         // it becomes +0 then, too.
-        Box::new(
+        Arc::new(
             self.simple(SumOf::<T>::new(), prepare, |sum, count, selects| {
                 Ok(if selects || count == 0 {
                     sum.add(T::ZERO)
@@ -125,16 +127,16 @@ impl Request {
     }
 
     /// Integers wrap in 64 bits; floating-point numbers are multiplied in `f64`.
-    fn product<T: Carry>(self) -> Box<dyn Fold> {
+    fn product<T: Carry>(self) -> Arc<dyn Fold> {
         let prepare = self
             .without_nan(1.0, 0.0)
             .convert(T::DTYPE)
             .neutralize(T::ONE);
-        Box::new(self.simple(ProductOf::<T>::new(), prepare, |product, _, _| Ok(product)))
+        Arc::new(self.simple(ProductOf::<T>::new(), prepare, |product, _, _| Ok(product)))
     }
 
     /// Sums in `f64`, whatever the type; the mean of nothing is NaN.
-    fn mean<T: Moment>(self) -> Box<dyn Fold> {
+    fn mean<T: Moment>(self) -> Arc<dyn Fold> {
         let prepare = self
             .without_nan(-0.0, -0.0)
             .convert(T::DTYPE)
@@ -145,11 +147,11 @@ impl Request {
         if self.selects() {
             self.counted(simple)
         } else {
-            Box::new(simple)
+            Arc::new(simple)
         }
     }
 
-    fn variance(self, ddof: f64, root: bool) -> Box<dyn Fold> {
+    fn variance(self, ddof: f64, root: bool) -> Arc<dyn Fold> {
         let Request {
             dtype,
             skip_nan,
@@ -157,16 +159,16 @@ impl Request {
             ..
         } = self;
         if dtype.is_complex() {
-            Box::new(Variance::<Complex<f64>>::new(
+            Arc::new(Variance::<Complex<f64>>::new(
                 dtype, skip_nan, ddof, root, level,
             ))
         } else {
-            Box::new(Variance::<f64>::new(dtype, skip_nan, ddof, root, level))
+            Arc::new(Variance::<f64>::new(dtype, skip_nan, ddof, root, level))
         }
     }
 
     /// Reductions of the truth of elements.
-    fn logical(self, kind: ReduceKind) -> Box<dyn Fold> {
+    fn logical(self, kind: ReduceKind) -> Arc<dyn Fold> {
         // Bytes of `bool` are 0 and 1, whose larger is "or" and whose smaller is "and".
         let neutral = kind == ReduceKind::All;
         let prepare = self
@@ -175,17 +177,17 @@ impl Request {
             .neutralize(neutral);
         match kind {
             ReduceKind::Any => {
-                Box::new(self.simple(MaxOf::<bool>::new(), prepare, |any, _, _| Ok(any)))
+                Arc::new(self.simple(MaxOf::<bool>::new(), prepare, |any, _, _| Ok(any)))
             }
             ReduceKind::All => {
-                Box::new(self.simple(MinOf::<bool>::new(), prepare, |all, _, _| Ok(all)))
+                Arc::new(self.simple(MinOf::<bool>::new(), prepare, |all, _, _| Ok(all)))
             }
-            _ => Box::new(self.simple(CountOf, prepare, |n, _, _| Ok(n))),
+            _ => Arc::new(self.simple(CountOf, prepare, |n, _, _| Ok(n))),
         }
     }
 
     /// Norms, carried in `f64`.
-    fn norm(self, norm: Norm) -> Box<dyn Fold> {
+    fn norm(self, norm: Norm) -> Arc<dyn Fold> {
         let carried = if self.dtype.is_complex() {
             DType::Complex128
         } else {
@@ -200,20 +202,20 @@ impl Request {
         let prepare = terms.neutralize(0.0);
         let sum = SumOf::<f64>::new();
         match norm {
-            Norm::One => Box::new(self.simple(sum, prepare, |sum, _, _| Ok(sum.abs()))),
-            Norm::Two => Box::new(self.simple(sum, prepare, |sum, _, _| Ok(sum.abs().sqrt()))),
-            Norm::Max => Box::new(self.simple(MaxOf::<f64>::new(), prepare, |most, _, _| {
+            Norm::One => Arc::new(self.simple(sum, prepare, |sum, _, _| Ok(sum.abs()))),
+            Norm::Two => Arc::new(self.simple(sum, prepare, |sum, _, _| Ok(sum.abs().sqrt()))),
+            Norm::Max => Arc::new(self.simple(MaxOf::<f64>::new(), prepare, |most, _, _| {
                 Ok(Ordered::maximum(most, 0.0))
             })),
         }
     }
 
     /// The smallest and largest elements, and where they are.
-    fn extreme<T: Extremes>(self, kind: ReduceKind) -> Box<dyn Fold> {
+    fn extreme<T: Extremes>(self, kind: ReduceKind) -> Arc<dyn Fold> {
         let values = Prepare::new(self.dtype, self.level);
         match kind {
-            ReduceKind::ArgMin => Arg::<T, false, false>::boxed(self.level),
-            ReduceKind::ArgMax => Arg::<T, true, false>::boxed(self.level),
+            ReduceKind::ArgMin => Arg::<T, false, false>::shared(self.level),
+            ReduceKind::ArgMax => Arg::<T, true, false>::shared(self.level),
             // Whether a mask selects anything is only known by counting.
             ReduceKind::Min => {
                 let prepare = values.neutralize(T::HIGHEST);
@@ -223,7 +225,7 @@ impl Request {
                 if self.masked {
                     self.counted(simple)
                 } else {
-                    Box::new(simple)
+                    Arc::new(simple)
                 }
             }
             _ => {
@@ -234,7 +236,7 @@ impl Request {
                 if self.masked {
                     self.counted(simple)
                 } else {
-                    Box::new(simple)
+                    Arc::new(simple)
                 }
             }
         }
@@ -242,17 +244,17 @@ impl Request {
 
     /// As `extreme`, but NaN do not take part. The identity is NaN, which is also the result where
     /// nothing takes part.
-    fn extreme_number<T: Extremes>(self, kind: ReduceKind) -> Box<dyn Fold> {
+    fn extreme_number<T: Extremes>(self, kind: ReduceKind) -> Arc<dyn Fold> {
         let prepare = Prepare::new(self.dtype, self.level).neutralize(T::UNKNOWN);
         match kind {
-            ReduceKind::ArgMin => Arg::<T, false, true>::boxed(self.level),
-            ReduceKind::ArgMax => Arg::<T, true, true>::boxed(self.level),
-            ReduceKind::Min => Box::new(self.simple(
+            ReduceKind::ArgMin => Arg::<T, false, true>::shared(self.level),
+            ReduceKind::ArgMax => Arg::<T, true, true>::shared(self.level),
+            ReduceKind::Min => Arc::new(self.simple(
                 NanMinOf::<T>::new(),
                 prepare,
                 |least, count, _| some(least, count, "nanmin"),
             )),
-            _ => Box::new(
+            _ => Arc::new(
                 self.simple(NanMaxOf::<T>::new(), prepare, |most, count, _| {
                     some(most, count, "nanmax")
                 }),

@@ -624,7 +624,7 @@ fn folds_together_are_folds_one_by_one() {
                     fold(op, DType::F64, false, level).unwrap()
                 };
                 let is_chosen = |i: &usize| chosen >> i & 1 == 1;
-                let folds: Vec<Box<dyn Fold>> =
+                let folds: Vec<Arc<dyn Fold>> =
                     (0..kinds.len()).filter(is_chosen).map(fold_of).collect();
                 let data = awkward(rows * stride);
                 let some = |from: usize, rows: usize| Rows {

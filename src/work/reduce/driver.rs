@@ -10,6 +10,7 @@ use super::super::tile::{Evaluator, TileShape};
 use super::crossed::KnownSums;
 use super::levels::Levels;
 use crate::base::aligned::AlignedBytes;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::graph::env::Env;
 use crate::graph::stage::ReduceJob;
@@ -26,9 +27,9 @@ pub struct Driver<'a> {
     pub tree: &'a Tree,
     pub stop: &'a Stop,
     /// Lengths of the dimensions.
-    pub lens: Vec<usize>,
+    pub lens: Few<usize>,
     /// The position of the tile at hand, per dimension.
-    pub index: Vec<usize>,
+    pub index: Few<usize>,
     /// No program, or one that is a chain and folded: the values are read where they lie.
     pub in_place: bool,
     /// The only fold is a sum that takes its terms from a chain's registers.
@@ -43,18 +44,18 @@ pub struct Driver<'a> {
     /// The last kept dimension.
     pub last_kept: Option<usize>,
     /// For each dimension, whether it is kept.
-    kept: Vec<bool>,
+    kept: Few<bool>,
     /// For each outer axis its dimension.
-    pub dim_of_rank: Vec<usize>,
+    pub dim_of_rank: Few<usize>,
     /// The start of the region.
-    start: Vec<usize>,
+    start: Few<usize>,
     /// The runs at hand: their elements along the line, and the end of each, from the first one's
     /// start.
     pub line: Range<usize>,
     pub ends: Vec<usize>,
     pub known: Option<KnownSums>,
     /// Values that are put together before they are folded.
-    buffers: Vec<Option<AlignedBytes>>,
+    buffers: Few<Option<AlignedBytes>, 2>,
 }
 
 impl<'a> Driver<'a> {
@@ -67,7 +68,15 @@ impl<'a> Driver<'a> {
         groups: &[Range<usize>],
     ) -> Driver<'a> {
         let tree = &*job.tree;
-        let binding = bind(inputs.graph, env, inputs, &job.fused, region, groups, &[]);
+        let binding = bind(
+            inputs.graph,
+            env,
+            inputs,
+            &job.fused,
+            region,
+            groups,
+            Vec::new(),
+        );
         let crossed = job.crossed && crossed(tree, &binding);
         let tile = if crossed {
             prepared.tile.max(BATCH * RUN)
@@ -76,11 +85,11 @@ impl<'a> Driver<'a> {
         };
         let mut evaluator = Evaluator::new(binding, prepared, &job.fused, env, tile);
         let dims = &evaluator.binding.dims;
-        let kept: Vec<bool> = dims
+        let kept: Few<bool> = dims
             .iter()
             .map(|dim| !tree.axes().contains(&dim.axis))
             .collect();
-        let lens: Vec<usize> = dims.iter().map(|dim| dim.len).collect();
+        let lens: Few<usize> = dims.iter().map(|dim| dim.len).collect();
         let outputs = prepared.outputs.len();
         let alone = prepared.steps.is_empty() && evaluator.binding.leaves.len() == 1;
         let column_dim = lens.len().checked_sub(1);
@@ -114,7 +123,7 @@ impl<'a> Driver<'a> {
             })
             .collect();
         Driver {
-            index: vec![0; lens.len()],
+            index: Few::filled(0, lens.len()),
             in_place,
             sums,
             drawn,
@@ -122,7 +131,7 @@ impl<'a> Driver<'a> {
             crossed,
             last_kept: kept.iter().rposition(|&kept| kept),
             dim_of_rank,
-            start: region.start().to_vec(),
+            start: Few::of(region.start()),
             line: 0..0,
             ends: Vec::new(),
             known: None,
@@ -135,7 +144,7 @@ impl<'a> Driver<'a> {
         }
     }
 
-    pub fn kept_dims(&self) -> Vec<usize> {
+    pub fn kept_dims(&self) -> Few<usize> {
         (0..self.kept.len()).filter(|&dim| self.kept[dim]).collect()
     }
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::base::few::Few;
 use crate::graph::stage::FoldUse;
 use crate::op::fold::{Fold, States};
 use crate::op::tree::Counter;
@@ -15,7 +16,7 @@ pub struct Levels {
     pub mask: Option<usize>,
     pieces: Counter<States>,
     /// One per digit of the tree, the leaf number last.
-    digits: Vec<Counter<States>>,
+    digits: Few<Counter<States>, 2>,
     /// Ranges of runs whose rows are complete.
     line: Counter<States>,
     spare: Vec<States>,

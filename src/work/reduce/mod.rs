@@ -13,6 +13,7 @@ use std::ops::Range;
 use super::blocks::Inputs;
 use super::prepare::Prepared;
 use crate::base::chunks::unravel;
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -48,7 +49,7 @@ pub fn part(
     let mut driver = Driver::new(inputs, env, job, prepared, &region, &groups);
     let digits = tree.outer_axes().len();
     let kept_dims = driver.kept_dims();
-    let lens: Vec<usize> = kept_dims.iter().map(|&dim| driver.lens[dim]).collect();
+    let lens: Few<usize> = kept_dims.iter().map(|&dim| driver.lens[dim]).collect();
     // Tiles of outputs: ranges of the last kept dimension.
     let last = lens.last().copied().unwrap_or(1);
     let outer: usize = lens[..lens.len().saturating_sub(1)].iter().product();
@@ -184,9 +185,9 @@ pub fn merge(
 }
 
 /// Which axes may become one dimension: neighbours that are all kept, or the axes of a line.
-fn groups(tree: &Tree) -> Vec<Range<usize>> {
+fn groups(tree: &Tree) -> Few<Range<usize>> {
     let ndim = tree.shape().len();
-    let mut groups: Vec<Range<usize>> = Vec::new();
+    let mut groups: Few<Range<usize>> = Few::new();
     let mut previous_kept = false;
     for axis in 0..ndim {
         let kept = !tree.axes().contains(&axis);
