@@ -371,6 +371,8 @@ fn any_distribution() {
     );
 }
 
+type Case = fn(&Array<f64>) -> Array<f64>;
+
 /// What is done to numbers in the registers that they are drawn in, is what is done to numbers in memory.
 #[test]
 fn scaled_and_summed_as_if_they_lay_in_memory() {
@@ -385,7 +387,7 @@ fn scaled_and_summed_as_if_they_lay_in_memory() {
         };
         for (which, x) in drawn(5).into_iter().enumerate() {
             let in_memory = Array::from_ndarray(x.compute().unwrap(), x.chunks().clone());
-            let each: [fn(&Array<f64>) -> Array<f64>; 12] = [
+            let each: [Case; 12] = [
                 |x| x * 2.0,
                 |x| x * -3.1,
                 |x| x + 0.25,

@@ -184,7 +184,7 @@ impl<T: Element> Iterator for Blocks<T> {
                         *next += 1;
                         (
                             Ok(Block {
-                                index: index.into(),
+                                index: index.into_vec(),
                                 block,
                                 element: std::marker::PhantomData,
                             }),

@@ -98,7 +98,7 @@ fn allocate<T: Element>(shape: &[usize]) -> Result<Pending> {
     let mut elements = zeros::<T>(shape.iter().product());
     Ok(Pending {
         first: elements.as_mut_ptr().cast(),
-        shape: Few::of(shape),
+        shape: Few::from_slice(shape),
         owner: Box::new(elements),
     })
 }
@@ -456,7 +456,7 @@ pub(super) fn into<T: Element, D: Dimension>(
     let planned = plan(engine, &[value], &[Place::Result(0)]);
     let place = ResultPlace {
         first: out.as_mut_ptr().cast(),
-        strides: Few::of(out.strides()),
+        strides: Few::from_slice(out.strides()),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
     unsafe { execute(engine, planned, vec![place], &[]) }?;

@@ -219,7 +219,7 @@ impl<T: Element> Array<T> {
         let at = Location::caller();
         let axes = axes.into_axes();
         self.then(at, |value| {
-            let mut dropped: Vec<usize> = axes.resolve(value.shape().len())?.into();
+            let mut dropped: Vec<usize> = axes.resolve(value.shape().len())?.into_vec();
             if axes.is_all() {
                 dropped.retain(|&axis| value.shape()[axis] == 1);
             }

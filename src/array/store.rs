@@ -353,7 +353,7 @@ mod tests {
             for blocks in &boxes {
                 for (number, count) in covered.iter_mut().enumerate() {
                     let index = unravel(number, &counts);
-                    let one = Region::new(index, vec![1; 3]);
+                    let one = Region::new(index.into_vec(), vec![1; 3]);
                     *count += usize::from(blocks.contains(&one));
                 }
             }

@@ -199,7 +199,7 @@ macro_rules! tuples {
             #[allow(non_snake_case)]
             fn into_spec(self) -> ChunkSpec {
                 let ($($name,)+) = self;
-                ChunkSpec::PerAxis([$($name.into_axis_spec()),+].into())
+                ChunkSpec::PerAxis([$($name.into_axis_spec()),+].into_iter().collect())
             }
         }
     )*};

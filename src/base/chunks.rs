@@ -270,7 +270,7 @@ impl Chunks {
 
 /// A number from 0 to `count` of a C-order grid as one index per axis.
 pub(crate) fn unravel(mut number: usize, counts: &[usize]) -> Few<usize> {
-    let mut index = Few::filled(0, counts.len());
+    let mut index = Few::from_elem(0, counts.len());
     for axis in (0..counts.len()).rev() {
         index[axis] = number % counts[axis].max(1);
         number /= counts[axis].max(1);

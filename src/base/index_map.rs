@@ -60,7 +60,7 @@ impl IndexMap {
 
     pub fn identity(shape: &[usize]) -> IndexMap {
         IndexMap {
-            shape: Few::of(shape),
+            shape: Few::from_slice(shape),
             axes: (0..shape.len()).map(AxisMap::identity).collect(),
         }
     }
@@ -76,7 +76,7 @@ impl IndexMap {
             }
         });
         IndexMap {
-            shape: Few::of(to),
+            shape: Few::from_slice(to),
             axes: axes.collect(),
         }
     }
@@ -89,7 +89,7 @@ impl IndexMap {
             terms: [(axis, 1)].into(),
         });
         IndexMap {
-            shape: Few::of(region.shape()),
+            shape: Few::from_slice(region.shape()),
             axes: axes.collect(),
         }
     }
@@ -106,7 +106,7 @@ impl IndexMap {
 
     /// Whether every element maps to itself.
     pub fn is_identity(&self, input: &[usize]) -> bool {
-        self.shape == *input
+        *self.shape == *input
             && self
                 .axes
                 .iter()

@@ -33,8 +33,8 @@ impl Memory {
         let array = array.into_dyn();
         Memory {
             dtype: T::DTYPE,
-            shape: Few::of(array.shape()),
-            strides: Few::of(array.strides()),
+            shape: Few::from_slice(array.shape()),
+            strides: Few::from_slice(array.strides()),
             first: array.as_ptr().cast(),
             _owner: Arc::new(array),
         }

@@ -43,16 +43,16 @@ impl Region {
     /// A box without elements.
     pub(crate) fn empty(ndim: usize) -> Region {
         Region {
-            start: Few::filled(0, ndim),
-            len: Few::filled(0, ndim),
+            start: Few::from_elem(0, ndim),
+            len: Few::from_elem(0, ndim),
         }
     }
 
     /// The box of a whole array.
     pub fn whole(shape: &[usize]) -> Region {
         Region {
-            start: Few::filled(0, shape.len()),
-            len: Few::of(shape),
+            start: Few::from_elem(0, shape.len()),
+            len: Few::from_slice(shape),
         }
     }
 

@@ -125,7 +125,7 @@ pub(crate) fn check_shape(shape: &[usize], item: usize) -> Result<()> {
 /// axis of length 1 stretches.
 pub(crate) fn broadcast(shapes: &[&[usize]]) -> Option<Few<usize>> {
     let ndim = shapes.iter().map(|shape| shape.len()).max().unwrap_or(0);
-    let mut result = Few::filled(1, ndim);
+    let mut result = Few::from_elem(1, ndim);
     for shape in shapes {
         for (target, &len) in result[ndim - shape.len()..].iter_mut().zip(*shape) {
             if *target == 1 {
@@ -140,7 +140,7 @@ pub(crate) fn broadcast(shapes: &[&[usize]]) -> Option<Few<usize>> {
 
 /// The distance in elements between neighbours along each axis of a C-order array.
 pub(crate) fn c_strides(shape: &[usize]) -> Few<isize> {
-    let mut strides = Few::filled(1, shape.len());
+    let mut strides = Few::from_elem(1, shape.len());
     for axis in (1..shape.len()).rev() {
         strides[axis - 1] = strides[axis] * shape[axis].max(1) as isize;
     }

@@ -19,7 +19,7 @@ pub struct Numbering {
 
 impl Numbering {
     pub fn new(graph: &Graph) -> Numbering {
-        let mut first = Few::filled(0, graph.dag.node_count());
+        let mut first = Few::from_elem(0, graph.dag.node_count());
         let mut starts = Few::new();
         let mut next = 0;
         for (position, &stage) in graph.order.iter().enumerate() {

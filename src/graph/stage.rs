@@ -223,7 +223,7 @@ impl Fused {
             return None;
         }
         let starts = axes.iter().enumerate().map(|(axis, map)| match map {
-            AxisMap::Affine { start, terms } if *terms == [(axis, 1)] => Some(*start),
+            AxisMap::Affine { start, terms } if **terms == [(axis, 1)] => Some(*start),
             _ => None,
         });
         Some((stage, output, starts.collect::<Option<_>>()?))

@@ -146,7 +146,7 @@ impl Compiler<'_, '_> {
                 let shape = sight
                     .reshaped
                     .clone()
-                    .unwrap_or_else(|| Few::of(value.shape()));
+                    .unwrap_or_else(|| Few::from_slice(value.shape()));
                 vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
             }
             _ => Vec::new(),
@@ -248,7 +248,7 @@ impl Compiler<'_, '_> {
         let shape = sight
             .reshaped
             .clone()
-            .unwrap_or_else(|| Few::of(value.shape()));
+            .unwrap_or_else(|| Few::from_slice(value.shape()));
         let (map, shape) = match kept {
             None => (sight.map.clone(), shape),
             Some(kept) => {

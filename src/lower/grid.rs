@@ -98,7 +98,7 @@ fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
     let mut relative = Few::<_, 3>::new();
     for (rank, axis) in axes.iter().enumerate() {
         match axis {
-            AxisMap::Affine { start, terms } if *terms == [(rank, 1)] => {
+            AxisMap::Affine { start, terms } if **terms == [(rank, 1)] => {
                 let start =
                     start + domain.start()[rank] as isize - made.domain.start()[rank] as isize;
                 // A piece that reads beyond what was made for it is not over this domain.
@@ -260,7 +260,7 @@ fn split_rows(tree: &Tree, most: usize) -> Split {
             };
         }
     }
-    let first = tree.cell(&Few::<_>::filled(0, cells.len()));
+    let first = tree.cell(&Few::<_>::from_elem(0, cells.len()));
     let leaf = first.size().div_ceil(first.leaves()).max(1);
     if unit <= leaf {
         // A cell is a single leaf: nothing smaller can be a part.

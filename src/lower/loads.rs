@@ -137,7 +137,7 @@ impl Build<'_> {
         let name = format!("load {}", source.describe());
         let output = Output {
             dtype: made.value.dtype(),
-            shape: Few::of(made.value.shape()),
+            shape: Few::from_slice(made.value.shape()),
             domain,
             grid,
             place,

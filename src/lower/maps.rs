@@ -98,7 +98,7 @@ impl Build<'_> {
             .iter()
             .map(|&at| Output {
                 dtype: self.reach.made[at].value.dtype(),
-                shape: Few::of(made.value.shape()),
+                shape: Few::from_slice(made.value.shape()),
                 domain: domain.clone(),
                 grid: grid.clone(),
                 place: self.place(at),

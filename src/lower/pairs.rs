@@ -73,7 +73,7 @@ fn is_mirrored(fused: &Fused) -> bool {
         let map = leaf.map.axes();
         map.len() == 2
             && map.iter().zip(axes).all(|(map, axis)| {
-                matches!(map, AxisMap::Affine { start: 0, terms } if *terms == [(axis, 1)])
+                matches!(map, AxisMap::Affine { start: 0, terms } if **terms == [(axis, 1)])
             })
     };
     let straight = fused.leaves.iter().filter(|leaf| reads(leaf, [0, 1]));

@@ -324,7 +324,7 @@ impl Pass<'_> {
                 needed: region,
                 flat: false,
                 root: Some(root),
-                cones: [cone].into(),
+                cones: smallvec::smallvec![cone],
                 images: Vec::new(),
                 depth: 0,
             });
@@ -413,7 +413,7 @@ impl Pass<'_> {
                         Use::Direct { cone, map } => Use::Flat {
                             cone,
                             map,
-                            shape: Few::of(value.shape()),
+                            shape: Few::from_slice(value.shape()),
                         },
                         other => other,
                     };
@@ -605,7 +605,7 @@ impl Pass<'_> {
                 },
             ),
             NodeKind::Reshape => {
-                let shape = Few::of(value.shape());
+                let shape = Few::from_slice(value.shape());
                 self.add_use(&node.inputs[0], Use::Flat { cone, map, shape });
             }
             _ => {

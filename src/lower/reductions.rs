@@ -211,7 +211,7 @@ fn side_by_side(tree: &Tree, cell: usize) -> usize {
 /// bits, and one that is being folded.
 fn levels(tree: &Tree) -> usize {
     let counts = tree.cell_counts();
-    let first = tree.cell(&Few::<_>::filled(0, counts.len()));
+    let first = tree.cell(&Few::<_>::from_elem(0, counts.len()));
     let pieces = first.leaf(0).len().div_ceil(tree.piece());
     let strips = tree.runs().count().div_ceil(STRIP);
     let digits = counts
@@ -232,7 +232,7 @@ fn is_crossed(tree: &Tree, fused: &Fused, env: &Env) -> bool {
             LeafSource::Memory {
                 number,
                 c_order: false,
-            } => Few::of(env.memories[number].strides()),
+            } => Few::from_slice(env.memories[number].strides()),
             LeafSource::Memory { .. } | LeafSource::Held { .. } => c_strides(&leaf.shape),
             LeafSource::Generate { .. } => return false,
         };

@@ -78,7 +78,7 @@ impl Build<'_> {
         let made: Output = self.graph.dag[stage].outputs[output].clone();
         let mut domain = made.domain.clone();
         if !self.reach.made[at].flat
-            && made.shape == self.reach.made[at].value.shape()
+            && *made.shape == *self.reach.made[at].value.shape()
             && let Some(needed) = self.needed_at(at, depth)
         {
             domain = needed;

@@ -60,7 +60,7 @@ impl Build<'_> {
 
     /// This value and those that may share its stage: same depth, same space, a shared leaf.
     fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Few<usize> {
-        let mut group: Few<usize> = [at].into();
+        let mut group: Few<usize> = smallvec::smallvec![at];
         if self.options.share_stages {
             let depth = self.reach.made[at].depth;
             group.extend(candidates.iter().copied().filter(|&other| {

@@ -377,7 +377,7 @@ mod tests {
         builder.output(cosine);
         builder.output(sine);
         let program = builder.finish();
-        assert_eq!(program.outputs, [Arg::Slot(1), Arg::Slot(0)]);
+        assert_eq!(*program.outputs, [Arg::Slot(1), Arg::Slot(0)]);
         assert_eq!(program.output_dtype(0), DType::F32);
         assert_eq!((program.slots, program.instrs.len()), (2, 1));
     }

@@ -88,7 +88,7 @@ impl Tree {
         Tree {
             lanes: if lines || kept >= NARROW { 1 } else { LANES },
             shape,
-            axes: Few::of(axes),
+            axes: Few::from_slice(axes),
             cells,
             runs,
             mode,
@@ -176,7 +176,7 @@ impl Tree {
             Some(axis) => (lens[axis], lens[..axis].iter().product()),
             None => (1, 1),
         };
-        let mut strides = Few::filled(1, ranges.len());
+        let mut strides = Few::from_elem(1, ranges.len());
         for rank in (1..ranges.len()).rev() {
             strides[rank - 1] = strides[rank] * ranges[rank].len().max(1);
         }

@@ -36,13 +36,13 @@ pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     let chunks = chunks.resolve(memory.shape(), memory.dtype().size())?;
     let spec = Spec {
         dtype: memory.dtype(),
-        shape: Few::of(memory.shape()),
+        shape: Few::from_slice(memory.shape()),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Memory(memory),
         Vec::new(),
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -74,13 +74,13 @@ pub fn source(
     }
     let spec = Spec {
         dtype,
-        shape: Few::of(shape),
+        shape: Few::from_slice(shape),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Source(source),
         Vec::new(),
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -103,7 +103,7 @@ pub fn generate(
     Ok(Value::of(Node::new(
         NodeKind::Generate(generate),
         Vec::new(),
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -215,7 +215,7 @@ pub fn elementwise(
     Ok(Value::of(Node::new(
         NodeKind::Elementwise(Elementwise { func, args }),
         inputs,
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -260,13 +260,13 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
     let map = IndexMap::broadcast(value.shape(), shape);
     let spec = Spec {
         dtype: value.dtype(),
-        shape: Few::of(shape),
+        shape: Few::from_slice(shape),
         chunks: chunks.clone(),
     };
     Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     ))
 }
@@ -283,7 +283,7 @@ pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Rechunk,
         vec![value.clone()],
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -325,7 +325,7 @@ pub fn reduce(
     let mut inputs = vec![value.clone()];
     if let Some(mask) = mask {
         let fits =
-            broadcast(&[mask.shape(), value.shape()]).is_some_and(|shape| shape == value.shape());
+            broadcast(&[mask.shape(), value.shape()]).is_some_and(|shape| *shape == *value.shape());
         if !fits {
             return Err(Error::new(
                 Kind::Shape,
@@ -353,7 +353,7 @@ pub fn reduce(
     Ok(Value::of(Node::new(
         NodeKind::Reduce(kind),
         inputs,
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }

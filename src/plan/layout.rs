@@ -27,13 +27,13 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
     let chunks = chunking::view(&map, value.chunks(), value.dtype().size());
     let spec = Spec {
         dtype: value.dtype(),
-        shape: Few::of(map.shape()),
+        shape: Few::from_slice(map.shape()),
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Index(map),
         vec![value.clone()],
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -175,7 +175,7 @@ pub fn flip(value: &Value, flipped: &[usize], at: At) -> Result<Value> {
 }
 
 pub fn broadcast_to(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
-    if broadcast(&[value.shape(), &shape]).is_none_or(|together| together != shape) {
+    if broadcast(&[value.shape(), &shape]).is_none_or(|together| *together != *shape) {
         return Err(Error::new(
             Kind::Shape,
             format!(
@@ -287,7 +287,7 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
     Ok(Value::of(Node::new(
         NodeKind::Reshape,
         vec![value.clone()],
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }
@@ -365,7 +365,7 @@ fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Resul
     Ok(Value::of(Node::new(
         NodeKind::Pieces(pieces),
         inputs,
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }

@@ -183,7 +183,7 @@ pub fn product(
     Ok(Value::of(Node::new(
         NodeKind::Contract(kind),
         vec![first.value, second.value],
-        Few::one(spec),
+        Few::from_buf([spec]),
         at,
     )))
 }

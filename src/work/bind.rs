@@ -253,7 +253,7 @@ fn bind_leaf(graph: &Graph, env: &Env, inputs: &Inputs<'_>, leaf: &Leaf, region:
             let strides = if c_order {
                 c_strides(&leaf.shape)
             } else {
-                Few::of(memory.strides())
+                Few::from_slice(memory.strides())
             };
             Bound::Place {
                 first: memory.first(),

@@ -259,7 +259,7 @@ fn ready(
             .first()
             .wrapping_offset(offset * memory.dtype().size() as isize);
         return Ok(Ready {
-            strides: Few::of(memory.strides()),
+            strides: Few::from_slice(memory.strides()),
             first,
             region,
             _buffer: None,

@@ -318,7 +318,7 @@ impl<'a> Task<'a> {
         let work = self.work;
         let destination = Destination {
             first,
-            strides: Few::of(strides),
+            strides: Few::from_slice(strides),
             size: self.kernel.item,
         };
         // SAFETY: callers' buffers have room for the region at these strides.

@@ -123,7 +123,7 @@ impl<'a> Driver<'a> {
             })
             .collect();
         Driver {
-            index: Few::filled(0, lens.len()),
+            index: Few::from_elem(0, lens.len()),
             in_place,
             sums,
             drawn,
@@ -131,7 +131,7 @@ impl<'a> Driver<'a> {
             crossed,
             last_kept: kept.iter().rposition(|&kept| kept),
             dim_of_rank,
-            start: Few::of(region.start()),
+            start: Few::from_slice(region.start()),
             line: 0..0,
             ends: Vec::new(),
             known: None,

@@ -139,8 +139,11 @@ pub fn exp(x: f64) -> f64 {
 
 /// Whether the exponential of `x` may not be a normal number.
 #[inline(always)]
+#[expect(
+    clippy::neg_cmp_op_on_partial_ord,
+    reason = "one comparison for NaN, too"
+)]
 pub fn exp_is_special(x: f64) -> bool {
-    // NaN, too, in one comparison.
     !(x.abs() <= 708.0)
 }
 
