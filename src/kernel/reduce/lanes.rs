@@ -33,37 +33,6 @@ pub trait Loops: Monoid {
         }
     }
 
-    /// The states of runs of `len` terms that follow one another, each as [`fold_run`](Loops::fold_run) gives it; two
-    /// of them side by side, because the sum of one waits for itself.
-    ///
-    /// # Safety
-    /// There must be as many runs as states; the machine must have the level.
-    unsafe fn fold_runs(
-        self,
-        terms: &[Self::Term],
-        len: usize,
-        states: &mut [Self::State],
-        level: Level,
-    ) {
-        let (pairs, last) = states.as_chunks_mut::<2>();
-        let mut runs = terms.chunks_exact(len);
-        let mut run = || runs.next().expect("there are as many runs as states");
-        // SAFETY: the caller's promise.
-        unsafe {
-            for pair in pairs {
-                let runs = [run(), run()];
-                *pair = match level {
-                    Level::Avx2 => Self::two_avx2(self, runs),
-                    Level::Avx512 => Self::two_avx512(self, runs),
-                    Level::Portable => Self::two_portable(self, runs),
-                };
-            }
-            for state in last {
-                *state = self.fold_run(run(), level);
-            }
-        }
-    }
-
     /// Takes a part of a run into the lanes. All parts but the last are whole numbers of lanes.
     ///
     /// # Safety
@@ -152,8 +121,6 @@ pub trait Loops: Monoid {
 
     level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
         this: Self, terms: &[Self::Term]) -> Self::State = Self::run_body);
-    level_functions!(unsafe fn two_portable, two_avx2, two_avx512(
-        this: Self, runs: [&[Self::Term]; 2]) -> [Self::State; 2] = Self::two_body);
     level_functions!(unsafe fn lanes_portable, lanes_avx2, lanes_avx512(
         this: Self, terms: &[Self::Term], lanes: &mut [Self::State; LANES]) = Self::lanes_body);
     level_functions!(unsafe fn pass_portable, pass_avx2, pass_avx512(
@@ -169,30 +136,6 @@ pub trait Loops: Monoid {
         // SAFETY: the body is safe code.
         unsafe { self.lanes_body(terms, &mut lanes) };
         self.merge_lanes(lanes)
-    }
-
-    #[inline(always)]
-    unsafe fn two_body(self, [a, b]: [&[Self::Term]; 2]) -> [Self::State; 2] {
-        let (a, a_rest) = a.as_chunks::<LANES>();
-        let (b, b_rest) = b.as_chunks::<LANES>();
-        let mut lanes = [[self.identity(); LANES]; 2];
-        let [mut of_a, mut of_b] = lanes;
-        for (a, b) in a.iter().zip(b) {
-            for j in 0..LANES {
-                of_a[j] = self.step(of_a[j], a[j]);
-            }
-            for j in 0..LANES {
-                of_b[j] = self.step(of_b[j], b[j]);
-            }
-        }
-        lanes[0] = of_a;
-        lanes[1] = of_b;
-        for (lanes, rest) in lanes.iter_mut().zip([a_rest, b_rest]) {
-            for (lane, &term) in lanes.iter_mut().zip(rest) {
-                *lane = self.step(*lane, term);
-            }
-        }
-        lanes.map(|lanes| self.merge_lanes(lanes))
     }
 
     #[inline(always)]

@@ -208,35 +208,6 @@ impl Prepare {
         !self.steps.iter().any(|step| step.applies(mask))
     }
 
-    /// Folds as many of the runs that end at `ends`, of row `r`, as can be folded side by side: those of one length that
-    /// the row begins with. Gives their number.
-    ///
-    /// # Safety
-    /// The row must hold values up to the last end, as [`fold_run`](Prepare::fold_run) asks; there must be as many
-    /// states as ends.
-    pub unsafe fn fold_equal_runs<M: Monoid>(
-        &self,
-        monoid: M,
-        rows: &Rows,
-        r: usize,
-        ends: &[usize],
-        states: &mut [M::State],
-    ) -> usize {
-        let Some(&len) = ends.first() else { return 0 };
-        // Shorter ones are not worth wide registers.
-        if len < 4 * LANES || !self.is_direct(rows.mask) {
-            return 0;
-        }
-        let equal = (1..).zip(ends).take_while(|&(i, &end)| end == i * len);
-        let count = equal.count();
-        // SAFETY: the caller's promise; the values are the terms.
-        unsafe {
-            let terms = from_raw_parts(rows.values(r, 0, self.from).cast(), count * len);
-            monoid.fold_runs(terms, len, &mut states[..count], self.level);
-        }
-        count
-    }
-
     /// Folds a run in lanes and merges the lanes.
     ///
     /// # Safety

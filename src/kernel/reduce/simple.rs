@@ -3,7 +3,7 @@
 use std::any::{Any as StdAny, TypeId};
 
 use super::monoid::{MaxOf, MinOf, Monoid, SumOf};
-use super::prepare::{Prepare, run};
+use super::prepare::{Prepare, each_run};
 use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
@@ -166,17 +166,13 @@ impl<M: Monoid<State: Element>> Fold for Simple<M> {
         stride: usize,
     ) {
         let states = typed_mut::<M::State>(states);
-        let (monoid, prepare) = (self.monoid, &self.prepare);
-        for r in 0..rows.rows {
-            let states = &mut states[at + r * stride..][..ends.len()];
-            // SAFETY: the contract of `Fold::runs`.
-            unsafe {
-                let done = prepare.fold_equal_runs(monoid, rows, r, ends, states);
-                for (i, state) in states.iter_mut().enumerate().skip(done) {
-                    let run = run(rows, r, ends, i, prepare.dtype());
-                    *state = prepare.fold_run(monoid, run.values, run.mask, run.width);
-                }
-            }
+        // SAFETY: the contract of `Fold::runs`.
+        unsafe {
+            each_run(rows, ends, self.prepare.dtype(), |r, i, run| {
+                states[at + r * stride + i] =
+                    self.prepare
+                        .fold_run(self.monoid, run.values, run.mask, run.width);
+            });
         }
     }
 
