@@ -439,15 +439,15 @@ pub(super) fn stage_bytes_read(planned: &Planned, id: StageId) -> u64 {
         bytes += (read as f64 * again(planned, source, stage)).round() as usize;
     }
     let reads = |leaf: &Leaf| matches!(leaf.source, LeafSource::Memory { .. });
-    if !stage.fused().flat_map(|fused| &fused.leaves).any(reads) {
-        return bytes as u64;
-    }
-    for (fused, region) in regions(stage) {
-        for leaf in &fused.leaves {
-            if reads(leaf) {
+    if stage.fused().flat_map(|fused| &fused.leaves).any(reads) {
+        for (fused, region) in regions(stage) {
+            for leaf in fused.leaves.iter().filter(|leaf| reads(leaf)) {
                 bytes += seen(leaf, &region) * leaf.dtype.size();
             }
         }
+    }
+    if bytes == 0 {
+        return 0;
     }
     (bytes as f64 * planned.share_of(id)).round() as u64
 }
