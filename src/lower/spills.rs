@@ -80,6 +80,8 @@ impl Build<'_> {
         if !self.reach.made[at].flat
             && *made.shape == *self.reach.made[at].value.shape()
             && let Some(needed) = self.needed_at(at, depth)
+            // Nothing lies nowhere: not even inside of what was made.
+            && !needed.is_empty()
         {
             domain = needed;
         }

@@ -462,6 +462,27 @@ fn cases() -> u32 {
         .unwrap_or(400)
 }
 
+/// What was found: a value that is spilled and of which some reader needs nothing.
+#[test]
+fn nothing_is_read_back() {
+    let steps = [
+        Step::Slice(126, 157, 0, 0),
+        Step::WithNew(0, 0),
+        Step::Pad(14, 194, 62, 180),
+        Step::Slice(56, 42, 108, 3),
+        Step::MinusMean(0),
+        Step::Concatenate(89, 4),
+        Step::Diagonal,
+        Step::Slice(0, 157, 52, 0),
+    ];
+    let setting = Setting {
+        threads: 1,
+        without: 9380,
+        tight: true,
+    };
+    agrees::<i32>(&[1, 3], 0, &steps, &setting, SMALL);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: cases(), failure_persistence: None, ..ProptestConfig::default() })]
 
