@@ -148,3 +148,19 @@ fn a_matrix_beside_its_transpose_needs_no_more_memory_than_beside_another() {
     assert!(mirrored.is_some());
     assert!(mirrored <= least(&(&x + y.t()).sum(..)));
 }
+
+/// A part whose first digit has a single value has all rows: its runs are merged.
+#[test]
+fn runs_of_rows_in_small_chunks_are_merged() {
+    let ones = ndarray::ArrayD::from_elem(ndarray::IxDyn(&[11, 1, 1, 4245]), 1.0);
+    let x = Array::from_ndarray(ones, [1, 1, 1, 141]);
+    let padded = x.pad(
+        [(0, 0), (0, 0), (0, 0), (0, 1)],
+        flagstone::Pad::Constant(5.0),
+    );
+    for threads in [1, 2] {
+        let engine = Engine::builder().threads(threads).build().unwrap();
+        let sum = engine.compute(&padded.sum([0, 2, 3])).unwrap();
+        assert_eq!(sum[[0]], 11.0 * 4250.0);
+    }
+}

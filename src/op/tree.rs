@@ -491,7 +491,11 @@ pub struct Part {
 impl Part {
     /// Whether the part has all rows: then its runs can be merged.
     pub fn has_all_rows(&self, tree: &Tree) -> bool {
-        self.prefix.is_empty() && self.range == (0..digit_count(tree, &tree.cell_counts(), &[]))
+        let counts = tree.cell_counts();
+        // Digits before the divided one may have a single value, which is then all that there is.
+        let single = |digits: usize| digit_count(tree, &counts, &self.prefix[..digits]) == 1;
+        (0..self.prefix.len()).all(single)
+            && self.range == (0..digit_count(tree, &counts, &self.prefix))
     }
 
     /// How many states the part has for each output: one per run, unless they are merged.
