@@ -164,3 +164,24 @@ fn runs_of_rows_in_small_chunks_are_merged() {
         assert_eq!(sum[[0]], 11.0 * 4250.0);
     }
 }
+
+/// Sums of what lies in several blocks are made block by block, unless they are read as one row.
+#[test]
+fn sums_of_blocks_are_read_as_one_row() {
+    let numbers =
+        ndarray::Array3::from_shape_fn((3, 30, 50), |(i, j, k)| (i * 1500 + j * 50 + k) as f64);
+    for axes in [vec![], vec![0]] {
+        let expected = axes.iter().fold(numbers.clone(), |sum, &axis: &isize| {
+            sum.sum_axis(ndarray::Axis(axis as usize))
+                .insert_axis(ndarray::Axis(0))
+        });
+        let blocks =
+            Array::from_ndarray(numbers.clone(), [1, 14, 27]).map_blocks(|block| block.to_owned());
+        let row = blocks.sum(&axes[..]).ravel();
+        for threads in [1, 2] {
+            let engine = Engine::builder().threads(threads).build().unwrap();
+            let row = engine.compute(&row).unwrap();
+            assert!(row.iter().eq(expected.iter()), "axes {axes:?}");
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Build;
 use super::compile::compile;
-use super::grid::reduce_grid;
+use super::grid::{bands, reduce_grid};
 use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
@@ -66,6 +66,9 @@ impl Build<'_> {
                     .map(|&axis| input.chunks().0[axis].clone())
                     .collect(),
             );
+        } else if group.iter().any(|&at| self.reach.made[at].flat) {
+            // The cells may be the blocks of what is read, which need not be consecutive.
+            grid = bands(kept.shape(), grid.largest_block());
         }
         let mirrored = pairs(tree, &fused, state_bytes, self.options);
         let (split, pairs) = match mirrored {
