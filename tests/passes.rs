@@ -185,3 +185,27 @@ fn sums_of_blocks_are_read_as_one_row() {
         }
     }
 }
+
+/// What is stored over every second element of the result is made beside it, but not where a scalar lies that is read
+/// for each of them.
+#[test]
+fn scalars_outlast_the_chain_that_reads_them() {
+    let numbers =
+        ndarray::Array2::from_shape_fn((5000, 3), |(i, j)| if j == 1 { 3.0 } else { i as f64 });
+    let x = Array::from_ndarray(numbers.clone(), [1, 2]);
+    // A scalar that is computed: the negative of the least element, which is 0.
+    let scalar = -(&x + 1.0).min(..);
+    let shifted = &x + scalar + 100.0;
+    for axis in [0, 1, 2] {
+        for threads in [1, 2] {
+            let engine = Engine::builder().threads(threads).build().unwrap();
+            let stacked = flagstone::stack([&shifted, &x], axis);
+            let stacked = engine.compute(&stacked).unwrap();
+            let first = stacked.index_axis(ndarray::Axis(axis), 0);
+            assert!(
+                first.iter().eq((&numbers + 99.0).iter()),
+                "stacked along axis {axis}: {first:?}"
+            );
+        }
+    }
+}

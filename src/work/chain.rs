@@ -39,7 +39,7 @@ pub fn join(
 ) -> Vec<Step> {
     let mut joined: Vec<Step> = Vec::new();
     // From the end on, because what is needed afterwards decides what a chain stores.
-    for mut steps in group(steps).into_iter().rev() {
+    for mut steps in group(steps, outputs).into_iter().rev() {
         let pays = steps.len() > 1 || (ends_in_fold && joined.is_empty());
         let run = steps[0]
             .cheap
@@ -60,24 +60,32 @@ pub fn join(
 }
 
 /// Runs of cheap steps of one dtype, and others by themselves.
-fn group(steps: Vec<Step>) -> Vec<Vec<Step>> {
+fn group(steps: Vec<Step>, outputs: &[OutputArg]) -> Vec<Vec<Step>> {
     let mut groups: Vec<Vec<Step>> = Vec::new();
     for step in steps {
         match groups.last_mut() {
-            Some(group) if belongs(&step, group) => group.push(step),
+            Some(group) if belongs(&step, group, outputs) => group.push(step),
             _ => groups.push(vec![step]),
         }
     }
     groups
 }
 
-fn belongs(step: &Step, group: &[Step]) -> bool {
+fn belongs(step: &Step, group: &[Step], outputs: &[OutputArg]) -> bool {
     let dtype = |step: &Step| step.cheap.map(|cheap| cheap.dtype);
-    // A chain reads its scalars for each block: it must not store where they are.
-    let overwrites = |arg: &StepArg| match arg.arg {
-        Arg::Slot(slot) => arg.scalar && step.writes(Target::Slot(slot)),
-        _ => false,
+    // A chain reads its scalars for each block: it must not store where they are. What goes to an output does so by way
+    // of its slot where the output's columns do not lie side by side.
+    let writes = |slot: Arg| {
+        [Some(step.out), step.second_out]
+            .into_iter()
+            .flatten()
+            .any(|target| match target {
+                Target::Slot(written) => Arg::Slot(written) == slot,
+                Target::Output(number) => outputs[number].arg == slot,
+            })
     };
+    let overwrites =
+        |arg: &StepArg| arg.scalar && matches!(arg.arg, Arg::Slot(_)) && writes(arg.arg);
     dtype(step).is_some()
         && dtype(&group[0]) == dtype(step)
         && group.len() < MOST
