@@ -247,6 +247,8 @@ impl Joining {
                 links.push(self.link(Does::Store, place));
             }
         }
+        let scratch = self.args.len()..self.args.len() + self.scratch;
+        let links = with_squares(links, |operand| scratch.contains(&usize::from(operand)));
         Step {
             out: *self.outs.first().expect("the last result is needed"),
             second_out: self.outs.get(1).copied(),
@@ -265,12 +267,43 @@ impl Joining {
     }
 }
 
+/// Squares of operands are taken as these are loaded, and added to what is in the accumulator: what was stored in
+/// `scratch` for that, and is not read again, stays where it is.
+fn with_squares(links: Vec<Link>, is_scratch: impl Fn(u8) -> bool) -> Vec<Link> {
+    let reads = |of: u8| {
+        let reads =
+            |link: &&Link| link.has_operand() && link.does != Does::Store && link.operand == of;
+        links.iter().filter(reads).count()
+    };
+    let mut shorter: Vec<Link> = Vec::with_capacity(links.len());
+    for &link in &links {
+        let load = shorter.pop_if(|last| last.does == Does::Load && link.does == Does::Square);
+        shorter.push(load.map_or(link, |load| Link {
+            does: Does::LoadSquare,
+            ..load
+        }));
+        if let [.., store, square, add] = shorter[..]
+            && (store.does, square.does, add.does) == (Does::Store, Does::LoadSquare, Does::Add)
+            && store.operand == add.operand
+            && is_scratch(store.operand)
+            && reads(store.operand) == 1
+        {
+            shorter.truncate(shorter.len() - 3);
+            shorter.push(Link {
+                does: Does::AddSquare,
+                ..square
+            });
+        }
+    }
+    shorter
+}
+
 /// What a sum of the only output can take from registers.
 pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level) -> Option<Folded> {
     let (DType::F64, [output]) = (dtype, outputs) else {
         return None;
     };
-    let sums = sums(level)?;
+    let mut sums = sums(level)?;
     let (Arg::Slot(slot), Some(step)) = (output.arg, steps.last()) else {
         return None;
     };
@@ -278,6 +311,13 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
         return None;
     };
     let (last, links) = chain.links.split_last()?;
+    if step
+        .args
+        .iter()
+        .all(|arg| arg.scalar || matches!(arg.arg, Arg::Slot(_)))
+    {
+        sums.runs = sums.near_runs;
+    }
     (chain.outs == [Target::Slot(slot)] && last.does == Does::Store).then(|| Folded {
         before: steps.len() - 1,
         args: step.args.clone(),

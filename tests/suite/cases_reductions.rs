@@ -217,12 +217,29 @@ fn residuals(grid: Grid) -> Box<dyn Check> {
     ))
 }
 
+/// Squares that are added as they are loaded, and some that are needed again.
+fn sums_of_squares(grid: Grid) -> Box<dyn Check> {
+    let (x, z) = (x::<f64>(grid), z(grid));
+    let square = |x: &Twin<f64>| x.map(|x| x.square(), |v| v * v);
+    let (first, second) = (square(&x), square(&z));
+    let both = &first + &second;
+    let over = Over::axes(&[0, 1, 2]);
+    Box::new((
+        both.sum(&over),
+        (&both * &first).sum(&over),
+        (&second - &first).sum(&Over::axes(&[0])),
+        (&(&square(&(&x + 1.0)) + &second) + &first).mean(&Over::axes(&[2])),
+        both,
+    ))
+}
+
 #[test]
 fn of_floats() {
     run_all(
         Effort::Every,
         &[
             ("sums and means", sums_and_means),
+            ("sums of squares", sums_of_squares),
             ("spreads", spreads),
             ("norms and products", norms_and_products),
             ("extremes", extremes),

@@ -106,8 +106,10 @@ pub(super) unsafe fn block<V: Registers, const W: usize>(
             }
             match link.does {
                 Does::Load => all!(|_a, x| x),
+                Does::LoadSquare => all!(|_a, x| x.multiply(x)),
                 Does::Store => view.store(operand, a),
                 Does::Add => all!(|a, x| a.add(x)),
+                Does::AddSquare => all!(|a, x| a.add(x.multiply(x))),
                 Does::Subtract => all!(|a, x| a.subtract(x)),
                 Does::SubtractFrom => all!(|a, x| x.subtract(a)),
                 Does::Multiply => all!(|a, x| a.multiply(x)),
@@ -309,11 +311,11 @@ unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
     }
 }
 
-/// All have registers of 32 bytes, with AVX-512 only more of them: with those of 64 the loads of a block
+/// What reads memory has registers of 32 bytes, with AVX-512 only more of them: with those of 64 the loads of a block
 /// are so many at once that memory is read at two thirds of its speed.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::{__m256, __m256d};
+    use std::arch::x86_64::{__m256, __m256d, __m512d};
 
     use super::*;
 
@@ -339,6 +341,16 @@ mod x86 {
     pub unsafe fn sum(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
         unsafe { sum_runs::<__m256d, 8, 4>(links, operands, ends, sums) }
+    }
+
+    /// Of operands that lie in the first-level cache, for which wider registers are faster.
+    ///
+    /// # Safety
+    /// As for [`SumFn`](super::SumFn).
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
+    pub unsafe fn sum_near(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
+        // SAFETY: the caller's promise.
+        unsafe { sum_runs::<__m512d, 4, 2>(links, operands, ends, sums) }
     }
 
     /// # Safety
@@ -386,6 +398,7 @@ pub fn sums(level: Level) -> Option<Sums> {
         let wide = level == Level::Avx512;
         return Some(Sums {
             runs: x86::sum,
+            near_runs: [x86::sum, x86::sum_near][usize::from(wide)],
             add_rows: [x86::add_rows_avx2, x86::add_rows_avx512][usize::from(wide)],
             crossed: [crossed::add_avx2, crossed::add_avx512][usize::from(wide)],
         });

@@ -24,10 +24,14 @@ use crate::op::table::Op;
 pub enum Does {
     /// `a = x`
     Load,
+    /// `a = x * x`
+    LoadSquare,
     /// `x = a`
     Store,
     /// `a = a + x`
     Add,
+    /// `a = a + x * x`, rounded twice
+    AddSquare,
     /// `a = a - x`
     Subtract,
     /// `a = x - a`
@@ -71,6 +75,16 @@ pub struct Link {
     /// The operand is one element.
     pub single: bool,
     pub operand: u8,
+}
+
+impl Link {
+    /// Whether there is an operand besides the accumulator.
+    pub fn has_operand(&self) -> bool {
+        !matches!(
+            self.does,
+            Does::Negate | Does::Absolute | Does::Square | Does::SquareRoot
+        )
+    }
 }
 
 /// Where an operand's elements are.
@@ -185,6 +199,8 @@ pub fn crossed_asks(rows: usize, n: usize) -> usize {
 #[derive(Clone, Copy)]
 pub struct Sums {
     pub runs: SumFn,
+    /// The same for operands that lie in the first-level cache.
+    pub near_runs: SumFn,
     pub add_rows: AddRowsFn,
     pub crossed: CrossedFn,
 }

@@ -102,6 +102,8 @@ mod x86 {
     registers! {
         (__m256d, _mm256_sub_pd, _mm256_mul_pd, _mm256_div_pd, _mm256_sqrt_pd, _mm256_xor_pd, _mm256_andnot_pd,
             _mm256_set1_pd)
+        (__m512d, _mm512_sub_pd, _mm512_mul_pd, _mm512_div_pd, _mm512_sqrt_pd, _mm512_xor_pd, _mm512_andnot_pd,
+            _mm512_set1_pd)
         (__m256, _mm256_sub_ps, _mm256_mul_ps, _mm256_div_ps, _mm256_sqrt_ps, _mm256_xor_ps, _mm256_andnot_ps,
             _mm256_set1_ps)
     }

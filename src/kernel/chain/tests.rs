@@ -26,6 +26,11 @@ fn links() -> Vec<Link> {
         link(Does::Divide, false, 3),
         link(Does::DivideInto, true, 2),
         link(Does::Add, true, 2),
+        link(Does::AddSquare, false, 1),
+        link(Does::AddSquare, true, 2),
+        link(Does::Store, false, 4),
+        link(Does::LoadSquare, false, 1),
+        link(Does::Add, false, 4),
     ]
 }
 
@@ -34,7 +39,7 @@ fn expected(x: f64, y: f64, s: f64) -> (f64, f64) {
     let scratch = x - s;
     let stored = -(y / scratch.abs().sqrt()) + scratch;
     let last = (y - stored * stored * s) / stored;
-    (stored, s / last + s)
+    (stored, y * y + (s / last + s + y * y + s * s))
 }
 
 struct Data {
@@ -159,8 +164,9 @@ fn sum_of(terms: &[f64]) -> f64 {
 
 #[test]
 fn runs_are_summed_in_lanes() {
-    for level in levels() {
-        let sum = sums(level).unwrap().runs;
+    for (level, near) in levels().flat_map(|level| [(level, false), (level, true)]) {
+        let sums = sums(level).unwrap();
+        let sum = if near { sums.near_runs } else { sums.runs };
         for lens in [
             vec![0],
             vec![1],

@@ -35,9 +35,11 @@ fn reduce(x: f64) -> Reduced {
     let n = shifted - ROUND;
     // Exact.
     let rest = n.mul_add(-HALF_PI[0], x);
-    // If much cancels it is exact, too; and else what it lacks is: both sides are multiples of 2⁻⁷³.
-    let hi = n.mul_add(-HALF_PI[1], rest);
-    let rounding = n.mul_add(HALF_PI[1], hi - rest);
+    // Exact, too: there are more units for additions than for this.
+    let more = n * HALF_PI[1];
+    // If much cancels it is exact; and else what it lacks is: both sides are multiples of 2⁻⁷³.
+    let hi = rest - more;
+    let rounding = (hi - rest) + more;
     Reduced {
         hi,
         excess: n.mul_add(HALF_PI[2], rounding),
@@ -76,9 +78,10 @@ fn cosine_rest(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> (f64, f64) {
     ];
     let even = C[4].mul_add(z2, C[2]).mul_add(z2, C[0]);
     let odd = C[5].mul_add(z2, C[3]).mul_add(z2, C[1]);
-    let w = (-0.5f64).mul_add(z, 1.0);
+    let half = 0.5 * z;
+    let w = 1.0 - half;
     // The rounding of `w`, what `excess` adds, and the rest of the series.
-    let rounding = (-0.5f64).mul_add(z, 1.0 - w);
+    let rounding = (1.0 - w) - half;
     let rest = excess.map_or(rounding, |excess| hi.mul_add(excess, rounding));
     (w, odd.mul_add(z, even).mul_add(z2, rest))
 }
