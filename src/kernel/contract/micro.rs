@@ -86,6 +86,8 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
                 }
             }
         } else {
+            // A copy: what is indexed by element would be kept, and cleared, in memory from the start.
+            let sums = sums;
             for i in 0..tile.n_rows {
                 for j in 0..tile.n_columns {
                     let lanes: *const V::Item = sums[i].as_ptr().cast();

@@ -35,7 +35,21 @@ pub unsafe fn pack(
     // A complex number is two numbers, each with a plane of its own.
     let (item, stretch) = (kernel.item / planes, planes as isize);
     let step_bytes = width * kernel.item;
-    for lane in lanes.clone().step_by(width) {
+    let whole = lanes.len() / width;
+    let side_by_side = planes == 1 && source.lane_stride == 1;
+    if side_by_side {
+        let panels = Panels {
+            first: to.wrapping_add((lanes.start / width * depth + steps.start) * step_bytes),
+            bytes: depth * step_bytes,
+            step_bytes,
+            count: whole,
+        };
+        let step_stride = source.step_stride * kernel.item as isize;
+        // SAFETY: the caller's promise, for the lanes of whole panels.
+        unsafe { panels.fill(source.first, step_stride, steps.len()) };
+    }
+    let done = if side_by_side { whole * width } else { 0 };
+    for lane in (lanes.start + done..lanes.end).step_by(width) {
         let n = width.min(lanes.end - lane);
         let panel = to.wrapping_add((lane / width * depth + steps.start) * step_bytes);
         let from = (lane - lanes.start) as isize * source.lane_stride * kernel.item as isize;
@@ -56,6 +70,59 @@ pub unsafe fn pack(
                     [(width * planes) as isize, 1],
                 );
             }
+        }
+    }
+}
+
+/// Panels whose lanes lie side by side in the source.
+struct Panels {
+    first: *mut u8,
+    /// From a panel to the next.
+    bytes: usize,
+    step_bytes: usize,
+    count: usize,
+}
+
+/// Panels that are filled at once: a step of a single one would be a few cache lines of the source, each step's in
+/// another page.
+const AT_ONCE: usize = 16;
+
+impl Panels {
+    /// # Safety
+    /// The source must have the lanes of all panels for so many steps, `step_stride` bytes apart, and the panels room for
+    /// them.
+    unsafe fn fill(&self, source: *const u8, step_stride: isize, steps: usize) {
+        for group in (0..self.count).step_by(AT_ONCE) {
+            let panels = group..(group + AT_ONCE).min(self.count);
+            for step in 0..steps {
+                let from = source.wrapping_offset(step as isize * step_stride);
+                for panel in panels.clone() {
+                    let from = from.wrapping_add(panel * self.step_bytes);
+                    let to = self.first.wrapping_add(panel * self.bytes + step * self.step_bytes);
+                    // SAFETY: the caller's promise.
+                    unsafe { copy_short(from, to, self.step_bytes) };
+                }
+            }
+        }
+    }
+}
+
+/// Copies so few bytes that a call would take longer.
+///
+/// # Safety
+/// As for [`copy_nonoverlapping`](std::ptr::copy_nonoverlapping).
+#[inline(always)]
+unsafe fn copy_short(from: *const u8, to: *mut u8, bytes: usize) {
+    const LINE: usize = 64;
+    let whole = bytes / LINE * LINE;
+    // SAFETY: the caller's promise.
+    unsafe {
+        for at in (0..whole).step_by(LINE) {
+            let line = from.add(at).cast::<[u8; LINE]>().read_unaligned();
+            to.add(at).cast::<[u8; LINE]>().write_unaligned(line);
+        }
+        if whole < bytes {
+            std::ptr::copy_nonoverlapping(from.add(whole), to.add(whole), bytes - whole);
         }
     }
 }
