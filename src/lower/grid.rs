@@ -19,6 +19,11 @@ pub const MAP_TASK: usize = 1 << 17;
 /// are never at work on the same one. The system would clear it for each of them.
 const FRESH_TASK: usize = 4 << 20;
 const REDUCE_TASK: usize = 1 << 22;
+/// A task of a reduction takes at least about so long, in nanoseconds: parts that are smaller than that have to be merged
+/// and, where chunks are small, to jump from row to row.
+const REDUCE_TIME: f64 = 5e4;
+/// That much of it is one stretch of a line, which is not cut shorter: memory is read page by page.
+const LEAST_STRETCH: usize = 32;
 /// A larger region of a source that can be read anywhere is read in parts.
 pub const LOAD_BYTES: usize = 4 << 20;
 /// A stage has at most so many tasks.
@@ -118,14 +123,23 @@ fn adopted(graph: &Graph, leaf: &Leaf, domain: &Region) -> Option<Chunks> {
     Some(chunking::view(&map, &made.grid, 1))
 }
 
-/// The grid over the kept axes, and how the tree is divided.
+/// The elements of the smallest task of a reduction, each of which takes so many nanoseconds.
+pub fn least_reduced(cost: f64, opaque: bool) -> usize {
+    if opaque {
+        MIN_OPAQUE_TASK
+    } else {
+        ((REDUCE_TIME / cost) as usize).max(MIN_TASK)
+    }
+}
+
+/// The grid over the kept axes, and how the tree is divided: into tasks of at least about so many elements.
 pub fn reduce_grid(
     graph: &Graph,
     tree: &Tree,
     kept: &Region,
     leaves: &[&Leaf],
     state_bytes: usize,
-    opaque: bool,
+    least: usize,
     options: &Options,
 ) -> (Chunks, Split) {
     let (columns, count) = (kept.size().max(1), tree.count().max(1));
@@ -139,13 +153,8 @@ pub fn reduce_grid(
         );
     }
     let total = columns.saturating_mul(count);
-    let least = if opaque {
-        MIN_OPAQUE_TASK
-    } else {
-        MIN_TASK * 4
-    };
     let target = (total / (options.threads * 32))
-        .clamp(least, REDUCE_TASK)
+        .clamp(least, REDUCE_TASK.max(least))
         .max(total / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     if let Mode::Lines { .. } = tree.mode() {
@@ -154,7 +163,7 @@ pub fn reduce_grid(
         } else {
             (
                 bands(kept.shape(), 1),
-                split(tree, target, state_bytes.max(1)),
+                split(tree, target, least / LEAST_STRETCH, state_bytes.max(1)),
             )
         };
     }
@@ -183,7 +192,7 @@ pub fn reduce_grid(
     }
     (
         chunking::consecutive(kept.shape(), width),
-        split(tree, rows, 0),
+        split(tree, rows, 0, 0),
     )
 }
 
@@ -218,9 +227,9 @@ fn input_blocks(graph: &Graph, tree: &Tree, kept: &Region, leaves: &[&Leaf]) -> 
     leaves.iter().find_map(|leaf| adopted(graph, leaf, &domain))
 }
 
-/// Parts of at most about `most` reduced elements, of whole lines as long as there are rows enough; fewer
-/// where the states of all parts, `state_bytes` for each run, would be too many.
-fn split(tree: &Tree, most: usize, state_bytes: usize) -> Split {
+/// Parts of at most about `most` reduced elements, of whole lines as long as there are rows enough and of at least a
+/// `stretch` of them; fewer where the states of all parts, `state_bytes` for each run, would be too many.
+fn split(tree: &Tree, most: usize, stretch: usize, state_bytes: usize) -> Split {
     let runs = tree.runs();
     let (line, count) = (runs.len().max(1), tree.count());
     if count <= most || tree.axes().is_empty() {
@@ -233,7 +242,8 @@ fn split(tree: &Tree, most: usize, state_bytes: usize) -> Split {
     let mut split = split_rows(tree, rows.div_ceil(across));
     let parts = split.parts_of_rows(tree).max(1);
     if parts * 2 <= wanted && runs.count() > 1 {
-        split.runs = floor_power((runs.count() * parts / wanted).max(1));
+        let shortest = (stretch * runs.count()).div_ceil(line).next_power_of_two();
+        split.runs = floor_power((runs.count() * parts / wanted).max(1)).max(shortest);
     }
     split
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Build;
 use super::compile::compile;
-use super::grid::{bands, reduce_grid};
+use super::grid::{bands, least_reduced, reduce_grid};
 use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
@@ -55,7 +55,7 @@ impl Build<'_> {
             &kept,
             &leaves,
             state_bytes,
-            opaque,
+            least_reduced(fused_cost(&fused, self), opaque),
             self.options,
         );
         if group.iter().any(|&at| self.place(at) == Place::Stream) {
