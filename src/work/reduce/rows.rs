@@ -50,18 +50,18 @@ impl Driver<'_> {
         while at < piece.end {
             let (number, follow) = self.seek(cell, at);
             let rows = follow.min(piece.end - at);
+            let tile = TileShape {
+                row_dim,
+                column_dim,
+                rows,
+                columns: n,
+            };
             if self.wide
                 && (at - piece.start).is_multiple_of(lanes)
                 && Some(n) == column_dim.map(|dim| self.lens[dim])
                 && let ([level], [states]) = (&*levels, &mut states[..])
                 && let Some(sums) = level.fold.sums(states)
             {
-                let tile = TileShape {
-                    row_dim,
-                    column_dim,
-                    rows,
-                    columns: n,
-                };
                 // SAFETY: rows of the piece, which are all wide; there is a sum for each column of a lane.
                 unsafe { self.evaluator.add_wide_rows(&self.index, tile, lanes, sums) };
                 at += rows;
@@ -71,12 +71,6 @@ impl Driver<'_> {
                 && let ([level], [states]) = (&*levels, &mut states[..])
                 && let Some(sums) = level.fold.sums(states)
             {
-                let tile = TileShape {
-                    row_dim,
-                    column_dim,
-                    rows,
-                    columns: n,
-                };
                 (self.evaluator).add_drawn_rows(level.value, &self.index, tile, sums);
                 at += rows;
                 continue;
