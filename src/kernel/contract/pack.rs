@@ -98,7 +98,9 @@ impl Panels {
                 let from = source.wrapping_offset(step as isize * step_stride);
                 for panel in panels.clone() {
                     let from = from.wrapping_add(panel * self.step_bytes);
-                    let to = self.first.wrapping_add(panel * self.bytes + step * self.step_bytes);
+                    let to = self
+                        .first
+                        .wrapping_add(panel * self.bytes + step * self.step_bytes);
                     // SAFETY: the caller's promise.
                     unsafe { copy_short(from, to, self.step_bytes) };
                 }
