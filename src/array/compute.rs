@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ndarray::{ArrayD, ArrayViewMut, Dimension, IxDyn};
+use smallvec::smallvec;
 
 use super::blocks::Blocks;
 use super::engine::{Engine, Report};
@@ -26,7 +27,7 @@ use crate::exec::{Hold, Work};
 use crate::graph::stage::Place;
 use crate::io::spill::SpillFile;
 use crate::plan::build;
-use crate::plan::node::{NodeKind, Value};
+use crate::plan::node::{NodeKind, Value, Values};
 use crate::task::{Delayed, DelayedNode, Held};
 use crate::work::{self, GraphWork, Places, ResultPlace, Stop};
 
@@ -86,6 +87,10 @@ pub struct Pending {
 #[doc(hidden)]
 pub struct Request(Wanted);
 
+/// Most computations are of one or two.
+#[doc(hidden)]
+pub type Requests = Few<Request, 2>;
+
 enum Wanted {
     Array {
         value: Value,
@@ -129,7 +134,7 @@ pub trait Compute {
     type Output;
 
     #[doc(hidden)]
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()>;
+    fn requests(&self, requests: &mut Requests) -> Result<()>;
 
     #[doc(hidden)]
     fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> Self::Output;
@@ -138,7 +143,7 @@ pub trait Compute {
 impl<T: Element> Compute for Array<T> {
     type Output = ArrayD<T>;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         requests.push(Request(Wanted::Array {
             value: self.value.clone()?,
             allocate: allocate::<T>,
@@ -160,7 +165,7 @@ impl<T: Element> Compute for Array<T> {
 impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
     type Output = T;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         requests.push(Request(Wanted::Delayed(Arc::clone(&self.node))));
         Ok(())
     }
@@ -178,7 +183,7 @@ impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
 impl<C: Compute + ?Sized> Compute for &C {
     type Output = C::Output;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         (**self).requests(requests)
     }
 
@@ -190,7 +195,7 @@ impl<C: Compute + ?Sized> Compute for &C {
 impl<C: Compute> Compute for [C] {
     type Output = Vec<C::Output>;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         self.iter().try_for_each(|one| one.requests(requests))
     }
 
@@ -202,7 +207,7 @@ impl<C: Compute> Compute for [C] {
 impl<C: Compute> Compute for Vec<C> {
     type Output = Vec<C::Output>;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         self.as_slice().requests(requests)
     }
 
@@ -214,7 +219,7 @@ impl<C: Compute> Compute for Vec<C> {
 impl<C: Compute, const N: usize> Compute for [C; N] {
     type Output = [C::Output; N];
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         self.as_slice().requests(requests)
     }
 
@@ -228,7 +233,7 @@ macro_rules! tuples {
         impl<$($name: Compute),+> Compute for ($($name,)+) {
             type Output = ($($name::Output,)+);
 
-            fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+            fn requests(&self, requests: &mut Requests) -> Result<()> {
                 $(self.$at.requests(requests)?;)+
                 Ok(())
             }
@@ -276,10 +281,10 @@ pub fn compute<C: Compute>(what: C) -> Result<C::Output> {
 /// The arrays and the delayed values that are asked for.
 pub(super) fn requested<C: Compute + ?Sized>(
     what: &C,
-) -> Result<(Vec<Value>, Vec<Arc<DelayedNode>>)> {
-    let mut requests = Vec::new();
+) -> Result<(Values, Vec<Arc<DelayedNode>>)> {
+    let mut requests = Requests::new();
     what.requests(&mut requests)?;
-    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    let (mut values, mut calls) = (Values::new(), Vec::new());
     for Request(wanted) in requests {
         match wanted {
             Wanted::Array { value, .. } => values.push(value),
@@ -291,9 +296,9 @@ pub(super) fn requested<C: Compute + ?Sized>(
 
 pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::Output, Report)> {
     let began = Instant::now();
-    let mut requests = Vec::new();
+    let mut requests = Requests::new();
     what.requests(&mut requests)?;
-    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    let (mut values, mut calls) = (Values::new(), Vec::new());
     for Request(wanted) in &requests {
         match wanted {
             Wanted::Array { value, .. } => values.push(value.clone()),
@@ -303,7 +308,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
     let places: Few<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
-    let mut pending = Vec::with_capacity(values.len());
+    let mut pending: Few<Pending, 1> = Few::new();
     for Request(wanted) in &requests {
         if let Wanted::Array { value, allocate } = wanted {
             pending.push(allocate(value.shape())?);
@@ -342,7 +347,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
 unsafe fn execute(
     engine: &Engine,
     planned: Planned,
-    mut results: Vec<ResultPlace>,
+    mut results: Few<ResultPlace, 1>,
     calls: &[Arc<DelayedNode>],
 ) -> Result<(Vec<Held>, Report)> {
     planned.check(engine)?;
@@ -395,9 +400,13 @@ unsafe fn execute(
         // SAFETY: as above.
         let work =
             unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
-        let report = engine
-            .executor
-            .run(tasks, order, Arc::new(Tasked(work)), &options)?;
+        let (executor, work) = (&engine.executor, Tasked(work));
+        let report = if options.serial && !order.fetches {
+            executor.run_alone(&tasks, &order, &work, &options)?
+        } else {
+            let (tasks, order) = (Arc::new(tasks), Arc::new(order));
+            executor.run(tasks, order, Arc::new(work), &options)?
+        };
         (Vec::new(), report)
     };
     let report = Report {
@@ -433,8 +442,8 @@ pub(super) fn item<T: Element>(engine: &Engine, array: &Array<T>) -> Result<T> {
             ),
         ));
     }
-    let result = engine.compute(array)?;
-    Ok(result.into_iter().next().unwrap_or_default())
+    let (elements, _) = engine.compute(array)?.into_raw_vec_and_offset();
+    Ok(elements.first().copied().unwrap_or_default())
 }
 
 pub(super) fn into<T: Element, D: Dimension>(
@@ -459,7 +468,7 @@ pub(super) fn into<T: Element, D: Dimension>(
         strides: Few::from_slice(out.strides()),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
-    unsafe { execute(engine, planned, vec![place], &[]) }?;
+    unsafe { execute(engine, planned, smallvec![place], &[]) }?;
     Ok(())
 }
 

@@ -17,18 +17,18 @@ use crate::op::fold::Fold;
 use crate::op::generate::Generate;
 use crate::op::reducer::ReduceOp;
 use crate::optimize::{Rule, optimize};
-use crate::plan::node::{Value, ValueKey};
+use crate::plan::node::{Value, ValueKey, Values};
 
 /// A job so short (in estimated nanoseconds) that waking other threads would not pay.
 const SERIAL_COST: f64 = 60_000.0;
 
 /// A plan that is ready to run.
 pub(super) struct Planned {
-    pub roots: Vec<Value>,
-    pub graph: Arc<Graph>,
-    pub env: Arc<Env>,
-    pub tasks: Arc<Tasks>,
-    pub order: Arc<Order>,
+    pub roots: Values,
+    pub graph: Graph,
+    pub env: Env,
+    pub tasks: Tasks,
+    pub order: Order,
     pub numbering: Numbering,
     /// Values that are held, and could be spilled or computed again.
     pub kept: Vec<Kept>,
@@ -112,11 +112,11 @@ impl Planner<'_> {
         let tasks = tasks.count_own_bytes();
         let order = order_delivered(&tasks);
         Planned {
-            roots: self.roots.to_vec(),
-            graph: Arc::new(graph),
-            env: Arc::new(env),
-            tasks: Arc::new(tasks),
-            order: Arc::new(order),
+            roots: self.roots.iter().cloned().collect(),
+            graph,
+            env,
+            tasks,
+            order,
             numbering,
             kept,
         }

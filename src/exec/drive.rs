@@ -100,15 +100,10 @@ impl Executor {
         work: Arc<dyn Work>,
         options: &RunOptions,
     ) -> Result<RunReport> {
-        if tasks.stages.iter().any(|stage| stage.delivered) {
-            return Err(Error::new(
-                Kind::Internal,
-                "tasks that are delivered need a stream",
-            ));
-        }
         if options.serial && !order.fetches {
             return self.run_alone(&tasks, &order, &*work, options);
         }
+        check_delivered(&tasks)?;
         let run = self.start(Purpose::Run, tasks, order, work, options)?;
         run.drive(|job| job.is_over())?;
         run.end()
@@ -172,14 +167,15 @@ impl Executor {
         ))
     }
 
-    /// Runs all tasks on this thread.
-    fn run_alone(
+    /// As [`run`](Executor::run), on this thread and without others; no task may fetch.
+    pub fn run_alone(
         &self,
         tasks: &Tasks,
         order: &Order,
         work: &dyn Work,
         options: &RunOptions,
     ) -> Result<RunReport> {
+        check_delivered(tasks)?;
         self.check_floor(tasks, order, work)?;
         let observers = Observers::new(&options.observers, self.pool.watchers());
         let outline = self.outline(tasks, order, &observers, options);
@@ -268,6 +264,16 @@ impl Executor {
             Patience::WhileOthersMove(DOUBT)
         }
     }
+}
+
+fn check_delivered(tasks: &Tasks) -> Result<()> {
+    if tasks.stages.iter().any(|stage| stage.delivered) {
+        return Err(Error::new(
+            Kind::Internal,
+            "tasks that are delivered need a stream",
+        ));
+    }
+    Ok(())
 }
 
 /// What observers are told first.

@@ -32,10 +32,8 @@ pub struct Cone {
     pub expand: bool,
     /// Whether its elements are computed several times over.
     repeats: bool,
-    /// The stages that it waits for, one upon the other.
-    level: usize,
-    /// Cones of one group will share a stage.
-    group: u64,
+    /// The number of the node of the stage that it belongs to.
+    owner: usize,
 }
 
 /// A value that becomes the output of a stage.
@@ -97,7 +95,7 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
     let mut pass = Pass {
         options,
         places,
-        uses: (0..n_values).map(|_| Vec::new()).collect(),
+        uses: Few::from_elem(Vec::new(), n_values),
         facts,
         walk: &walk,
         reach: Reach {
@@ -135,8 +133,8 @@ struct Facts {
 }
 
 /// The facts of all nodes, and how many outputs these have.
-fn facts(walk: &Walk) -> (Vec<Facts>, usize) {
-    let mut facts: Vec<Facts> = Vec::with_capacity(walk.order.len());
+fn facts(walk: &Walk) -> (Few<Facts>, usize) {
+    let mut facts: Few<Facts> = Few::with_capacity(walk.order.len());
     let mut n_values = 0;
     for node in &walk.order {
         let below = |of: fn(&Facts) -> f64| -> f64 {
@@ -185,7 +183,7 @@ fn facts(walk: &Walk) -> (Vec<Facts>, usize) {
     (facts, n_values)
 }
 
-/// What tells stages apart: reductions with one tree share one, and whole results of one shape.
+/// What tells stages apart, which cones of one group will share: reductions with one tree share one, and whole results of one shape.
 fn group_of(node: &Node) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     match &node.kind {
@@ -230,24 +228,36 @@ fn split_roots(mut uses: Vec<Use>) -> (Few<usize>, Vec<Use>) {
     (roots, uses)
 }
 
-struct Pass<'a> {
+struct Pass<'a, 'n> {
     options: &'a Options,
     places: &'a [Place],
-    walk: &'a Walk<'a>,
+    walk: &'a Walk<'n>,
     /// By the node's number.
-    facts: Vec<Facts>,
+    facts: Few<Facts>,
     /// By the value's number.
-    uses: Vec<Vec<Use>>,
+    uses: Few<Vec<Use>>,
     reach: Reach,
 }
 
-impl Pass<'_> {
+impl Pass<'_, '_> {
     fn add_use(&mut self, value: &Value, what: Use) {
         let uses = self.uses_of(value);
         if !uses.contains(&what) {
             // Most values have one reader.
             uses.reserve_exact(usize::from(uses.is_empty()));
             uses.push(what);
+        }
+    }
+
+    /// Adds uses that all differ.
+    fn add_uses(&mut self, value: &Value, more: Vec<Use>) {
+        let uses = self.uses_of(value);
+        if uses.is_empty() {
+            *uses = more;
+            return;
+        }
+        for what in more {
+            self.add_use(value, what);
         }
     }
 
@@ -298,7 +308,9 @@ impl Pass<'_> {
                 for &root in &roots {
                     self.make(value, Region::whole(value.shape()), false, Some(root));
                 }
-                if !uses.is_empty() && !self.inline(value, &uses) {
+                if !uses.is_empty()
+                    && let Some(uses) = self.inline(value, uses)
+                {
                     self.hold(value, &uses);
                 }
             }
@@ -350,13 +362,7 @@ impl Pass<'_> {
         region: Region,
         expand: bool,
     ) -> usize {
-        let level = owner
-            .inputs
-            .iter()
-            .map(|input| self.facts(&input.node).level)
-            .max()
-            .unwrap_or(0);
-        let group = group_of(owner);
+        let owner = self.walk.number(owner);
         self.reach.cones.push(Cone {
             value: value.clone(),
             map,
@@ -364,52 +370,45 @@ impl Pass<'_> {
             reads: Lookup::new(),
             expand,
             repeats: false,
-            level,
-            group,
+            owner,
         });
         self.reach.cones.len() - 1
     }
 
-    /// Hands the uses on to the inputs; `false` if the value is better, or has to be, materialized.
-    fn inline(&mut self, value: &Value, uses: &[Use]) -> bool {
+    /// Hands the uses on to the inputs; gives them back if the value is better, or has to be, materialized.
+    fn inline(&mut self, value: &Value, uses: Vec<Use>) -> Option<Vec<Use>> {
         let node = &value.node;
         match &node.kind {
             NodeKind::Elementwise(_) => {
-                if !self.worth_inlining(node, uses) {
-                    return false;
+                if !self.worth_inlining(node, &uses) {
+                    return Some(uses);
                 }
-                for input in &node.inputs {
-                    for used in uses {
-                        self.add_use(input, used.clone());
+                if let Some((last, others)) = node.inputs.split_last() {
+                    for input in others {
+                        self.add_uses(input, uses.clone());
                     }
+                    self.add_uses(last, uses);
                 }
-                true
             }
-            NodeKind::Rechunk => {
-                for used in uses {
-                    self.add_use(&node.inputs[0], used.clone());
-                }
-                true
-            }
+            NodeKind::Rechunk => self.add_uses(&node.inputs[0], uses),
             NodeKind::Index(view) => {
                 let mut composed = Vec::with_capacity(uses.len());
-                for used in uses {
+                for used in &uses {
                     let Use::Direct { cone, map } = used else {
-                        return false;
+                        return Some(uses);
                     };
                     let Some(map) = map.then(view) else {
-                        return false;
+                        return Some(uses);
                     };
                     composed.push(Use::Direct { cone: *cone, map });
                 }
                 for used in composed {
                     self.add_use(&node.inputs[0], used);
                 }
-                true
             }
             NodeKind::Reshape => {
                 for used in uses {
-                    let flat = match used.clone() {
+                    let flat = match used {
                         Use::Direct { cone, map } => Use::Flat {
                             cone,
                             map,
@@ -419,10 +418,10 @@ impl Pass<'_> {
                     };
                     self.add_use(&node.inputs[0], flat);
                 }
-                true
             }
-            _ => false,
+            _ => return Some(uses),
         }
+        None
     }
 
     fn worth_inlining(&self, node: &Node, uses: &[Use]) -> bool {
@@ -463,12 +462,22 @@ impl Pass<'_> {
         if cones.clone().any(|cone| cone.repeats) {
             return true;
         }
-        let known: HashSet<(usize, u64)> = cones.map(|cone| (cone.level, cone.group)).collect();
+        let owners = cones.map(|cone| self.walk.order[cone.owner]);
+        let known: HashSet<(usize, u64)> = owners
+            .map(|owner| (self.level_below(owner), group_of(owner)))
+            .collect();
         let levels: HashSet<usize> = known.iter().map(|&(level, _)| level).collect();
         known.len() > 1
             && (levels.len() == 1
                 || !self.options.recompute
                 || self.facts(node).known_cost >= VERY_DEAR)
+    }
+
+    /// The stages that a stage waits for, one upon the other.
+    fn level_below(&self, owner: &Node) -> usize {
+        let inputs = owner.inputs.iter();
+        let levels = inputs.map(|input| self.facts(&input.node).level);
+        levels.max().unwrap_or(0)
     }
 
     /// Whether each reader is to compute the value for itself.

@@ -16,7 +16,7 @@ use crate::base::shape::c_strides;
 use crate::graph::env::Env;
 use crate::graph::stage::{FoldUse, Fused, Job, Leaf, LeafSource, Output, Place, ReduceJob, Stage};
 use crate::op::fold::Fold;
-use crate::op::tree::{BATCH, BATCH_STATES, Mode, RUN, STRIP, Tree, WIDTH};
+use crate::op::tree::{BATCH, BATCH_STATES, Mode, Part, RUN, STRIP, Tree, WIDTH};
 use crate::plan::node::{NodeKind, Reduce, Reduction};
 
 impl Build<'_> {
@@ -87,7 +87,7 @@ impl Build<'_> {
         let scratch = fused.scratch(tile)
             + buffer * fused.program.outputs.len()
             + levels * side_by_side(tree, cell) * state_bytes;
-        let most_states = parts.iter().map(|part| part.states(tree)).max();
+        let most_states = parts.iter().map(Part::states).max();
         let most_states = cell * most_states.unwrap_or(1);
         let (most_states, columns) = match &pairs {
             // Two parts, with partial states for each run.

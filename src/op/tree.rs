@@ -165,15 +165,17 @@ impl Tree {
             Mode::Lines { .. } => (RUN_LEAF / self.runs.largest().max(1)).max(1),
             Mode::Rows => LEAF,
         };
-        let lens: Few<usize> = ranges.iter().map(Range::len).collect();
         let mut inner = 1;
-        let mut cut = lens.len();
-        while cut > 1 && inner * lens[cut - 1] <= most {
-            inner *= lens[cut - 1];
+        let mut cut = ranges.len();
+        while cut > 1 && inner * ranges[cut - 1].len() <= most {
+            inner *= ranges[cut - 1].len();
             cut -= 1;
         }
         let (cut, outer) = match cut.checked_sub(1) {
-            Some(axis) => (lens[axis], lens[..axis].iter().product()),
+            Some(axis) => {
+                let before = ranges[..axis].iter().map(Range::len);
+                (ranges[axis].len(), before.product())
+            }
             None => (1, 1),
         };
         let mut strides = Few::from_elem(1, ranges.len());
@@ -450,6 +452,8 @@ impl Split {
         let counts = tree.cell_counts();
         let digit = self.digit.min(counts.len());
         let prefixes: usize = counts[..digit].iter().product();
+        // Digits before the divided one may have a single value, which is then all that there is.
+        let single = counts[..digit].iter().all(|&count| count == 1);
         let runs = tree.runs().count();
         let mut parts = Few::new();
         for first in (0..runs).step_by(self.runs) {
@@ -458,10 +462,12 @@ impl Split {
                 let prefix = unravel(number, &counts[..digit]);
                 let count = digit_count(tree, &counts, &prefix);
                 for start in (0..count).step_by(self.span) {
+                    let range = start..start.saturating_add(self.span).min(count);
                     parts.push(Part {
                         runs: runs.clone(),
                         prefix: prefix.clone(),
-                        range: start..start.saturating_add(self.span).min(count),
+                        all_rows: single && range == (0..count),
+                        range,
                     });
                 }
             }
@@ -481,26 +487,19 @@ fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
 
 /// A range of runs, and for these one subtree across rows: fixed leading digits, and a range of the
 /// next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub runs: Range<usize>,
     pub prefix: Few<usize>,
     pub range: Range<usize>,
+    /// Whether the part has all rows: then its runs can be merged.
+    pub all_rows: bool,
 }
 
 impl Part {
-    /// Whether the part has all rows: then its runs can be merged.
-    pub fn has_all_rows(&self, tree: &Tree) -> bool {
-        let counts = tree.cell_counts();
-        // Digits before the divided one may have a single value, which is then all that there is.
-        let single = |digits: usize| digit_count(tree, &counts, &self.prefix[..digits]) == 1;
-        (0..self.prefix.len()).all(single)
-            && self.range == (0..digit_count(tree, &counts, &self.prefix))
-    }
-
     /// How many states the part has for each output: one per run, unless they are merged.
-    pub fn states(&self, tree: &Tree) -> usize {
-        if self.has_all_rows(tree) {
+    pub fn states(&self) -> usize {
+        if self.all_rows {
             1
         } else {
             self.runs.len()

@@ -8,7 +8,7 @@ use crate::base::scalar::Scalar;
 use crate::op::generate::Generate;
 use crate::op::scalar::cast::cast;
 use crate::op::table::evaluate;
-use crate::plan::node::{ElementFunc, Elementwise, Node, NodeKind, Operand, Value};
+use crate::plan::node::{ElementFunc, Elementwise, Values, Node, NodeKind, Operand, Value};
 
 pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
     match &node.kind {
@@ -17,7 +17,7 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
             Some(instead(
                 node,
                 NodeKind::Generate(Generate::Fill(value)),
-                Vec::new(),
+                Values::new(),
             ))
         }
         NodeKind::Elementwise(elementwise) => {
@@ -35,7 +35,7 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
                 return Some(instead(
                     node,
                     NodeKind::Generate(Generate::Fill(value)),
-                    Vec::new(),
+                    Values::new(),
                 ));
             }
             absorb(node, elementwise, &known)
@@ -69,7 +69,7 @@ fn absorb(node: &Node, elementwise: &Elementwise, known: &[Option<Scalar>]) -> O
     if !absorbs || known.iter().all(Option::is_some) {
         return None;
     }
-    let mut inputs = Vec::new();
+    let mut inputs = Values::new();
     let args = elementwise
         .args
         .iter()

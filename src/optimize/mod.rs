@@ -11,8 +11,9 @@ mod share_subexpressions;
 
 use std::sync::Arc;
 
-use crate::plan::node::{Node, NodeKind, Value};
-use crate::plan::walk::Walk;
+use crate::base::few::Few;
+use crate::plan::node::{Node, NodeKind, Value, Values};
+use crate::plan::walk::{USUAL, Walk};
 
 /// An optimization that an engine can leave out, to look for the one at fault or to measure it.
 ///
@@ -76,10 +77,10 @@ const REWRITES: &[(Rule, Rewrite)] = &[
 const MOST_REWRITES: usize = 16;
 
 /// Applies all rules but those switched off.
-pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
+pub fn optimize(roots: &[Value], off: &[Rule]) -> Values {
     let on = |rule: Rule| !off.contains(&rule);
     let walk = Walk::new(roots);
-    let mut done: Vec<Became> = Vec::with_capacity(walk.order.len());
+    let mut done: Few<Became, USUAL> = Few::with_capacity(walk.order.len());
     let mut shared = share_subexpressions::Shared::default();
     // In a chain there are no two nodes with the same inputs.
     let branches = roots.len() > 1 || walk.order.iter().any(|node| node.inputs.len() > 1);
@@ -157,6 +158,6 @@ impl Became {
 }
 
 /// A node like another, with another kind and inputs, and the same shape, dtype and chunks.
-fn instead(node: &Node, kind: NodeKind, inputs: Vec<Value>) -> Value {
+fn instead(node: &Node, kind: NodeKind, inputs: Values) -> Value {
     Value::of(Node::new(kind, inputs, node.outputs.clone(), node.at))
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::SliceInfoElem;
+use smallvec::smallvec;
 
 use super::build::{self, At};
 use super::chunking;
@@ -32,8 +33,8 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
     };
     Ok(Value::of(Node::new(
         NodeKind::Index(map),
-        vec![value.clone()],
-        Few::from_buf([spec]),
+        smallvec![value.clone()],
+        [spec],
         at,
     )))
 }
@@ -286,8 +287,8 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
     };
     Ok(Value::of(Node::new(
         NodeKind::Reshape,
-        vec![value.clone()],
-        Few::from_buf([spec]),
+        smallvec![value.clone()],
+        [spec],
         at,
     )))
 }
@@ -364,8 +365,8 @@ fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Resul
     };
     Ok(Value::of(Node::new(
         NodeKind::Pieces(pieces),
-        inputs,
-        Few::from_buf([spec]),
+        inputs.into(),
+        [spec],
         at,
     )))
 }

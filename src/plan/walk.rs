@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::node::{Node, Value};
+use crate::base::few::Few;
 use crate::base::lookup::Lookup;
 
 /// All nodes that some values need, each once, inputs before their users; they are numbered in this order.
 pub struct Walk<'a> {
-    pub order: Vec<&'a Arc<Node>>,
+    pub order: Few<&'a Arc<Node>, USUAL>,
     /// By the node's id.
     numbers: Lookup<u64, usize>,
 }
@@ -15,15 +16,15 @@ pub struct Walk<'a> {
 /// A node that has been seen, whose inputs have not all been listed.
 const OPEN: usize = usize::MAX;
 
-/// Room for the nodes of most plans.
-const USUAL: usize = 8;
+/// Room for the nodes of most small plans.
+pub const USUAL: usize = 8;
 
 impl Walk<'_> {
     pub fn new(roots: &[Value]) -> Walk<'_> {
-        let mut order = Vec::with_capacity(USUAL);
+        let mut order: Few<&Arc<Node>, USUAL> = Few::new();
         let mut numbers = Lookup::new();
         // A node is pushed again, marked as done, below its inputs.
-        let mut open: Vec<(&Arc<Node>, bool)> = Vec::with_capacity(USUAL);
+        let mut open: Few<(&Arc<Node>, bool), USUAL> = Few::new();
         open.extend(roots.iter().rev().map(|root| (&root.node, false)));
         while let Some((node, inputs_done)) = open.pop() {
             if inputs_done {
@@ -49,6 +50,6 @@ impl Walk<'_> {
 }
 
 /// All nodes that the roots need, each once, inputs before their users.
-pub fn inputs_first(roots: &[Value]) -> Vec<&Arc<Node>> {
+pub fn inputs_first(roots: &[Value]) -> Few<&Arc<Node>, USUAL> {
     Walk::new(roots).order
 }

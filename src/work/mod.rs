@@ -46,7 +46,7 @@ pub struct ResultPlace {
 /// Where values go that tasks do not hold.
 #[derive(Default)]
 pub struct Places {
-    pub results: Vec<ResultPlace>,
+    pub results: Few<ResultPlace, 1>,
     /// The temporary file, if anything is spilled.
     pub spill: Option<Box<dyn SpillStore>>,
 }
@@ -76,8 +76,8 @@ impl Stop {
 
 /// The tasks of one graph.
 pub struct GraphWork {
-    graph: Arc<Graph>,
-    env: Arc<Env>,
+    graph: Graph,
+    env: Env,
     numbering: Numbering,
     store: Store,
     /// By stage, the programs in the order of [`Stage::fused`].
@@ -99,8 +99,8 @@ impl GraphWork {
     /// Each result place must have room for its value and be touched by nobody else while the work
     /// is run.
     pub unsafe fn new(
-        graph: Arc<Graph>,
-        env: Arc<Env>,
+        graph: Graph,
+        env: Env,
         numbering: Numbering,
         tasks: usize,
         places: Places,
@@ -293,7 +293,7 @@ impl GraphWork {
                     .into_iter()
                     .flatten()
                     .flat_map(|part| {
-                        let n = kept.size() * job.parts[part].states(&job.tree);
+                        let n = kept.size() * job.parts[part].states();
                         let folds = job.folds.iter();
                         folds.map(move |usage| self.env.folds[usage.fold].states(n))
                     })

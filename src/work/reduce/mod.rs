@@ -57,7 +57,7 @@ pub fn part(
     let strip = part.runs.len().min(most);
     let width = driver.width(last, strip);
     let room = driver.room(width * strip);
-    let (per_output, merges) = (part.states(tree), part.has_all_rows(tree));
+    let (per_output, merges) = (part.states(), part.all_rows);
     let mut levels: Vec<Levels> = job
         .folds
         .iter()
@@ -147,7 +147,7 @@ pub fn merge(
     }
     let tree = &*job.tree;
     let digits = tree.outer_axes().len();
-    let most = job.parts.iter().map(|part| part.states(tree)).max();
+    let most = job.parts.iter().map(Part::states).max();
     let room = outputs * most.unwrap_or(1);
     let mut levels: Vec<Levels> = job
         .folds
@@ -155,7 +155,7 @@ pub fn merge(
         .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, room))
         .collect();
     for (number, (part, partial)) in job.parts.iter().zip(partials).enumerate() {
-        let per_output = part.states(tree);
+        let per_output = part.states();
         let n = outputs * per_output;
         let digit = part.prefix.len();
         let next = job.parts.get(number + 1);
