@@ -33,14 +33,18 @@ struct Sight {
 
 /// One output of the program to be: a value, the map that leads to it, and whether it is computed
 /// here even if it is held.
-pub struct Wanted {
-    pub value: Value,
-    pub map: IndexMap,
+pub struct Wanted<'a> {
+    pub value: &'a Value,
+    pub map: &'a IndexMap,
     pub expand: bool,
 }
 
 /// Compiles values that are seen from one iteration space into one program.
-pub fn compile(build: &mut Build<'_>, wanted: Vec<Wanted>, depth: usize) -> Fused {
+pub fn compile<'a>(
+    build: &mut Build<'_>,
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
+    depth: usize,
+) -> Fused {
     let mut compiler = Compiler {
         build,
         depth,
@@ -68,18 +72,18 @@ struct Compiler<'a, 'b> {
 
 impl Compiler<'_, '_> {
     /// Depth first, without recursion: a sight waits on the stack until its operands are done.
-    fn evaluate(&mut self, wanted: Wanted) -> Arg {
+    fn evaluate(&mut self, wanted: Wanted<'_>) -> Arg {
         let root = Sight {
             value: wanted.value.key(),
-            map: wanted.map,
+            map: wanted.map.clone(),
             reshaped: None,
         };
         let is_held = !wanted.expand && self.build.is_held(root.value);
         if wanted.value.node.inputs.is_empty() && !is_held {
             // Leaves are told apart where they are kept.
-            return self.emit(&wanted.value, &root, &[]);
+            return self.emit(wanted.value, &root, &[]);
         }
-        let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
+        let mut open = vec![(wanted.value.clone(), root.clone(), wanted.expand)];
         while let Some((value, sight, expand)) = open.pop() {
             if self.done.contains(&sight) {
                 continue;
@@ -231,7 +235,7 @@ impl Compiler<'_, '_> {
         // Blocks of a reduction lie in the space of the kept axes.
         let kept = match &value.node.kind {
             NodeKind::Reduce(reduce) if reduce.keep && sight.reshaped.is_none() => {
-                Some(reduce.tree.kept())
+                Some(Few::from_slice(reduce.tree.kept()))
             }
             _ => None,
         };

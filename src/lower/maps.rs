@@ -1,7 +1,7 @@
 //! Stages of element-wise functions, copies and pieces: one program per box of the output.
 
 use super::Build;
-use super::compile::compile;
+use super::compile::{Wanted, compile};
 use super::grid::{MAP_TASK, bands, map_grid};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::few::Few;
@@ -13,7 +13,7 @@ use crate::plan::node::Pieces;
 impl Build<'_> {
     pub(super) fn map_stage(&mut self, group: &[usize]) {
         let first = &self.reach.made[group[0]];
-        let wanted = group
+        let wanted: Few<Wanted<'_>, 1> = group
             .iter()
             .map(|&at| self.wanted(self.reach.made[at].cones[0]))
             .collect();
@@ -40,7 +40,7 @@ impl Build<'_> {
         }
         for (piece, &cone) in pieces.pieces.iter().zip(&made.cones) {
             if !self.reach.cones[cone].region.is_empty() {
-                let fused = compile(self, vec![self.wanted(cone)], made.depth);
+                let fused = compile(self, [self.wanted(cone)], made.depth);
                 result.push(MapPiece {
                     region: piece.region.clone(),
                     fused,
@@ -94,7 +94,7 @@ impl Build<'_> {
         }
         let made = &self.reach.made[group[0]];
         let elements = grid.largest_block();
-        let outputs: Vec<Output> = group
+        let outputs: Few<Output, 1> = group
             .iter()
             .map(|&at| Output {
                 dtype: self.reach.made[at].value.dtype(),

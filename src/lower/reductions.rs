@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Build;
-use super::compile::compile;
+use super::compile::{Wanted, compile};
 use super::grid::reduce_grid;
 use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
@@ -14,7 +14,7 @@ use crate::base::index_map::AxisMap;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::env::Env;
-use crate::graph::stage::{FoldUse, Fused, Job, Leaf, LeafSource, Output, Place, ReduceJob, Stage};
+use crate::graph::stage::{FoldUse, Fused, Job, LeafSource, Output, Place, ReduceJob, Stage};
 use crate::op::fold::Fold;
 use crate::op::tree::{BATCH, BATCH_STATES, Mode, Part, RUN, STRIP, Tree, WIDTH};
 use crate::plan::node::{NodeKind, Reduce, Reduction};
@@ -23,7 +23,7 @@ impl Build<'_> {
     /// Reductions with one tree, side by side: a stage of parts and one that merges them, or a single
     /// stage if nothing has to be divided.
     pub(super) fn reduce_stage(&mut self, tree: &Arc<Tree>, group: &[usize]) {
-        let mut wanted = Vec::with_capacity(1);
+        let mut wanted: Few<Wanted<'_>, 1> = Few::new();
         let mut folds = Few::new();
         for &at in group {
             let made = &self.reach.made[at];
@@ -47,13 +47,12 @@ impl Build<'_> {
             kept = kept.hull(&self.kept_region(at));
         }
         let state_bytes: usize = folds.iter().map(|fold| fold.state_bytes).sum();
-        let leaves: Vec<&Leaf> = fused.leaves.iter().collect();
         let opaque = is_opaque(&fused, self);
         let (mut grid, split) = reduce_grid(
             &self.graph,
             tree,
             &kept,
-            &leaves,
+            &fused.leaves,
             state_bytes,
             opaque,
             self.options,
@@ -156,7 +155,7 @@ impl Build<'_> {
         group: &[usize],
         kept: &Region,
         grid: &Chunks,
-    ) -> Vec<Output> {
+    ) -> Few<Output, 1> {
         let shape: Few<usize> = tree.kept().iter().map(|&axis| tree.shape()[axis]).collect();
         let outputs = group.iter().map(|&at| Output {
             dtype: self.reach.made[at].value.dtype(),

@@ -1,5 +1,7 @@
 //! Values that are written to the temporary file, and the loads that read them back.
 
+use smallvec::smallvec;
+
 use super::grid::{LOAD_BYTES, bands};
 use super::stages::{TASK_COST, with_staging};
 use super::{Build, Choice, Kept, rechunk};
@@ -96,7 +98,7 @@ impl Build<'_> {
                 output,
                 number,
             }),
-            outputs: vec![Output {
+            outputs: smallvec![Output {
                 place: Place::Held,
                 domain,
                 grid,
@@ -330,7 +332,7 @@ impl Build<'_> {
             let id = self.push(Stage {
                 name: name.into(),
                 job: Job::Load(from),
-                outputs: vec![Output {
+                outputs: smallvec![Output {
                     place: Place::Spill(number),
                     grid,
                     ..made.clone()

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use smallvec::smallvec;
+
 use super::Build;
 use super::compile::Wanted;
 use super::spills::SPILL_WRITE;
@@ -15,7 +17,7 @@ use crate::plan::node::{NodeKind, Reduce, ValueKey};
 /// What a task does beyond its elements, in nanoseconds.
 pub(super) const TASK_COST: f64 = 500.0;
 
-impl Build<'_> {
+impl<'a> Build<'a> {
     /// Producers first: by depth, and among equals in the order of the plan.
     pub(super) fn stages(&mut self) {
         let reach = self.reach;
@@ -60,7 +62,7 @@ impl Build<'_> {
 
     /// This value and those that may share its stage: same depth, same space, a shared leaf.
     fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Few<usize> {
-        let mut group: Few<usize> = smallvec::smallvec![at];
+        let mut group: Few<usize> = smallvec![at];
         if self.options.share_stages {
             let depth = self.reach.made[at].depth;
             group.extend(candidates.iter().copied().filter(|&other| {
@@ -137,9 +139,9 @@ impl Build<'_> {
     pub(super) fn push(&mut self, mut stage: Stage) -> StageId {
         stage.scratch_bytes += written_bytes(&stage.outputs);
         stage.cost += spilling_cost(&stage.outputs);
-        let producers: Vec<StageId> = match &stage.job {
-            Job::Merge { of } => vec![*of],
-            Job::Load(LoadFrom::Spill { stage, .. }) => vec![*stage],
+        let producers: Few<StageId> = match &stage.job {
+            Job::Merge { of } => smallvec![*of],
+            Job::Load(LoadFrom::Spill { stage, .. }) => smallvec![*stage],
             _ => stage
                 .fused()
                 .flat_map(|fused| &fused.leaves)
@@ -191,11 +193,11 @@ impl Build<'_> {
             .unwrap_or(1)
     }
 
-    pub(super) fn wanted(&self, cone: usize) -> Wanted {
+    pub(super) fn wanted(&self, cone: usize) -> Wanted<'a> {
         let cone = &self.reach.cones[cone];
         Wanted {
-            value: cone.value.clone(),
-            map: cone.map.clone(),
+            value: &cone.value,
+            map: &cone.map,
             expand: cone.expand,
         }
     }

@@ -61,6 +61,8 @@ pub struct Tree {
     runs: Runs,
     mode: Mode,
     lanes: usize,
+    /// The axes that stay.
+    kept: Few<usize>,
 }
 
 impl Tree {
@@ -87,6 +89,7 @@ impl Tree {
         let kept: usize = shape[last_reduced..].iter().product();
         Tree {
             lanes: if lines || kept >= NARROW { 1 } else { LANES },
+            kept: (0..ndim).filter(|axis| !axes.contains(axis)).collect(),
             shape,
             axes: Few::from_slice(axes),
             cells,
@@ -137,10 +140,8 @@ impl Tree {
     }
 
     /// The axes that stay.
-    pub fn kept(&self) -> Few<usize> {
-        (0..self.shape.len())
-            .filter(|axis| !self.axes.contains(axis))
-            .collect()
+    pub fn kept(&self) -> &[usize] {
+        &self.kept
     }
 
     /// The number of elements that each output is made of.
@@ -359,21 +360,24 @@ impl Cell {
 #[derive(Debug)]
 pub struct Counter<S> {
     count: usize,
-    stack: Vec<S>,
+    stack: Spare<S>,
 }
+
+/// States that wait for their next use.
+pub type Spare<S> = Few<S, 2>;
 
 impl<S> Default for Counter<S> {
     fn default() -> Self {
         Counter {
             count: 0,
-            stack: Vec::new(),
+            stack: Spare::new(),
         }
     }
 }
 
 impl<S> Counter<S> {
     /// Adds the next item. States that a merge has emptied go to `spare`.
-    pub fn push(&mut self, state: S, spare: &mut Vec<S>, merge: impl FnMut(&mut S, &mut S)) {
+    pub fn push(&mut self, state: S, spare: &mut Spare<S>, merge: impl FnMut(&mut S, &mut S)) {
         self.push_many(state, 1, spare, merge);
     }
 
@@ -382,7 +386,7 @@ impl<S> Counter<S> {
         &mut self,
         state: S,
         items: usize,
-        spare: &mut Vec<S>,
+        spare: &mut Spare<S>,
         mut merge: impl FnMut(&mut S, &mut S),
     ) {
         debug_assert!(items.is_power_of_two() && self.count.is_multiple_of(items));
@@ -396,7 +400,7 @@ impl<S> Counter<S> {
     /// The result, if there was an item; the counter is empty again.
     pub fn finish(
         &mut self,
-        spare: &mut Vec<S>,
+        spare: &mut Spare<S>,
         mut merge: impl FnMut(&mut S, &mut S),
     ) -> Option<S> {
         while self.stack.len() > 1 {
@@ -406,7 +410,7 @@ impl<S> Counter<S> {
         self.stack.pop()
     }
 
-    fn merge_top(&mut self, spare: &mut Vec<S>, merge: &mut impl FnMut(&mut S, &mut S)) {
+    fn merge_top(&mut self, spare: &mut Spare<S>, merge: &mut impl FnMut(&mut S, &mut S)) {
         if let (Some(mut right), Some(left)) = (self.stack.pop(), self.stack.last_mut()) {
             merge(left, &mut right);
             spare.push(right);
@@ -555,26 +559,25 @@ impl Part {
         }
     }
 
-    /// The ranges along the reduced axes that hold all elements of the part.
-    pub fn hull(&self, tree: &Tree) -> Few<Range<usize>> {
-        let mut ranges: Few<Range<usize>> = tree
-            .cells
-            .iter()
-            .enumerate()
-            .map(|(rank, axis)| match rank.cmp(&self.prefix.len()) {
-                std::cmp::Ordering::Less => axis.range(self.prefix[rank]),
-                std::cmp::Ordering::Equal => {
-                    axis.range(self.range.start).start..axis.range(self.range.end - 1).end
-                }
-                std::cmp::Ordering::Greater => 0..axis.len(),
-            })
-            .collect();
-        if let Mode::Lines { from } = tree.mode {
-            let span = tree.runs.span(&self.runs);
-            let inner = tree.runs.inner.max(1);
-            ranges.push(span.start / inner..span.end.div_ceil(inner));
-            ranges.extend(tree.shape[from + 1..].iter().map(|&len| 0..len));
-        }
-        ranges
+    /// The ranges along the reduced axes that hold all elements of the part, axis by axis.
+    pub fn hull(&self, tree: &Tree) -> impl Iterator<Item = Range<usize>> {
+        let across = tree.cells.iter().enumerate();
+        let across = across.map(|(rank, axis)| match rank.cmp(&self.prefix.len()) {
+            std::cmp::Ordering::Less => axis.range(self.prefix[rank]),
+            std::cmp::Ordering::Equal => {
+                axis.range(self.range.start).start..axis.range(self.range.end - 1).end
+            }
+            std::cmp::Ordering::Greater => 0..axis.len(),
+        });
+        let (first, others) = match tree.mode {
+            Mode::Lines { from } => {
+                let span = tree.runs.span(&self.runs);
+                let inner = tree.runs.inner.max(1);
+                let first = span.start / inner..span.end.div_ceil(inner);
+                (Some(first), &tree.shape[from + 1..])
+            }
+            Mode::Rows => (None, &[][..]),
+        };
+        across.chain(first).chain(others.iter().map(|&len| 0..len))
     }
 }

@@ -49,7 +49,7 @@ impl Block {
 /// What a task leaves behind.
 pub enum Made {
     /// One per output; `None` for what went into a result.
-    Blocks(Vec<Option<Arc<Block>>>),
+    Blocks(Few<Option<Arc<Block>>, 2>),
     /// Of a part of a reduction: one per fold, a state for each element of the cell.
     Partial(Vec<States>),
 }

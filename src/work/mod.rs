@@ -19,6 +19,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::smallvec;
+
 use crate::base::aligned::AlignedBytes;
 use crate::base::few::Few;
 use crate::base::memory::RawViewMut;
@@ -379,7 +381,7 @@ impl GraphWork {
                 }
             }
         }
-        Ok(Made::Blocks(vec![block.map(Arc::new)]))
+        Ok(Made::Blocks(smallvec![block.map(Arc::new)]))
     }
 
     fn finisher<'a>(
@@ -389,9 +391,7 @@ impl GraphWork {
         count: u64,
         job: &'a crate::graph::stage::ReduceJob,
     ) -> Finisher<'a> {
-        let n_outputs = stage.outputs.len();
-        let mut destinations = Vec::with_capacity(n_outputs);
-        let mut blocks = Vec::with_capacity(n_outputs);
+        let (mut destinations, mut blocks) = (Few::new(), Few::new());
         for output in &stage.outputs {
             let (destination, block) = self.destination(output, kept, false);
             destinations.push(destination);
@@ -414,8 +414,8 @@ struct Finisher<'a> {
     job: &'a crate::graph::stage::ReduceJob,
     kept: &'a Region,
     count: u64,
-    destinations: Vec<Destination>,
-    blocks: Vec<Option<Block>>,
+    destinations: Few<Destination, 1>,
+    blocks: Few<Option<Block>, 1>,
 }
 
 impl Finisher<'_> {

@@ -52,7 +52,7 @@ pub struct Driver<'a> {
     /// The runs at hand: their elements along the line, and the end of each, from the first one's
     /// start.
     pub line: Range<usize>,
-    pub ends: Vec<usize>,
+    pub ends: Few<usize>,
     pub known: Option<KnownSums>,
     /// Values that are put together before they are folded.
     buffers: Few<Option<AlignedBytes>, 2>,
@@ -133,7 +133,7 @@ impl<'a> Driver<'a> {
             dim_of_rank,
             start: Few::from_slice(region.start()),
             line: 0..0,
-            ends: Vec::new(),
+            ends: Few::new(),
             known: None,
             buffers: (0..outputs).map(|_| None).collect(),
             evaluator,

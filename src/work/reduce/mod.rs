@@ -58,10 +58,10 @@ pub fn part(
     let width = driver.width(last, strip);
     let room = driver.room(width * strip);
     let (per_output, merges) = (part.states(), part.all_rows);
-    let mut levels: Vec<Levels> = job
+    let mut levels: Few<Levels<'_>, 1> = job
         .folds
         .iter()
-        .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, room))
+        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room))
         .collect();
     for number in 0..outer {
         let place = unravel(number, &lens[..lens.len().saturating_sub(1)]);
@@ -101,7 +101,7 @@ pub fn part(
 
 /// All rows of the part, for one tile of outputs and the runs that the driver aims at. The states are
 /// left at the part's digit.
-fn subtree(driver: &mut Driver<'_>, levels: &mut [Levels], part: &Part, n: usize) -> Result<()> {
+fn subtree(driver: &mut Driver<'_>, levels: &mut [Levels<'_>], part: &Part, n: usize) -> Result<()> {
     let tree = driver.tree;
     let states = n * driver.runs();
     let first = part.prefix.len();
@@ -149,10 +149,10 @@ pub fn merge(
     let digits = tree.outer_axes().len();
     let most = job.parts.iter().map(Part::states).max();
     let room = outputs * most.unwrap_or(1);
-    let mut levels: Vec<Levels> = job
+    let mut levels: Few<Levels<'_>, 1> = job
         .folds
         .iter()
-        .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, room))
+        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room))
         .collect();
     for (number, (part, partial)) in job.parts.iter().zip(partials).enumerate() {
         let per_output = part.states();
