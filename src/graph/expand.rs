@@ -55,9 +55,9 @@ impl Numbering {
 /// The flat form that the executor runs.
 pub fn expand(graph: &Graph, env: &Env) -> (Tasks, Numbering) {
     let numbering = Numbering::new(graph);
-    let mut stages = Vec::with_capacity(graph.order.len());
+    let mut stages = Few::with_capacity(graph.order.len());
     let n_tasks: usize = graph.order.iter().map(|&id| graph.dag[id].tasks()).sum();
-    let mut starts = Vec::with_capacity(n_tasks + 1);
+    let mut starts: Few<u32> = Few::with_capacity(n_tasks + 1);
     starts.push(0);
     let mut inputs: Vec<u32> = Vec::new();
     for &id in &graph.order {

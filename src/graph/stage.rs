@@ -23,7 +23,7 @@ pub type StageId = NodeIndex<u32>;
 pub struct Graph {
     pub dag: DiGraph<Stage, (), u32>,
     /// Stages, producers before their readers.
-    pub order: Vec<StageId>,
+    pub order: Few<StageId>,
 }
 
 impl Graph {
@@ -31,7 +31,7 @@ impl Graph {
     pub fn with_capacity(stages: usize) -> Graph {
         Graph {
             dag: DiGraph::with_capacity(stages, 0),
-            order: Vec::new(),
+            order: Few::new(),
         }
     }
 }

@@ -6,6 +6,7 @@ use super::grid::{LOAD_BYTES, bands};
 use super::stages::{TASK_COST, with_staging};
 use super::{Build, Choice, Kept, rechunk};
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::graph::spill::{Spill, staging};
@@ -244,7 +245,7 @@ impl Build<'_> {
         for number in 0..self.env.spills.len() {
             offset = self.lay_out(number, offset);
         }
-        self.graph.order = Vec::with_capacity(self.graph.dag.node_count());
+        self.graph.order = Few::with_capacity(self.graph.dag.node_count());
         for id in self.graph.dag.node_indices() {
             if before.iter().any(|&(inserted, _)| inserted == id) {
                 continue;

@@ -61,7 +61,7 @@ impl Instr {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
     pub leaves: Vec<DType>,
-    pub consts: Vec<Scalar>,
+    pub consts: Few<Scalar, 2>,
     pub instrs: Vec<Instr>,
     pub outputs: Few<Arg, 2>,
     /// The number of slots that are alive at once.
@@ -144,7 +144,7 @@ impl Func {
 #[derive(Default)]
 pub struct ProgramBuilder {
     leaves: Vec<DType>,
-    consts: Vec<Scalar>,
+    consts: Few<Scalar, 2>,
     const_numbers: Lookup<Scalar, u32>,
     instrs: Vec<Instr>,
     outputs: Few<Arg, 2>,

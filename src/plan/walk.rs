@@ -15,6 +15,8 @@ pub struct Walk<'a> {
 
 /// A node that has been seen, whose inputs have not all been listed.
 const OPEN: usize = usize::MAX;
+/// A node that has not been seen.
+const NEW: usize = usize::MAX - 1;
 
 /// Room for the nodes of most small plans.
 pub const USUAL: usize = 8;
@@ -25,18 +27,19 @@ impl Walk<'_> {
         let mut numbers = Lookup::new();
         // A node is pushed again, marked as done, below its inputs.
         let mut open: Few<(&Arc<Node>, bool), USUAL> = Few::new();
-        open.extend(roots.iter().rev().map(|root| (&root.node, false)));
+        for root in roots.iter().rev() {
+            open.push((&root.node, false));
+        }
         while let Some((node, inputs_done)) = open.pop() {
-            if inputs_done {
-                numbers.insert(node.id, order.len());
+            let number = numbers.or_insert_with(node.id, || NEW);
+            if inputs_done || (*number == NEW && node.inputs.is_empty()) {
+                *number = order.len();
                 order.push(node);
-            } else if !numbers.contains(&node.id) {
-                numbers.insert(node.id, OPEN);
+            } else if *number == NEW {
+                *number = OPEN;
                 open.push((node, true));
                 for input in node.inputs.iter().rev() {
-                    if !numbers.contains(&input.node.id) {
-                        open.push((&input.node, false));
-                    }
+                    open.push((&input.node, false));
                 }
             }
         }

@@ -83,7 +83,7 @@ pub struct GraphWork {
     numbering: Numbering,
     store: Store,
     /// By stage, the programs in the order of [`Stage::fused`].
-    prepared: Vec<Vec<Prepared>>,
+    prepared: Vec<Few<Prepared, 1>>,
     places: Places,
     stop: Stop,
     /// By task, what was fetched and is not decoded yet.
@@ -108,21 +108,21 @@ impl GraphWork {
         places: Places,
         stop: Stop,
     ) -> GraphWork {
-        let prepared = graph.dag.node_weights().map(|stage| {
+        let mut prepared = Vec::with_capacity(graph.dag.node_count());
+        for stage in graph.dag.node_weights() {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
-            let ready = stage.fused().map(|fused| {
-                let prepared = Prepared::new(fused, &env);
-                let reduces = matches!(stage.job, Job::Reduce(_));
-                let prepared = if in_place {
-                    prepared.write_in_place()
-                } else {
-                    prepared
-                };
-                prepared.joined(fused, reduces)
-            });
-            ready.collect()
-        });
-        let prepared = prepared.collect();
+            let reduces = matches!(stage.job, Job::Reduce(_));
+            let mut ready = Few::new();
+            for fused in stage.fused() {
+                let mut program = Prepared::new(fused, &env);
+                if in_place {
+                    program.write_in_place();
+                }
+                program.join(fused, reduces);
+                ready.push(program);
+            }
+            prepared.push(ready);
+        }
         GraphWork {
             store: Store::new(tasks),
             graph,

@@ -228,7 +228,7 @@ impl Prepared {
 
     /// Lets the last step of each output that nobody else reads write in place. For stages that
     /// write arrays; reductions read their outputs from slots.
-    pub fn write_in_place(mut self) -> Prepared {
+    pub fn write_in_place(&mut self) {
         for number in 0..self.outputs.len() {
             let OutputArg {
                 arg: Arg::Slot(slot),
@@ -262,7 +262,6 @@ impl Prepared {
                 self.outputs[number].direct = true;
             }
         }
-        self
     }
 
     /// Whether there is nothing but a chain: memory is read while it computes.
@@ -277,16 +276,16 @@ impl Prepared {
     }
 
     /// Joins cheap steps into chains; the program must not be changed any more.
-    pub fn joined(mut self, fused: &Fused, reduces: bool) -> Prepared {
+    pub fn join(&mut self, fused: &Fused, reduces: bool) {
         let level = level();
-        self.steps = chain::join(self.steps, &self.outputs, level, reduces);
+        let steps = std::mem::take(&mut self.steps);
+        self.steps = chain::join(steps, &self.outputs, level, reduces);
         if reduces && !self.outputs.is_empty() {
             let dtype = fused.program.output_dtype(0);
             self.together = together(level);
             self.folded = chain::folded(&self.steps, &self.outputs, dtype, level);
         }
-        self.scaling = Scaling::of(&self, fused);
-        self
+        self.scaling = Scaling::of(self, fused);
     }
 }
 
