@@ -2,6 +2,8 @@
 
 use std::ops::RangeFull;
 
+use smallvec::smallvec;
+
 use super::few::Few;
 use crate::error::{Error, Kind, Result};
 
@@ -40,7 +42,7 @@ impl AxisIndex for ndarray::Axis {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axes {
     /// `None` for all.
-    list: Option<Vec<isize>>,
+    list: Option<Few<isize>>,
     keep: bool,
 }
 
@@ -120,7 +122,7 @@ pub fn keep(axes: impl IntoAxes) -> Axes {
     }
 }
 
-fn listed(list: Vec<isize>) -> Axes {
+fn listed(list: Few<isize>) -> Axes {
     Axes {
         list: Some(list),
         keep: false,
@@ -146,7 +148,7 @@ macro_rules! single {
     ($($ty:ty)*) => {$(
         impl IntoAxes for $ty {
             fn into_axes(self) -> Axes {
-                listed(vec![self.axis_index()])
+                listed(smallvec![self.axis_index()])
             }
         }
     )*};
@@ -173,13 +175,13 @@ impl<A: AxisIndex + Copy> IntoAxes for &[A] {
 
 impl<A: AxisIndex, B: AxisIndex> IntoAxes for (A, B) {
     fn into_axes(self) -> Axes {
-        listed(vec![self.0.axis_index(), self.1.axis_index()])
+        listed(smallvec![self.0.axis_index(), self.1.axis_index()])
     }
 }
 
 impl<A: AxisIndex, B: AxisIndex, C: AxisIndex> IntoAxes for (A, B, C) {
     fn into_axes(self) -> Axes {
-        listed(vec![
+        listed(smallvec![
             self.0.axis_index(),
             self.1.axis_index(),
             self.2.axis_index(),

@@ -73,16 +73,17 @@ struct Compiler<'a, 'b> {
 impl Compiler<'_, '_> {
     /// Depth first, without recursion: a sight waits on the stack until its operands are done.
     fn evaluate(&mut self, wanted: Wanted<'_>) -> Arg {
+        let key = wanted.value.key();
+        let is_held = !wanted.expand && self.build.is_held(key);
+        if wanted.value.node.inputs.is_empty() && !is_held {
+            // Leaves are told apart where they are kept.
+            return self.emit(wanted.value, wanted.map, None, &[]);
+        }
         let root = Sight {
-            value: wanted.value.key(),
+            value: key,
             map: wanted.map.clone(),
             reshaped: None,
         };
-        let is_held = !wanted.expand && self.build.is_held(root.value);
-        if wanted.value.node.inputs.is_empty() && !is_held {
-            // Leaves are told apart where they are kept.
-            return self.emit(wanted.value, &root, &[]);
-        }
         let mut open = vec![(wanted.value.clone(), root.clone(), wanted.expand)];
         while let Some((value, sight, expand)) = open.pop() {
             if self.done.contains(&sight) {
@@ -108,7 +109,7 @@ impl Compiler<'_, '_> {
             let arg = if held {
                 self.held_leaf(&value, &sight)
             } else {
-                self.emit(&value, &sight, &inputs)
+                self.emit(&value, &sight.map, sight.reshaped.as_deref(), &inputs)
             };
             self.done.insert(sight, arg);
         }
@@ -157,18 +158,24 @@ impl Compiler<'_, '_> {
         }
     }
 
-    fn emit(&mut self, value: &Value, sight: &Sight, inputs: &[(Value, Sight)]) -> Arg {
+    fn emit(
+        &mut self,
+        value: &Value,
+        map: &IndexMap,
+        reshaped: Option<&[usize]>,
+        inputs: &[(Value, Sight)],
+    ) -> Arg {
         match &value.node.kind {
             NodeKind::Elementwise(elementwise) => self.emit_elementwise(value, elementwise, inputs),
             NodeKind::Generate(Generate::Fill(scalar)) => self.program.constant(*scalar),
             NodeKind::Generate(generate) => {
                 let number = self.build.generate(value.key(), generate);
-                self.leaf(LeafSource::Generate { number }, value, sight, None)
+                self.leaf(LeafSource::Generate { number }, value, map, reshaped)
             }
             NodeKind::Memory(memory) => {
                 let number = self.build.memory(value.key(), memory);
-                let c_order = sight.reshaped.is_some();
-                self.leaf(LeafSource::Memory { number, c_order }, value, sight, None)
+                let c_order = reshaped.is_some();
+                self.leaf(LeafSource::Memory { number, c_order }, value, map, reshaped)
             }
             // Views and reshapes are their input, differently seen.
             _ => self.at(&inputs[0].1),
@@ -233,45 +240,38 @@ impl Compiler<'_, '_> {
             flat: sight.reshaped.is_some(),
         };
         // Blocks of a reduction lie in the space of the kept axes.
-        let kept = match &value.node.kind {
-            NodeKind::Reduce(reduce) if reduce.keep && sight.reshaped.is_none() => {
-                Some(Few::from_slice(reduce.tree.kept()))
-            }
-            _ => None,
-        };
-        self.leaf(source, value, sight, kept)
+        if let NodeKind::Reduce(reduce) = &value.node.kind
+            && reduce.keep
+            && sight.reshaped.is_none()
+        {
+            let kept = reduce.tree.kept().iter();
+            let (axes, shape): (Few<_, 3>, Few<_>) = kept
+                .map(|&axis| (sight.map.axes()[axis].clone(), value.shape()[axis]))
+                .unzip();
+            let map = IndexMap::new(sight.map.shape(), axes);
+            return self.leaf(source, value, &map, Some(&shape));
+        }
+        self.leaf(source, value, &sight.map, sight.reshaped.as_deref())
     }
 
+    /// `shape` is what the map leads to, if that is not the value's own.
     fn leaf(
         &mut self,
         source: LeafSource,
         value: &Value,
-        sight: &Sight,
-        kept: Option<Few<usize>>,
+        map: &IndexMap,
+        shape: Option<&[usize]>,
     ) -> Arg {
-        let shape = sight
-            .reshaped
-            .clone()
-            .unwrap_or_else(|| Few::from_slice(value.shape()));
-        let (map, shape) = match kept {
-            None => (sight.map.clone(), shape),
-            Some(kept) => {
-                let axes: Few<_, 3> = kept
-                    .iter()
-                    .map(|&axis| sight.map.axes()[axis].clone())
-                    .collect();
-                let shape = kept.iter().map(|&axis| shape[axis]).collect();
-                (IndexMap::new(sight.map.shape(), axes), shape)
-            }
-        };
-        let same = |leaf: &Leaf| leaf.source == source && leaf.map == map && leaf.shape == shape;
+        let shape = shape.unwrap_or_else(|| value.shape());
+        let same =
+            |leaf: &Leaf| leaf.source == source && leaf.map == *map && *leaf.shape == *shape;
         if let Some(number) = self.leaves.iter().position(same) {
             return Arg::Leaf(number as u32);
         }
         self.leaves.push(Leaf {
             source,
-            map,
-            shape,
+            map: map.clone(),
+            shape: Few::from_slice(shape),
             dtype: value.dtype(),
         });
         self.program.leaf(value.dtype())

@@ -61,9 +61,22 @@ pub struct Reach {
     pub held: HashMap<ValueKey, usize>,
 }
 
+/// How others need a value.
+#[derive(Clone, Default)]
+struct Needs {
+    /// The results that it is.
+    roots: Few<usize>,
+    uses: Vec<Use>,
+}
+
+impl Needs {
+    fn is_empty(&self) -> bool {
+        self.roots.is_empty() && self.uses.is_empty()
+    }
+}
+
 #[derive(Clone, PartialEq)]
 enum Use {
-    Root(usize),
     Direct {
         cone: usize,
         map: IndexMap,
@@ -74,6 +87,14 @@ enum Use {
         map: IndexMap,
         shape: Few<usize>,
     },
+}
+
+impl Use {
+    fn cone(&self) -> usize {
+        match self {
+            Use::Direct { cone, .. } | Use::Flat { cone, .. } => *cone,
+        }
+    }
 }
 
 /// A node seen through so many different maps is computed once and held.
@@ -95,7 +116,7 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
     let mut pass = Pass {
         options,
         places,
-        uses: Few::from_elem(Vec::new(), n_values),
+        needs: Few::from_elem(Needs::default(), n_values),
         facts,
         walk: &walk,
         reach: Reach {
@@ -106,7 +127,7 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
         },
     };
     for (number, root) in roots.iter().enumerate() {
-        pass.add_use(root, Use::Root(number));
+        pass.needs_of(root).roots.push(number);
     }
     for &node in walk.order.iter().rev() {
         match &node.kind {
@@ -217,17 +238,6 @@ fn depths(reach: &mut Reach) {
     }
 }
 
-/// Takes the results out of the uses of a value.
-fn split_roots(mut uses: Vec<Use>) -> (Few<usize>, Vec<Use>) {
-    let number = |used: &Use| match used {
-        Use::Root(number) => Some(*number),
-        _ => None,
-    };
-    let roots = uses.iter().filter_map(number).collect();
-    uses.retain(|used| number(used).is_none());
-    (roots, uses)
-}
-
 struct Pass<'a, 'n> {
     options: &'a Options,
     places: &'a [Place],
@@ -235,7 +245,7 @@ struct Pass<'a, 'n> {
     /// By the node's number.
     facts: Few<Facts>,
     /// By the value's number.
-    uses: Few<Vec<Use>>,
+    needs: Few<Needs>,
     reach: Reach,
 }
 
@@ -262,8 +272,12 @@ impl Pass<'_, '_> {
     }
 
     fn uses_of(&mut self, value: &Value) -> &mut Vec<Use> {
+        &mut self.needs_of(value).uses
+    }
+
+    fn needs_of(&mut self, value: &Value) -> &mut Needs {
         let number = self.facts(&value.node).first_value + value.output;
-        &mut self.uses[number]
+        &mut self.needs[number]
     }
 
     fn facts(&self, node: &Node) -> &Facts {
@@ -271,11 +285,11 @@ impl Pass<'_, '_> {
     }
 
     fn visit(&mut self, value: &Value) {
-        let uses = std::mem::take(self.uses_of(value));
-        if uses.is_empty() {
+        let needs = std::mem::take(self.needs_of(value));
+        if needs.is_empty() {
             return;
         }
-        let (roots, uses) = split_roots(uses);
+        let Needs { roots, uses } = needs;
         match &value.node.kind {
             NodeKind::Reduce(_) | NodeKind::Contract(_) | NodeKind::Pieces(_)
                 if uses.is_empty() && roots.len() == 1 && self.fits_directly(value, roots[0]) =>
@@ -347,9 +361,8 @@ impl Pass<'_, '_> {
 
     fn note_reads(&mut self, value: &Value, uses: &[Use]) {
         for used in uses {
-            if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
-                self.reach.cones[*cone].reads.insert(value.key(), ());
-            }
+            let cone = &mut self.reach.cones[used.cone()];
+            cone.reads.insert(value.key(), ());
         }
     }
 
@@ -434,6 +447,9 @@ impl Pass<'_, '_> {
         if self.again(node) {
             return true;
         }
+        if uses.len() == 1 {
+            return !self.serves_several_stages(node, uses);
+        }
         let mut by_cone: HashMap<usize, usize> = HashMap::new();
         for used in uses {
             if let Use::Direct { cone, .. } = used {
@@ -455,10 +471,7 @@ impl Pass<'_, '_> {
         if !self.options.share_loads || self.again(node) || self.facts(node).cost < DEAR {
             return false;
         }
-        let cones = uses.iter().filter_map(|used| match used {
-            Use::Direct { cone, .. } | Use::Flat { cone, .. } => Some(&self.reach.cones[*cone]),
-            Use::Root(_) => None,
-        });
+        let cones = uses.iter().map(|used| &self.reach.cones[used.cone()]);
         if cones.clone().any(|cone| cone.repeats) {
             return true;
         }
@@ -493,7 +506,6 @@ impl Pass<'_, '_> {
         let mut images = Vec::with_capacity(uses.len());
         for used in uses {
             let image = match used {
-                Use::Root(_) => continue,
                 Use::Direct { cone, map } => map.image(&self.reach.cones[*cone].region),
                 Use::Flat { cone, map, shape } => {
                     flat = true;
@@ -501,9 +513,7 @@ impl Pass<'_, '_> {
                     flat_image(&image, shape, value.shape())
                 }
             };
-            if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
-                images.push((*cone, image.clone()));
-            }
+            images.push((used.cone(), image.clone()));
             needed = Some(match needed {
                 Some(region) => region.hull(&image),
                 None => image,
@@ -649,20 +659,20 @@ impl Pass<'_, '_> {
                 output,
             })
             .collect();
-        let all: Vec<Vec<Use>> = outputs
+        let all: Vec<Needs> = outputs
             .iter()
-            .map(|value| std::mem::take(self.uses_of(value)))
+            .map(|value| std::mem::take(self.needs_of(value)))
             .collect();
-        if all.iter().all(Vec::is_empty) {
+        if all.iter().all(Needs::is_empty) {
             return;
         }
         // One root and no other reader: blocks go straight into the result.
         let mut cones: Option<Few<usize, 2>> = None;
-        for (value, uses) in outputs.iter().zip(all) {
-            if uses.is_empty() {
+        for (value, needs) in outputs.iter().zip(all) {
+            if needs.is_empty() {
                 continue;
             }
-            let (roots, uses) = split_roots(uses);
+            let Needs { roots, uses } = needs;
             let direct = uses.is_empty() && roots.len() == 1;
             let uses = if direct {
                 uses
@@ -674,7 +684,7 @@ impl Pass<'_, '_> {
             if !direct && outputs.len() == 1 {
                 let images = uses.iter().map(|used| match used {
                     Use::Direct { cone, map } => map.image(&self.reach.cones[*cone].region),
-                    Use::Flat { .. } | Use::Root(_) => {
+                    Use::Flat { .. } => {
                         flat = true;
                         Region::whole(value.shape())
                     }

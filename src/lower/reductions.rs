@@ -213,11 +213,9 @@ fn levels(tree: &Tree) -> usize {
     let first = tree.cell(&Few::<_>::from_elem(0, counts.len()));
     let pieces = first.leaf(0).len().div_ceil(tree.piece());
     let strips = tree.runs().count().div_ceil(STRIP);
-    let digits = counts
-        .iter()
-        .copied()
-        .chain([first.leaves(), pieces, strips]);
-    digits.map(|count| count.max(1).ilog2() as usize + 2).sum()
+    let waiting = |count: &usize| count.max(&1).ilog2() as usize + 2;
+    let across: usize = counts.iter().map(waiting).sum();
+    across + waiting(&first.leaves()) + waiting(&pieces) + waiting(&strips)
 }
 
 /// Whether elements of a leaf may lie side by side across rows, and not along the line: then several rows

@@ -139,15 +139,16 @@ impl<'a> Build<'a> {
     pub(super) fn push(&mut self, mut stage: Stage) -> StageId {
         stage.scratch_bytes += written_bytes(&stage.outputs);
         stage.cost += spilling_cost(&stage.outputs);
-        let producers: Few<StageId> = match &stage.job {
-            Job::Merge { of } => smallvec![*of],
-            Job::Load(LoadFrom::Spill { stage, .. }) => smallvec![*stage],
-            _ => stage
-                .fused()
-                .flat_map(|fused| &fused.leaves)
-                .filter_map(producer)
-                .collect(),
-        };
+        let mut producers: Few<StageId> = Few::new();
+        match &stage.job {
+            Job::Merge { of } => producers.push(*of),
+            Job::Load(LoadFrom::Spill { stage, .. }) => producers.push(*stage),
+            _ => {
+                for fused in stage.fused() {
+                    producers.extend(fused.leaves.iter().filter_map(producer));
+                }
+            }
+        }
         let id = self.graph.dag.add_node(stage);
         for producer in producers {
             self.graph.dag.update_edge(producer, id, ());

@@ -82,7 +82,7 @@ impl Tree {
             }
             let inner = shape[from + 1..].iter().product();
             runs = Runs::new(&cells[rank], inner);
-            cells = cells[..rank].iter().cloned().collect();
+            cells.truncate(rank);
             mode = Mode::Lines { from };
         }
         let last_reduced = axes.last().map_or(0, |&axis| axis + 1);
@@ -156,6 +156,9 @@ impl Tree {
 
     /// The rows of the cell at `index`.
     pub fn cell(&self, index: &[usize]) -> Cell {
+        if self.cells.is_empty() {
+            return Cell::one_row();
+        }
         let ranges: Few<_> = self
             .cells
             .iter()
@@ -302,7 +305,11 @@ impl Runs {
 
     /// The elements of neighbouring runs.
     pub fn span(&self, runs: &Range<usize>) -> Range<usize> {
-        self.range(runs.start).start..self.range(runs.end - 1).end
+        let first = self.range(runs.start);
+        match runs.len() {
+            1 => first,
+            _ => first.start..self.range(runs.end - 1).end,
+        }
     }
 }
 
@@ -325,6 +332,18 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Without outer axes there is a single row.
+    fn one_row() -> Cell {
+        Cell {
+            ranges: Few::new(),
+            strides: Few::new(),
+            inner: 1,
+            step: 1,
+            cut: 1,
+            outer: 1,
+        }
+    }
+
     /// The number of rows.
     pub fn size(&self) -> usize {
         self.outer * self.cut * self.inner

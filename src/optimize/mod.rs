@@ -91,17 +91,19 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Values {
         let mut rebuilt = match unchanged {
             true => node.clone(),
             false => {
-                let inputs = node.inputs.iter().map(|input| became(input).value(input));
-                Node::new(
-                    node.kind.clone(),
-                    inputs.collect(),
-                    node.outputs.clone(),
-                    node.at,
-                )
+                let mut inputs = Values::new();
+                for input in &node.inputs {
+                    inputs.push(became(input).value(input));
+                }
+                Node::new(node.kind.clone(), inputs, node.outputs.clone(), node.at)
             }
         };
         let mut replaced = None;
         for _ in 0..MOST_REWRITES {
+            // What is made of nothing is as simple as can be.
+            if rebuilt.inputs.is_empty() {
+                break;
+            }
             let rewritten = REWRITES
                 .iter()
                 .find_map(|&(rule, rewrite)| on(rule).then(|| rewrite(&rebuilt)).flatten());

@@ -175,7 +175,7 @@ pub fn flip(value: &Value, flipped: &[usize], at: At) -> Result<Value> {
     index_axes(value, value.shape().to_vec(), axes.collect(), at)
 }
 
-pub fn broadcast_to(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
+pub fn broadcast_to(value: &Value, shape: Few<usize>, at: At) -> Result<Value> {
     if broadcast(&[value.shape(), &shape]).is_none_or(|together| *together != *shape) {
         return Err(Error::new(
             Kind::Shape,
@@ -264,7 +264,7 @@ pub fn diagonal(value: &Value, at: At) -> Result<Value> {
     index_axes(value, out, axes, at)
 }
 
-pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
+pub fn reshape(value: &Value, shape: Few<usize>, at: At) -> Result<Value> {
     check_shape(&shape, value.dtype().size())?;
     let (from, to): (usize, usize) = (value.shape().iter().product(), shape.iter().product());
     if from != to {
@@ -276,7 +276,7 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
             ),
         ));
     }
-    if shape == value.shape() {
+    if *shape == *value.shape() {
         return Ok(value.clone());
     }
     let chunks = chunking::reshape(value.chunks(), &shape);

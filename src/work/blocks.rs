@@ -56,7 +56,7 @@ pub enum Made {
 
 /// What all tasks of a run leave behind, by task number.
 pub struct Store {
-    made: Vec<Mutex<Option<Made>>>,
+    made: Few<Mutex<Option<Made>>, 1>,
 }
 
 impl Store {

@@ -82,8 +82,10 @@ pub struct GraphWork {
     env: Env,
     numbering: Numbering,
     store: Store,
-    /// By stage, the programs in the order of [`Stage::fused`].
-    prepared: Vec<Few<Prepared, 1>>,
+    /// Stage after stage, the programs in the order of [`Stage::fused`].
+    prepared: Vec<Prepared>,
+    /// By stage, the number of its first program, and in the end that of all.
+    first_prepared: Few<usize>,
     places: Places,
     stop: Stop,
     /// By task, what was fetched and is not decoded yet.
@@ -109,19 +111,19 @@ impl GraphWork {
         stop: Stop,
     ) -> GraphWork {
         let mut prepared = Vec::with_capacity(graph.dag.node_count());
+        let mut first_prepared: Few<usize> = smallvec![0];
         for stage in graph.dag.node_weights() {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
             let reduces = matches!(stage.job, Job::Reduce(_));
-            let mut ready = Few::new();
             for fused in stage.fused() {
                 let mut program = Prepared::new(fused, &env);
                 if in_place {
                     program.write_in_place();
                 }
                 program.join(fused, reduces);
-                ready.push(program);
+                prepared.push(program);
             }
-            prepared.push(ready);
+            first_prepared.push(prepared.len());
         }
         GraphWork {
             store: Store::new(tasks),
@@ -129,6 +131,7 @@ impl GraphWork {
             env,
             numbering,
             prepared,
+            first_prepared,
             places,
             stop,
             fetched: Mutex::default(),
@@ -236,7 +239,8 @@ impl GraphWork {
     fn run_task(&self, task: u32) -> Result<Made> {
         let (id, cell, part) = self.numbering.locate(&self.graph, task);
         let stage = &self.graph.dag[id];
-        let prepared = &self.prepared[id.index()];
+        let number = id.index();
+        let prepared = &self.prepared[self.first_prepared[number]..self.first_prepared[number + 1]];
         let index = stage.cell_index(cell);
         match &stage.job {
             Job::Load(from) => self.load(task, stage, *from, &index),
@@ -446,12 +450,11 @@ impl Finisher<'_> {
     }
 
     fn blocks(self) -> Made {
-        Made::Blocks(
-            self.blocks
-                .into_iter()
-                .map(|block| block.map(Arc::new))
-                .collect(),
-        )
+        let mut blocks = Few::new();
+        for block in self.blocks {
+            blocks.push(block.map(Arc::new));
+        }
+        Made::Blocks(blocks)
     }
 }
 

@@ -164,11 +164,12 @@ impl<'a> Driver<'a> {
     /// Aims at some runs of the line.
     pub fn aim(&mut self, runs: Range<usize>) {
         let line = self.tree.runs();
-        self.line = line.span(&runs);
-        let start = self.line.start;
         self.ends.clear();
-        self.ends
-            .extend(runs.map(|run| line.range(run).end - start));
+        self.line = line.range(runs.start);
+        for run in runs {
+            self.line.end = line.range(run).end;
+            self.ends.push(self.line.end - self.line.start);
+        }
     }
 
     /// How many runs are at hand.

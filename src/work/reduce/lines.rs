@@ -12,10 +12,13 @@ use crate::op::tree::{BATCH, BATCH_STATES, Cell, Mode};
 impl Driver<'_> {
     /// How many states are side by side at most, if a row has `n`.
     pub fn room(&self, n: usize) -> usize {
+        let outer = self.tree.outer_axes().iter();
+        let rows: usize = outer.map(|&axis| self.tree.shape()[axis]).product();
+        let batch = BATCH.min(rows.max(1));
         match self.tree.mode() {
-            Mode::Lines { .. } if n <= BATCH_STATES => n * BATCH,
+            Mode::Lines { .. } if n <= BATCH_STATES => n * batch,
             // A last strip may have fewer.
-            Mode::Lines { .. } => n.max(BATCH_STATES * BATCH),
+            Mode::Lines { .. } => n.max(BATCH_STATES * batch),
             Mode::Rows => n * self.tree.lanes(),
         }
     }
