@@ -10,7 +10,7 @@ use smallvec::smallvec;
 
 use super::blocks::Blocks;
 use super::engine::{Engine, Report};
-use super::explain::{Explain, TaskGraph, bytes_read};
+use super::explain::{self, Explain, TaskGraph};
 use super::handle::Array;
 use super::mixed::{Mixed, is_mixed};
 use super::outline::run_options;
@@ -23,7 +23,7 @@ use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
-use crate::exec::{Hold, Work};
+use crate::exec::{Hold, RunReport, Work};
 use crate::graph::stage::Place;
 use crate::io::spill::SpillFile;
 use crate::plan::build;
@@ -294,8 +294,36 @@ pub(super) fn requested<C: Compute + ?Sized>(
     Ok((values, calls))
 }
 
-pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::Output, Report)> {
+/// Computes, and says what it took.
+pub(super) fn measure<C: Compute + ?Sized>(
+    engine: &Engine,
+    what: &C,
+) -> Result<(C::Output, Report)> {
     let began = Instant::now();
+    let (mut bytes_read, mut bytes_spilled) = (0, 0);
+    let (output, report) = run(engine, what, |planned| {
+        bytes_read = explain::bytes_read(planned);
+        bytes_spilled = planned.env.spilled_bytes();
+    })?;
+    let report = Report {
+        tasks: report.tasks,
+        planned_peak_bytes: report.planned_peak,
+        held_peak_bytes: report.held_peak,
+        bytes_read,
+        bytes_spilled,
+        outside_promise: report.outside_promise,
+        lost_observers: report.lost_observers,
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    Ok((output, report))
+}
+
+/// Computes; `inspect` sees the plan before it runs.
+pub(super) fn run<C: Compute + ?Sized>(
+    engine: &Engine,
+    what: &C,
+    inspect: impl FnOnce(&Planned),
+) -> Result<(C::Output, RunReport)> {
     let mut requests = Requests::new();
     what.requests(&mut requests)?;
     let (mut values, mut calls) = (Values::new(), Vec::new());
@@ -308,6 +336,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
     let places: Few<Place> = (0..values.len()).map(Place::Result).collect();
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
+    inspect(&planned);
     let mut pending: Few<Pending, 1> = Few::new();
     for Request(wanted) in &requests {
         if let Wanted::Array { value, allocate } = wanted {
@@ -323,8 +352,7 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
         .collect();
     // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
     // has ended.
-    let (made, mut report) = unsafe { execute(engine, planned, results, &calls) }?;
-    report.seconds = began.elapsed().as_secs_f64();
+    let (made, report) = unsafe { execute(engine, planned, results, &calls) }?;
     let (mut pending, mut made) = (pending.into_iter(), made.into_iter());
     let mut results = requests
         .into_iter()
@@ -349,11 +377,10 @@ unsafe fn execute(
     planned: Planned,
     mut results: Few<ResultPlace, 1>,
     calls: &[Arc<DelayedNode>],
-) -> Result<(Vec<Held>, Report)> {
+) -> Result<(Vec<Held>, RunReport)> {
     planned.check(engine)?;
     let mixed = is_mixed(&planned, calls);
     let mut options = run_options(engine, &planned, !mixed && planned.is_tiny());
-    let read = bytes_read(&planned);
     // Reductions write in the space of their kept axes.
     for stage in planned.graph.dag.node_weights() {
         for output in &stage.outputs {
@@ -371,8 +398,7 @@ unsafe fn execute(
             }
         }
     }
-    let spilled = planned.env.spilled_bytes();
-    let (made, report) = if mixed {
+    if mixed {
         let mixed = Mixed::new(engine, planned, calls);
         // Tasks have other numbers than the plan's.
         options.outline = engine.is_observed().then(|| mixed.outline());
@@ -383,7 +409,7 @@ unsafe fn execute(
             engine
                 .executor
                 .run(tasks, order, Arc::clone(&work) as Arc<dyn Work>, &options)?;
-        (work.into_results(), report)
+        Ok((work.into_results(), report))
     } else {
         let Planned {
             graph,
@@ -395,7 +421,7 @@ unsafe fn execute(
         } = planned;
         let places = Places {
             results,
-            spill: spill_file(engine, spilled)?,
+            spill: spill_file(engine, env.spilled_bytes())?,
         };
         // SAFETY: as above.
         let work =
@@ -407,19 +433,8 @@ unsafe fn execute(
             let (tasks, order) = (Arc::new(tasks), Arc::new(order));
             executor.run(tasks, order, Arc::new(work), &options)?
         };
-        (Vec::new(), report)
-    };
-    let report = Report {
-        tasks: report.tasks,
-        planned_peak_bytes: report.planned_peak,
-        held_peak_bytes: report.held_peak,
-        bytes_read: read,
-        bytes_spilled: spilled,
-        outside_promise: report.outside_promise,
-        lost_observers: report.lost_observers,
-        seconds: report.seconds,
-    };
-    Ok((made, report))
+        Ok((Vec::new(), report))
+    }
 }
 
 /// The temporary file of a run that spills so many bytes.

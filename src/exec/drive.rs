@@ -1,7 +1,7 @@
 //! Starting runs, waiting for them, ending them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::alone::Alone;
 use super::cancel::Cancel;
@@ -55,7 +55,6 @@ pub struct RunReport {
     pub outside_promise: bool,
     /// Observers that panicked.
     pub lost_observers: u32,
-    pub seconds: f64,
 }
 
 impl Executor {
@@ -181,7 +180,6 @@ impl Executor {
         let outline = self.outline(tasks, order, &observers, options);
         let cancel = options.cancel.as_ref();
         let floor = self.ledger.floor(order.floor, self.patience(), cancel)?;
-        let started = Instant::now();
         let worker = self.pool.threads();
         let mut run = Alone::new(tasks, order, work, &observers, cancel, worker);
         if let Some(outline) = outline {
@@ -207,7 +205,6 @@ impl Executor {
             held_peak: run.peak,
             outside_promise: outside,
             lost_observers: observers.lost(),
-            seconds: started.elapsed().as_secs_f64(),
         })
     }
 
@@ -295,7 +292,6 @@ pub struct Running {
     pool: Pool,
     serial: bool,
     n_tasks: u64,
-    started: Instant,
     ended: bool,
 }
 
@@ -307,7 +303,6 @@ impl Running {
             job,
             pool,
             serial,
-            started: Instant::now(),
             ended: false,
         };
         if let Some(outline) = outline {
@@ -342,7 +337,6 @@ impl Running {
             held_peak: self.job.account.peak(),
             outside_promise: self.job.account.outside(),
             lost_observers: self.job.lost_observers(),
-            seconds: self.started.elapsed().as_secs_f64(),
         })
     }
 

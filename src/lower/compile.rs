@@ -1,6 +1,10 @@
 //! From a cone of the plan to a program: element-wise nodes become instructions, what they rest on
 //! becomes leaves.
 
+use std::rc::Rc;
+
+use smallvec::smallvec;
+
 use super::Build;
 use crate::base::dtype::DType;
 use crate::base::few::Few;
@@ -12,6 +16,7 @@ use crate::op::generate::Generate;
 use crate::op::program::{Arg, Func, ProgramBuilder};
 use crate::op::table::Op;
 use crate::plan::node::{ElementFunc, Elementwise, NodeKind, Operand, Value, ValueKey};
+use crate::plan::walk::USUAL;
 
 /// The nanoseconds that a function takes per element.
 pub fn element_cost(func: &ElementFunc) -> f64 {
@@ -26,7 +31,8 @@ pub fn element_cost(func: &ElementFunc) -> f64 {
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Sight {
     value: ValueKey,
-    map: IndexMap,
+    /// Of most sights that of their reader.
+    map: Rc<IndexMap>,
     /// The shape that the map leads to, below a reshape.
     reshaped: Option<Few<usize>>,
 }
@@ -81,21 +87,22 @@ impl Compiler<'_, '_> {
         }
         let root = Sight {
             value: key,
-            map: wanted.map.clone(),
+            map: Rc::new(wanted.map.clone()),
             reshaped: None,
         };
-        let mut open = vec![(wanted.value.clone(), root.clone(), wanted.expand)];
+        let mut open: Vec<(Value, Sight, bool)> = Vec::with_capacity(USUAL);
+        open.push((wanted.value.clone(), root.clone(), wanted.expand));
         while let Some((value, sight, expand)) = open.pop() {
             if self.done.contains(&sight) {
                 continue;
             }
             let held = !expand && self.build.is_held(sight.value);
             let inputs = if held {
-                Vec::new()
+                Few::new()
             } else {
                 self.inputs(&value, &sight)
             };
-            let missing: Vec<_> = inputs
+            let missing: Few<_, 2> = inputs
                 .iter()
                 .rev()
                 .filter(|(_, input)| !self.done.contains(input))
@@ -122,8 +129,8 @@ impl Compiler<'_, '_> {
     }
 
     /// What must be done before a value can be emitted.
-    fn inputs(&self, value: &Value, sight: &Sight) -> Vec<(Value, Sight)> {
-        let through = |input: &Value, map: IndexMap, reshaped: Option<Few<usize>>| {
+    fn inputs(&self, value: &Value, sight: &Sight) -> Few<(Value, Sight), 2> {
+        let through = |input: &Value, map: Rc<IndexMap>, reshaped: Option<Few<usize>>| {
             (
                 input.clone(),
                 Sight {
@@ -145,16 +152,16 @@ impl Compiler<'_, '_> {
                     .map
                     .then(view)
                     .expect("maps that do not compose were materialized");
-                vec![through(&node.inputs[0], map, None)]
+                smallvec![through(&node.inputs[0], Rc::new(map), None)]
             }
             NodeKind::Reshape => {
                 let shape = sight
                     .reshaped
                     .clone()
                     .unwrap_or_else(|| Few::from_slice(value.shape()));
-                vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
+                smallvec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
             }
-            _ => Vec::new(),
+            _ => Few::new(),
         }
     }
 

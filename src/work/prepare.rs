@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::chain::{self, Chain, Folded};
 use super::scaled::Scaling;
 use crate::base::dtype::DType;
@@ -34,12 +36,12 @@ pub struct Prepared {
     pub widest: usize,
     /// The elements of a tile.
     pub tile: usize,
-    pub scalar_leaves: Vec<bool>,
+    pub scalar_leaves: Few<bool, 8>,
 }
 
 pub struct Step {
     pub call: Call,
-    pub args: Vec<StepArg>,
+    pub args: Few<StepArg, 3>,
     pub out: Target,
     /// Where the second result goes, of steps that have one.
     pub second_out: Option<Target>,
@@ -119,15 +121,15 @@ impl Prepared {
     pub fn new(fused: &Fused, env: &Env) -> Prepared {
         let level = level();
         let program = &fused.program;
-        let scalar_leaves: Vec<bool> = fused.leaves.iter().map(is_scalar).collect();
+        let scalar_leaves: Few<bool, 8> = fused.leaves.iter().map(is_scalar).collect();
         let mut slots = program.slots as usize;
-        let mut scalar_slot = vec![false; slots];
-        let mut size_of_slot = vec![0; slots];
+        let mut scalar_slot: Few<bool, 8> = Few::from_elem(false, slots);
+        let mut size_of_slot: Few<usize> = Few::from_elem(0, slots);
         let cost = program.cost();
         let mut steps: Vec<Step> = Vec::with_capacity(program.instrs.len());
         // Program outputs lie in slots that nothing overwrites after their last writer.
         for instr in &program.instrs {
-            let mut args: Vec<StepArg> = Vec::with_capacity(instr.args.len());
+            let mut args: Few<StepArg, 3> = Few::new();
             for &arg in &instr.args {
                 args.push(match arg {
                     Arg::Leaf(n) => StepArg {
@@ -152,7 +154,7 @@ impl Prepared {
                 slots += 1;
                 steps.push(Step {
                     call: Call::Splat,
-                    args: vec![arg],
+                    args: smallvec![arg],
                     out: Target::Slot(slots as u32 - 1),
                     second_out: None,
                     out_size: arg.size,
@@ -350,7 +352,7 @@ fn look_up(
 }
 
 fn form(args: &[StepArg], scalar: bool) -> Option<Form> {
-    let pattern: Vec<bool> = args.iter().map(|arg| arg.scalar && !scalar).collect();
+    let pattern: Few<bool, 8> = args.iter().map(|arg| arg.scalar && !scalar).collect();
     match pattern[..] {
         [_] | [false, false] | [false, false, false] => Some(Form::Vector),
         [false, true] | [false, true, true] => Some(Form::VectorScalar),
