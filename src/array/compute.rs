@@ -18,7 +18,7 @@ use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::element::Element;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::base::spill::SpillStore;
@@ -333,7 +333,7 @@ pub(super) fn run<C: Compute + ?Sized>(
             Wanted::Delayed(call) => calls.push(Arc::clone(call)),
         }
     }
-    let places: Few<Place> = (0..values.len()).map(Place::Result).collect();
+    let places: Few<Place> = few((0..values.len()).map(Place::Result));
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
     inspect(&planned);
@@ -343,13 +343,10 @@ pub(super) fn run<C: Compute + ?Sized>(
             pending.push(allocate(value.shape())?);
         }
     }
-    let results = pending
-        .iter()
-        .map(|one| ResultPlace {
-            first: one.first,
-            strides: c_strides(&one.shape),
-        })
-        .collect();
+    let results = few(pending.iter().map(|one| ResultPlace {
+        first: one.first,
+        strides: c_strides(&one.shape),
+    }));
     // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
     // has ended.
     let (made, report) = unsafe { execute(engine, planned, results, &calls) }?;
@@ -389,12 +386,8 @@ unsafe fn execute(
                 && results[number].strides.len() > output.shape.len()
             {
                 let strides = &results[number].strides;
-                results[number].strides = reduce
-                    .tree
-                    .kept()
-                    .iter()
-                    .map(|&axis| strides[axis])
-                    .collect();
+                results[number].strides =
+                    few(reduce.tree.kept().iter().map(|&axis| strides[axis]));
             }
         }
     }

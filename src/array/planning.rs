@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::engine::Engine;
 use super::refusal::refuse;
+use crate::base::few::few;
 use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::expand::{Numbering, expand};
@@ -112,7 +113,7 @@ impl Planner<'_> {
         let tasks = tasks.count_own_bytes();
         let order = order_delivered(&tasks);
         Planned {
-            roots: self.roots.iter().cloned().collect(),
+            roots: few(self.roots.iter().cloned()),
             graph,
             env,
             tasks,

@@ -4,7 +4,7 @@ use std::ops::RangeFull;
 
 use smallvec::smallvec;
 
-use super::few::Few;
+use super::few::{Few, few};
 use crate::error::{Error, Kind, Result};
 
 /// One axis: `0`, `-1` (the last one), any `usize` or `isize`, or an `ndarray::Axis`.
@@ -60,7 +60,7 @@ impl Axes {
     /// The axes of an array with `ndim` of them: ascending, counted from 0.
     pub(crate) fn resolve(&self, ndim: usize) -> Result<Few<usize>> {
         let Some(list) = &self.list else {
-            return Ok((0..ndim).collect());
+            return Ok(few(0..ndim));
         };
         let mut axes = Few::new();
         for &axis in list {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::few::Few;
+use super::few::{Few, few};
 use super::region::Region;
 
 /// Where an index along one input axis comes from.
@@ -69,7 +69,7 @@ impl Clone for IndexMap {
     fn clone(&self) -> IndexMap {
         IndexMap {
             shape: Few::from_slice(&self.shape),
-            axes: self.axes.clone(),
+            axes: few(self.axes.iter().cloned()),
         }
     }
 }
@@ -86,7 +86,7 @@ impl IndexMap {
     pub fn identity(shape: &[usize]) -> IndexMap {
         IndexMap {
             shape: Few::from_slice(shape),
-            axes: (0..shape.len()).map(AxisMap::identity).collect(),
+            axes: few((0..shape.len()).map(AxisMap::identity)),
         }
     }
 

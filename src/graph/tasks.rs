@@ -7,7 +7,7 @@
 
 use std::cmp::Reverse;
 
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::error::{Error, Kind, Result};
 
 /// A run of tasks that have the same program and so the same number of bytes.
@@ -325,9 +325,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     if tasks.inputs.is_empty() && roots_in_order.is_none() {
         // Nobody reads what others make: each task returns all of its bytes when it ends.
         return Order {
-            sequence: (0..tasks.len() as u32)
-                .filter(|&task| !tasks.is_idle(task))
-                .collect(),
+            sequence: few((0..tasks.len() as u32).filter(|&task| !tasks.is_idle(task))),
             floor: largest.saturating_add(tasks.own_bytes),
             largest,
             fetches: tasks.any_fetches(),

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::{Choice, Options};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::IndexMap;
 use crate::base::lookup::Lookup;
 use crate::base::region::Region;
@@ -116,7 +116,7 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
     let mut pass = Pass {
         options,
         places,
-        needs: Few::from_elem(Needs::default(), n_values),
+        needs: few((0..n_values).map(|_| Needs::default())),
         facts,
         walk: &walk,
         reach: Reach {

@@ -9,7 +9,7 @@ use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::AxisMap;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -33,7 +33,9 @@ impl Build<'_> {
             let fold = self.fold(reduce, made.value.node.inputs[0].dtype());
             let state_bytes = self.env.folds[fold].state_bytes();
             let value = wanted.len();
-            wanted.extend(made.cones.iter().map(|&cone| self.wanted(cone)));
+            for &cone in &made.cones {
+                wanted.push(self.wanted(cone));
+            }
             folds.push(FoldUse {
                 fold,
                 value,
@@ -156,7 +158,7 @@ impl Build<'_> {
         kept: &Region,
         grid: &Chunks,
     ) -> Few<Output, 1> {
-        let shape: Few<usize> = tree.kept().iter().map(|&axis| tree.shape()[axis]).collect();
+        let shape: Few<usize> = few(tree.kept().iter().map(|&axis| tree.shape()[axis]));
         let outputs = group.iter().map(|&at| Output {
             dtype: self.reach.made[at].value.dtype(),
             shape: shape.clone(),
@@ -164,7 +166,7 @@ impl Build<'_> {
             grid: grid.clone(),
             place: self.place(at),
         });
-        outputs.collect()
+        few(outputs)
     }
 
     fn fold(&mut self, reduce: &Reduce, dtype: DType) -> usize {

@@ -7,7 +7,7 @@ use smallvec::smallvec;
 use super::Build;
 use super::compile::Wanted;
 use super::spills::SPILL_WRITE;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::graph::spill::staging;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Output, Place, Stage, StageId};
 use crate::op::generate::Generate;
@@ -21,7 +21,7 @@ impl<'a> Build<'a> {
     /// Producers first: by depth, and among equals in the order of the plan.
     pub(super) fn stages(&mut self) {
         let reach = self.reach;
-        let mut order: Few<usize> = (0..reach.made.len()).rev().collect();
+        let mut order: Few<usize> = few((0..reach.made.len()).rev());
         order.sort_by_key(|&at| reach.made[at].depth);
         for (position, &at) in order.iter().enumerate() {
             if self.made.contains(&at) {
@@ -65,13 +65,16 @@ impl<'a> Build<'a> {
         let mut group: Few<usize> = smallvec![at];
         if self.options.share_stages {
             let depth = self.reach.made[at].depth;
-            group.extend(candidates.iter().copied().filter(|&other| {
-                other != at
+            for &other in candidates {
+                if other != at
                     && self.reach.made[other].depth == depth
                     && !self.made.contains(&other)
                     && self.shares_leaf(at, other)
                     && fits(other)
-            }));
+                {
+                    group.push(other);
+                }
+            }
         }
         group
     }
@@ -145,7 +148,9 @@ impl<'a> Build<'a> {
             Job::Load(LoadFrom::Spill { stage, .. }) => producers.push(*stage),
             _ => {
                 for fused in stage.fused() {
-                    producers.extend(fused.leaves.iter().filter_map(producer));
+                    for leaf in &fused.leaves {
+                        producers.extend(producer(leaf));
+                    }
                 }
             }
         }

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::chunks::{AxisChunks, Chunks, unravel};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::op::reducer::LANES;
 
 /// Neighbouring chunks are grouped into a cell until it has so many elements.
@@ -89,7 +89,7 @@ impl Tree {
         let kept: usize = shape[last_reduced..].iter().product();
         Tree {
             lanes: if lines || kept >= NARROW { 1 } else { LANES },
-            kept: (0..ndim).filter(|axis| !axes.contains(axis)).collect(),
+            kept: few((0..ndim).filter(|axis| !axes.contains(axis))),
             shape,
             axes: Few::from_slice(axes),
             cells,
@@ -151,7 +151,7 @@ impl Tree {
 
     /// The number of cells along each outer axis.
     pub fn cell_counts(&self) -> Few<usize> {
-        self.cells.iter().map(AxisChunks::count).collect()
+        few(self.cells.iter().map(AxisChunks::count))
     }
 
     /// The rows of the cell at `index`.
@@ -201,7 +201,7 @@ impl Tree {
 /// not grouped beyond a run.
 fn group(chunks: &Chunks, axes: &[usize], lines: bool) -> Few<AxisChunks> {
     let mut elements = chunks.largest_block().max(1);
-    let mut cells: Few<AxisChunks> = axes.iter().map(|&axis| chunks.0[axis].clone()).collect();
+    let mut cells: Few<AxisChunks> = few(axes.iter().map(|&axis| chunks.0[axis].clone()));
     for (rank, cell) in cells.iter_mut().enumerate().rev() {
         let mut factor = CELL.div_ceil(elements).min(cell.count());
         if lines && rank == axes.len() - 1 {

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::expand::Numbering;
@@ -62,7 +62,7 @@ pub struct Store {
 impl Store {
     pub fn new(tasks: usize) -> Store {
         Store {
-            made: (0..tasks).map(|_| Mutex::new(None)).collect(),
+            made: few((0..tasks).map(|_| Mutex::new(None))),
         }
     }
 

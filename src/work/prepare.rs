@@ -7,9 +7,8 @@ use smallvec::smallvec;
 use super::chain::{self, Chain, Folded};
 use super::scaled::Scaling;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::AxisMap;
-use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
 use crate::graph::stage::{Fused, Leaf};
 use crate::kernel::chain::{Does, links_of};
@@ -121,7 +120,7 @@ impl Prepared {
     pub fn new(fused: &Fused, env: &Env) -> Prepared {
         let level = level();
         let program = &fused.program;
-        let scalar_leaves: Few<bool, 8> = fused.leaves.iter().map(is_scalar).collect();
+        let scalar_leaves: Few<bool, 8> = few(fused.leaves.iter().map(is_scalar));
         let mut slots = program.slots as usize;
         let mut scalar_slot: Few<bool, 8> = Few::from_elem(false, slots);
         let mut size_of_slot: Few<usize> = Few::from_elem(0, slots);
@@ -186,10 +185,7 @@ impl Prepared {
                 cheap: cheap(instr).filter(|_| !scalar),
             });
         }
-        let outputs: Few<OutputArg, 2> = program
-            .outputs
-            .iter()
-            .map(|&arg| match arg {
+        let outputs: Few<OutputArg, 2> = few(program.outputs.iter().map(|&arg| match arg {
                 Arg::Leaf(n) => OutputArg {
                     arg,
                     size: program.leaves[n as usize].size(),
@@ -208,18 +204,13 @@ impl Prepared {
                     scalar: true,
                     direct: false,
                 },
-            })
-            .collect();
+            }));
         Prepared {
             steps,
             folded: None,
             scaling: None,
             together: None,
-            consts: program
-                .consts
-                .iter()
-                .map(|scalar: &Scalar| scalar.to_bytes())
-                .collect(),
+            consts: few(program.consts.iter().map(|scalar| scalar.to_bytes())),
             outputs,
             slots,
             widest: program.widest(),
@@ -352,7 +343,7 @@ fn look_up(
 }
 
 fn form(args: &[StepArg], scalar: bool) -> Option<Form> {
-    let pattern: Few<bool, 8> = args.iter().map(|arg| arg.scalar && !scalar).collect();
+    let pattern: Few<bool, 8> = few(args.iter().map(|arg| arg.scalar && !scalar));
     match pattern[..] {
         [_] | [false, false] | [false, false, false] => Some(Form::Vector),
         [false, true] | [false, true, true] => Some(Form::VectorScalar),

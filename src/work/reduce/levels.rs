@@ -1,6 +1,6 @@
 //! The partial states of a fold, level by level of the tree.
 
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::graph::stage::FoldUse;
 use crate::op::fold::{Fold, States};
 use crate::op::tree::{Counter, Spare};
@@ -29,7 +29,7 @@ impl<'a> Levels<'a> {
             value: usage.value,
             mask: usage.mask,
             pieces: Counter::default(),
-            digits: (0..=digits).map(|_| Counter::default()).collect(),
+            digits: few((0..=digits).map(|_| Counter::default())),
             line: Counter::default(),
             spare: Spare::new(),
             room,

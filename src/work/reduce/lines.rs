@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::super::tile::TileShape;
 use super::driver::Driver;
 use super::levels::Levels;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::op::fold::{Rows, States};
 use crate::op::tree::{BATCH, BATCH_STATES, Cell, Mode};
 
@@ -48,7 +48,7 @@ impl Driver<'_> {
     /// Folds `rows` rows from the current position on, a complete subtree.
     fn batch(&mut self, number: usize, rows: usize, n: usize, levels: &mut [Levels]) {
         let states_of_row = n * self.runs();
-        let mut states: Few<States, 1> = levels.iter_mut().map(Levels::unset).collect();
+        let mut states: Few<States, 1> = few(levels.iter_mut().map(Levels::unset));
         let row_dim = self.dim_of_rank.last().copied();
         let start = row_dim.map_or(0, |dim| self.index[dim]);
         // Neighbours have to meet first when halves are merged: the bits in reverse.

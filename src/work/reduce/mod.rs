@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::blocks::Inputs;
 use super::prepare::Prepared;
 use crate::base::chunks::unravel;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -49,7 +49,7 @@ pub fn part(
     let mut driver = Driver::new(inputs, env, job, prepared, &region, &groups);
     let digits = tree.outer_axes().len();
     let kept_dims = driver.kept_dims();
-    let lens: Few<usize> = kept_dims.iter().map(|&dim| driver.lens[dim]).collect();
+    let lens: Few<usize> = few(kept_dims.iter().map(|&dim| driver.lens[dim]));
     // Tiles of outputs: ranges of the last kept dimension.
     let last = lens.last().copied().unwrap_or(1);
     let outer: usize = lens[..lens.len().saturating_sub(1)].iter().product();
@@ -58,11 +58,10 @@ pub fn part(
     let width = driver.width(last, strip);
     let room = driver.room(width * strip);
     let (per_output, merges) = (part.states(), part.all_rows);
-    let mut levels: Few<Levels<'_>, 1> = job
+    let mut levels: Few<Levels<'_>, 1> = few(job
         .folds
         .iter()
-        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room))
-        .collect();
+        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room)));
     for number in 0..outer {
         let place = unravel(number, &lens[..lens.len().saturating_sub(1)]);
         for start in (0..last).step_by(width) {
@@ -149,11 +148,10 @@ pub fn merge(
     let digits = tree.outer_axes().len();
     let most = job.parts.iter().map(Part::states).max();
     let room = outputs * most.unwrap_or(1);
-    let mut levels: Few<Levels<'_>, 1> = job
+    let mut levels: Few<Levels<'_>, 1> = few(job
         .folds
         .iter()
-        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room))
-        .collect();
+        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room)));
     for (number, (part, partial)) in job.parts.iter().zip(partials).enumerate() {
         let per_output = part.states();
         let n = outputs * per_output;
