@@ -279,9 +279,7 @@ pub fn compute<C: Compute>(what: C) -> Result<C::Output> {
 }
 
 /// The arrays and the delayed values that are asked for.
-pub(super) fn requested<C: Compute + ?Sized>(
-    what: &C,
-) -> Result<(Values, Vec<Arc<DelayedNode>>)> {
+pub(super) fn requested<C: Compute + ?Sized>(what: &C) -> Result<(Values, Vec<Arc<DelayedNode>>)> {
     let mut requests = Requests::new();
     what.requests(&mut requests)?;
     let (mut values, mut calls) = (Values::new(), Vec::new());
@@ -386,8 +384,7 @@ unsafe fn execute(
                 && results[number].strides.len() > output.shape.len()
             {
                 let strides = &results[number].strides;
-                results[number].strides =
-                    few(reduce.tree.kept().iter().map(|&axis| strides[axis]));
+                results[number].strides = few(reduce.tree.kept().iter().map(|&axis| strides[axis]));
             }
         }
     }

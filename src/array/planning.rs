@@ -19,6 +19,7 @@ use crate::op::generate::Generate;
 use crate::op::reducer::ReduceOp;
 use crate::optimize::{Rule, optimize};
 use crate::plan::node::{Value, ValueKey, Values};
+use crate::plan::walk::Walk;
 
 /// A job so short (in estimated nanoseconds) that waking other threads would not pay.
 const SERIAL_COST: f64 = 60_000.0;
@@ -36,11 +37,19 @@ pub(super) struct Planned {
 }
 
 /// Optimizes and lowers, so that the floor keeps to the budget if there is a way.
-///
+pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Planned {
+    let walk = Walk::new(values);
+    let optimized = optimize(&walk, &engine.off);
+    let mut pairs = optimized.iter().zip(values);
+    if pairs.all(|(new, old)| new.key() == old.key()) {
+        return plan_optimized(engine, &walk, places);
+    }
+    plan_optimized(engine, &Walk::new(&optimized), places)
+}
+
 /// In this order: tasks of the usual size; smaller ones; and then, of sharing nothing, computing and loading
 /// again, and spilling what holds the most bytes, what is estimated to take the least time.
-pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Planned {
-    let roots = optimize(values, &engine.off);
+fn plan_optimized(engine: &Engine, walk: &Walk<'_>, places: &[Place]) -> Planned {
     let on = |rule: Rule| !engine.off.contains(&rule);
     let budget = engine.memory();
     let options = Options {
@@ -56,7 +65,7 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
         fold: make_fold,
     };
     let planner = Planner {
-        roots: &roots,
+        walk,
         places,
         budget,
         spills: on(Rule::Spill),
@@ -96,8 +105,8 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
 }
 
 /// What stays the same from one attempt to the next.
-struct Planner<'a> {
-    roots: &'a [Value],
+struct Planner<'a, 'n> {
+    walk: &'a Walk<'n>,
     places: &'a [Place],
     budget: u64,
     spills: bool,
@@ -106,14 +115,14 @@ struct Planner<'a> {
 /// A value is asked about only so often: each attempt costs as much as planning.
 const MOST_CHOICES: usize = 12;
 
-impl Planner<'_> {
+impl Planner<'_, '_> {
     fn attempt(&self, options: &Options) -> Planned {
-        let (graph, env, kept) = lower(self.roots, self.places, options);
+        let (graph, env, kept) = lower(self.walk, self.places, options);
         let (tasks, numbering) = expand(&graph, &env);
         let tasks = tasks.count_own_bytes();
         let order = order_delivered(&tasks);
         Planned {
-            roots: few(self.roots.iter().cloned()),
+            roots: few(self.walk.roots.iter().cloned()),
             graph,
             env,
             tasks,

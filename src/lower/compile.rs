@@ -7,7 +7,7 @@ use smallvec::smallvec;
 
 use super::Build;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::IndexMap;
 use crate::base::lookup::Lookup;
 use crate::base::scalar::Scalar;
@@ -102,15 +102,11 @@ impl Compiler<'_, '_> {
             } else {
                 self.inputs(&value, &sight)
             };
-            let missing: Few<_, 2> = inputs
-                .iter()
-                .rev()
-                .filter(|(_, input)| !self.done.contains(input))
-                .map(|(value, input)| (value.clone(), input.clone(), false))
-                .collect();
-            if !missing.is_empty() {
+            let is_missing = |(_, input): &(Value, Sight)| !self.done.contains(input);
+            if inputs.iter().any(is_missing) {
                 open.push((value, sight, expand));
-                open.extend(missing);
+                let missing = inputs.into_iter().rev().filter(is_missing);
+                open.extend(missing.map(|(value, input)| (value, input, false)));
                 continue;
             }
             let arg = if held {
@@ -145,7 +141,7 @@ impl Compiler<'_, '_> {
             NodeKind::Elementwise(_) | NodeKind::Rechunk => {
                 let same =
                     |input: &Value| through(input, sight.map.clone(), sight.reshaped.clone());
-                node.inputs.iter().map(same).collect()
+                few(node.inputs.iter().map(same))
             }
             NodeKind::Index(view) => {
                 let map = sight
@@ -270,8 +266,7 @@ impl Compiler<'_, '_> {
         shape: Option<&[usize]>,
     ) -> Arg {
         let shape = shape.unwrap_or_else(|| value.shape());
-        let same =
-            |leaf: &Leaf| leaf.source == source && leaf.map == *map && *leaf.shape == *shape;
+        let same = |leaf: &Leaf| leaf.source == source && leaf.map == *map && *leaf.shape == *shape;
         if let Some(number) = self.leaves.iter().position(same) {
             return Arg::Leaf(number as u32);
         }

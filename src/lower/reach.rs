@@ -110,15 +110,14 @@ const ONE_BAND: usize = 1024;
 /// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
 const CHEAP: f64 = 4.0;
 
-pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
-    let walk = Walk::new(roots);
-    let (facts, n_values) = facts(&walk);
+pub fn reach(walk: &Walk<'_>, places: &[Place], options: &Options) -> Reach {
+    let (facts, n_values) = facts(walk);
     let mut pass = Pass {
         options,
         places,
         needs: few((0..n_values).map(|_| Needs::default())),
         facts,
-        walk: &walk,
+        walk,
         reach: Reach {
             // Often there are no more, and a list that grows is large from the start.
             made: Vec::with_capacity(1),
@@ -126,7 +125,7 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
             held: HashMap::new(),
         },
     };
-    for (number, root) in roots.iter().enumerate() {
+    for (number, root) in walk.roots.iter().enumerate() {
         pass.needs_of(root).roots.push(number);
     }
     for &node in walk.order.iter().rev() {

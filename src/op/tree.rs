@@ -522,11 +522,7 @@ pub struct Part {
 impl Part {
     /// How many states the part has for each output: one per run, unless they are merged.
     pub fn states(&self) -> usize {
-        if self.all_rows {
-            1
-        } else {
-            self.runs.len()
-        }
+        if self.all_rows { 1 } else { self.runs.len() }
     }
 
     /// Calls `leaf(cell, leaf number)` for every leaf in order, and `close(digit)` after the last

@@ -8,7 +8,7 @@ use crate::base::scalar::Scalar;
 use crate::op::generate::Generate;
 use crate::op::scalar::cast::cast;
 use crate::op::table::evaluate;
-use crate::plan::node::{ElementFunc, Elementwise, Values, Node, NodeKind, Operand, Value};
+use crate::plan::node::{ElementFunc, Elementwise, Node, NodeKind, Operand, Value, Values};
 
 pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
     match &node.kind {

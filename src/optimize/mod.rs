@@ -76,10 +76,10 @@ const REWRITES: &[(Rule, Rewrite)] = &[
 /// A node may be rewritten so often; more would be two rules that undo each other.
 const MOST_REWRITES: usize = 16;
 
-/// Applies all rules but those switched off.
-pub fn optimize(roots: &[Value], off: &[Rule]) -> Values {
+/// The roots of a walk after all rules but those switched off.
+pub fn optimize(walk: &Walk<'_>, off: &[Rule]) -> Values {
     let on = |rule: Rule| !off.contains(&rule);
-    let walk = Walk::new(roots);
+    let roots = walk.roots;
     let mut done: Few<Became, USUAL> = Few::with_capacity(walk.order.len());
     let mut shared = share_subexpressions::Shared::default();
     // In a chain there are no two nodes with the same inputs.

@@ -7,7 +7,8 @@ use smallvec::smallvec;
 
 use super::chunking;
 use super::node::{
-    BlockFn, ElementFunc, Elementwise, Values, Node, NodeKind, Operand, Reduce, Reduction, Spec, Value,
+    BlockFn, ElementFunc, Elementwise, Node, NodeKind, Operand, Reduce, Reduction, Spec, Value,
+    Values,
 };
 use crate::base::axis::Axes;
 use crate::base::chunk_spec::ChunkSpec;

@@ -145,6 +145,8 @@ pub struct BlockFn {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Node {
+    // A node is large: it is put together where it stays.
+    #[inline]
     pub fn new(
         kind: NodeKind,
         inputs: Values,

@@ -8,6 +8,7 @@ use crate::base::lookup::Lookup;
 
 /// All nodes that some values need, each once, inputs before their users; they are numbered in this order.
 pub struct Walk<'a> {
+    pub roots: &'a [Value],
     pub order: Few<&'a Arc<Node>, USUAL>,
     /// By the node's id.
     numbers: Lookup<u64, usize>,
@@ -43,7 +44,11 @@ impl Walk<'_> {
                 }
             }
         }
-        Walk { order, numbers }
+        Walk {
+            roots,
+            order,
+            numbers,
+        }
     }
 
     /// The number of a node that was met.

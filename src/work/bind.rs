@@ -164,8 +164,7 @@ pub fn bind(
     for leaf in &mut leaves {
         let pick = |linear: &mut Linear| {
             let terms = dims.iter();
-            linear.terms =
-                few(terms.map(|dim| linear.terms[dim.axis + dim.axes - 1].clone()));
+            linear.terms = few(terms.map(|dim| linear.terms[dim.axis + dim.axes - 1].clone()));
         };
         match leaf {
             Bound::Place { linear, .. } | Bound::Made { linear, .. } => pick(linear),

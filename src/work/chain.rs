@@ -2,7 +2,7 @@
 
 use super::prepare::{Call, OutputArg, Step, StepArg, Target};
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, sums};
 use crate::kernel::level::Level;
 use crate::op::program::Arg;
@@ -90,11 +90,7 @@ fn belongs(step: &Step, group: &[Step]) -> bool {
 }
 
 /// Whether a slot is read by later steps, or is an output.
-fn is_needed<'a>(
-    slot: u32,
-    later: impl Iterator<Item = &'a Step>,
-    outputs: &[OutputArg],
-) -> bool {
+fn is_needed<'a>(slot: u32, later: impl Iterator<Item = &'a Step>, outputs: &[OutputArg]) -> bool {
     for step in later {
         if step.args.iter().any(|arg| arg.arg == Arg::Slot(slot)) {
             return true;
@@ -155,7 +151,7 @@ impl Joining {
                 };
                 writer.map_or_else(|| joining.arg(arg), Source::Step)
             });
-            let sources = sources.collect();
+            let sources = few(sources);
             joining.sources.push(sources);
         }
         for (at, step) in steps.iter().enumerate() {

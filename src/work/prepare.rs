@@ -186,25 +186,25 @@ impl Prepared {
             });
         }
         let outputs: Few<OutputArg, 2> = few(program.outputs.iter().map(|&arg| match arg {
-                Arg::Leaf(n) => OutputArg {
-                    arg,
-                    size: program.leaves[n as usize].size(),
-                    scalar: scalar_leaves[n as usize],
-                    direct: false,
-                },
-                Arg::Slot(n) => OutputArg {
-                    arg,
-                    size: size_of_slot[n as usize],
-                    scalar: scalar_slot[n as usize],
-                    direct: false,
-                },
-                Arg::Const(n) => OutputArg {
-                    arg,
-                    size: program.consts[n as usize].dtype().size(),
-                    scalar: true,
-                    direct: false,
-                },
-            }));
+            Arg::Leaf(n) => OutputArg {
+                arg,
+                size: program.leaves[n as usize].size(),
+                scalar: scalar_leaves[n as usize],
+                direct: false,
+            },
+            Arg::Slot(n) => OutputArg {
+                arg,
+                size: size_of_slot[n as usize],
+                scalar: scalar_slot[n as usize],
+                direct: false,
+            },
+            Arg::Const(n) => OutputArg {
+                arg,
+                size: program.consts[n as usize].dtype().size(),
+                scalar: true,
+                direct: false,
+            },
+        }));
         Prepared {
             steps,
             folded: None,

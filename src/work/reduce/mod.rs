@@ -100,7 +100,12 @@ pub fn part(
 
 /// All rows of the part, for one tile of outputs and the runs that the driver aims at. The states are
 /// left at the part's digit.
-fn subtree(driver: &mut Driver<'_>, levels: &mut [Levels<'_>], part: &Part, n: usize) -> Result<()> {
+fn subtree(
+    driver: &mut Driver<'_>,
+    levels: &mut [Levels<'_>],
+    part: &Part,
+    n: usize,
+) -> Result<()> {
     let tree = driver.tree;
     let states = n * driver.runs();
     let first = part.prefix.len();
