@@ -282,7 +282,7 @@ pub fn reshape(value: &Value, shape: Few<usize>, at: At) -> Result<Value> {
     let chunks = chunking::reshape(value.chunks(), &shape);
     let spec = Spec {
         dtype: value.dtype(),
-        shape: shape.into(),
+        shape,
         chunks,
     };
     Ok(Value::of(Node::new(
