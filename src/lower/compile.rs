@@ -73,7 +73,7 @@ struct Compiler<'a, 'b> {
     depth: usize,
     program: ProgramBuilder,
     leaves: Vec<Leaf>,
-    done: Lookup<Sight, Arg, 1>,
+    done: Lookup<Sight, Arg>,
 }
 
 impl Compiler<'_, '_> {

@@ -57,7 +57,7 @@ pub fn bands(shape: &[usize], target: usize) -> Chunks {
 pub fn map_grid(
     graph: &Graph,
     domain: &Region,
-    leaves: &[&Leaf],
+    leaves: &[Leaf],
     opaque: bool,
     fresh_item: Option<usize>,
     options: &Options,

@@ -80,7 +80,7 @@ pub struct Binding {
     pub dims: Few<Dim>,
     pub leaves: Vec<Bound>,
     /// Strides of the outputs along the dimensions.
-    pub outs: Vec<Few<isize>>,
+    pub outs: Few<Few<isize>, 1>,
 }
 
 impl Binding {
@@ -98,7 +98,7 @@ pub fn bind(
     fused: &Fused,
     region: &Region,
     groups: &[std::ops::Range<usize>],
-    mut outs: Vec<Few<isize>>,
+    mut outs: Few<Few<isize>, 1>,
 ) -> Binding {
     let mut leaves: Vec<Bound> = fused
         .leaves

@@ -257,7 +257,7 @@ impl<'a> Task<'a> {
             fused,
             region,
             &axes,
-            Vec::new(),
+            Few::new(),
         );
         let leaf = binding.leaves.pop()?;
         let Bound::Place { first, linear, .. } = &leaf else {

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use smallvec::smallvec;
 
 use crate::base::aligned::AlignedBytes;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -246,17 +246,16 @@ impl GraphWork {
             Job::Load(from) => self.load(task, stage, *from, &index),
             Job::Map(pieces) => {
                 let region = stage.outputs[0].region(&index);
-                let (destinations, blocks): (Vec<_>, Vec<_>) = stage
-                    .outputs
-                    .iter()
-                    .map(|output| self.destination(output, &region, false))
-                    .unzip();
+                let (mut destinations, mut blocks) = (Few::<Destination, 1>::new(), Few::new());
+                for output in &stage.outputs {
+                    let (destination, block) = self.destination(output, &region, false);
+                    destinations.push(destination);
+                    blocks.push(block.map(Arc::new));
+                }
                 for (piece, prepared) in pieces.iter().zip(prepared) {
                     if let Some(inside) = region.intersect(&piece.region) {
-                        let shifted: Vec<Destination> = destinations
-                            .iter()
-                            .map(|to| to.shifted(&inside, &region))
-                            .collect();
+                        let shifted: Few<Destination, 1> =
+                            few(destinations.iter().map(|to| to.shifted(&inside, &region)));
                         let inside = inside.relative_to(piece.region.start());
                         // SAFETY: tasks write disjoint regions of places that have room for them.
                         unsafe {
@@ -271,12 +270,7 @@ impl GraphWork {
                         }?;
                     }
                 }
-                Ok(Made::Blocks(
-                    blocks
-                        .into_iter()
-                        .map(|block| block.map(Arc::new))
-                        .collect(),
-                ))
+                Ok(Made::Blocks(blocks))
             }
             Job::Reduce(job) if !stage.is_partial() => {
                 let kept = stage.outputs[0].region(&index);
@@ -486,6 +480,9 @@ impl GraphWork {
         let Made::Blocks(blocks) = made else {
             return Ok(());
         };
+        if self.env.spills.is_empty() {
+            return Ok(());
+        }
         let (id, _, _) = self.numbering.locate(&self.graph, task);
         for (output, slot) in self.graph.dag[id].outputs.iter().zip(blocks) {
             if let Place::Spill(number) = output.place

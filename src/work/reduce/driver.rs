@@ -75,7 +75,7 @@ impl<'a> Driver<'a> {
             &job.fused,
             region,
             groups,
-            Vec::new(),
+            Few::new(),
         );
         let crossed = job.crossed && crossed(tree, &binding);
         let tile = if crossed {
