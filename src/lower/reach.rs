@@ -157,14 +157,13 @@ fn facts(walk: &Walk) -> (Few<Facts>, usize) {
     let mut facts: Few<Facts> = Few::with_capacity(walk.order.len());
     let mut n_values = 0;
     for node in &walk.order {
-        let below = |of: fn(&Facts) -> f64| -> f64 {
-            let inputs = node.inputs.iter();
-            inputs
-                .map(|input| of(&facts[walk.number(&input.node)]))
-                .sum()
-        };
-        let level = node.inputs.iter();
-        let level = level.map(|input| facts[walk.number(&input.node)].level);
+        let (mut cost_below, mut known_below, mut level) = (0.0, 0.0, 0);
+        for input in &node.inputs {
+            let below = &facts[walk.number(&input.node)];
+            cost_below += below.cost;
+            known_below += below.known_cost;
+            level = level.max(below.level);
+        }
         let stage = matches!(
             node.kind,
             NodeKind::Reduce(_)
@@ -173,14 +172,12 @@ fn facts(walk: &Walk) -> (Few<Facts>, usize) {
                 | NodeKind::BlockFn(_)
                 | NodeKind::Source(_)
         );
-        let known = |facts: &Facts| facts.known_cost;
-        let guessed = |facts: &Facts| facts.cost;
         let (cost, known_cost) = match &node.kind {
             NodeKind::Elementwise(elementwise) => {
                 let own = super::compile::element_cost(&elementwise.func);
                 let is_known = !matches!(elementwise.func, ElementFunc::Map(_));
                 let known_own = if is_known { own } else { 0.0 };
-                (below(guessed) + own, below(known) + known_own)
+                (cost_below + own, known_below + known_own)
             }
             NodeKind::Generate(generate) => {
                 let is_known = !matches!(generate, Generate::Closure { .. });
@@ -188,14 +185,14 @@ fn facts(walk: &Walk) -> (Few<Facts>, usize) {
                 (cost, if is_known { cost } else { 0.0 })
             }
             NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => {
-                (below(guessed), below(known))
+                (cost_below, known_below)
             }
             _ => (0.0, 0.0),
         };
         facts.push(Facts {
             cost: cost.min(1e6),
             known_cost: known_cost.min(1e6),
-            level: level.max().unwrap_or(0) + usize::from(stage),
+            level: level + usize::from(stage),
             first_value: n_values,
         });
         n_values += node.outputs.len();
