@@ -184,9 +184,7 @@ fn facts(walk: &Walk) -> (Few<Facts>, usize) {
                 let cost = generate.cost();
                 (cost, if is_known { cost } else { 0.0 })
             }
-            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => {
-                (cost_below, known_below)
-            }
+            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => (cost_below, known_below),
             _ => (0.0, 0.0),
         };
         facts.push(Facts {
