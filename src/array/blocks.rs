@@ -12,6 +12,7 @@ use super::outline::run_options;
 use super::planning::plan;
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::element::Element;
+use crate::base::few::Few;
 use crate::base::memory::view;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -120,7 +121,7 @@ impl<T: Element> Blocks<T> {
             options.outline = engine.is_observed().then(|| mixed.outline());
             let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));
             // SAFETY: there are no result places.
-            (tasks, order, unsafe { mixed.work(engine, Vec::new()) }?)
+            (tasks, order, unsafe { mixed.work(engine, Few::new()) }?)
         } else {
             let places = Places {
                 spill: spill_file(engine, planned.env.spilled_bytes())?,
@@ -138,7 +139,8 @@ impl<T: Element> Blocks<T> {
                     stop(engine),
                 )
             };
-            (planned.tasks, planned.order, Arc::new(Tasked(work)))
+            let (tasks, order) = (Arc::new(planned.tasks), Arc::new(planned.order));
+            (tasks, order, Arc::new(Tasked(work)))
         };
         let stream =
             engine

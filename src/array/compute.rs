@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use ndarray::{ArrayD, ArrayViewMut, Dimension, IxDyn};
+use smallvec::smallvec;
 
 use super::blocks::Blocks;
 use super::engine::{Engine, Report};
-use super::explain::{Explain, TaskGraph, bytes_read};
+use super::explain::{self, Explain, TaskGraph};
 use super::handle::Array;
 use super::mixed::{Mixed, is_mixed};
 use super::outline::run_options;
@@ -17,16 +18,16 @@ use super::planning::{Planned, plan};
 use crate::base::aligned::advise_huge;
 use crate::base::chunk_spec::ChunkSpec;
 use crate::base::element::Element;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::memory::Memory;
 use crate::base::shape::c_strides;
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
-use crate::exec::{Hold, Work};
+use crate::exec::{Hold, RunReport, Work};
 use crate::graph::stage::Place;
 use crate::io::spill::SpillFile;
 use crate::plan::build;
-use crate::plan::node::{NodeKind, Value};
+use crate::plan::node::{NodeKind, Value, Values};
 use crate::task::{Delayed, DelayedNode, Held};
 use crate::work::{self, GraphWork, Places, ResultPlace, Stop};
 
@@ -86,6 +87,10 @@ pub struct Pending {
 #[doc(hidden)]
 pub struct Request(Wanted);
 
+/// Most computations are of one or two.
+#[doc(hidden)]
+pub type Requests = Few<Request, 2>;
+
 enum Wanted {
     Array {
         value: Value,
@@ -129,7 +134,7 @@ pub trait Compute {
     type Output;
 
     #[doc(hidden)]
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()>;
+    fn requests(&self, requests: &mut Requests) -> Result<()>;
 
     #[doc(hidden)]
     fn assemble(&self, results: &mut dyn Iterator<Item = Pending>) -> Self::Output;
@@ -138,7 +143,7 @@ pub trait Compute {
 impl<T: Element> Compute for Array<T> {
     type Output = ArrayD<T>;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         requests.push(Request(Wanted::Array {
             value: self.value.clone()?,
             allocate: allocate::<T>,
@@ -160,7 +165,7 @@ impl<T: Element> Compute for Array<T> {
 impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
     type Output = T;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         requests.push(Request(Wanted::Delayed(Arc::clone(&self.node))));
         Ok(())
     }
@@ -178,7 +183,7 @@ impl<T: Clone + Send + Sync + 'static> Compute for Delayed<T> {
 impl<C: Compute + ?Sized> Compute for &C {
     type Output = C::Output;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         (**self).requests(requests)
     }
 
@@ -190,7 +195,7 @@ impl<C: Compute + ?Sized> Compute for &C {
 impl<C: Compute> Compute for [C] {
     type Output = Vec<C::Output>;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         self.iter().try_for_each(|one| one.requests(requests))
     }
 
@@ -202,7 +207,7 @@ impl<C: Compute> Compute for [C] {
 impl<C: Compute> Compute for Vec<C> {
     type Output = Vec<C::Output>;
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         self.as_slice().requests(requests)
     }
 
@@ -214,7 +219,7 @@ impl<C: Compute> Compute for Vec<C> {
 impl<C: Compute, const N: usize> Compute for [C; N] {
     type Output = [C::Output; N];
 
-    fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+    fn requests(&self, requests: &mut Requests) -> Result<()> {
         self.as_slice().requests(requests)
     }
 
@@ -228,7 +233,7 @@ macro_rules! tuples {
         impl<$($name: Compute),+> Compute for ($($name,)+) {
             type Output = ($($name::Output,)+);
 
-            fn requests(&self, requests: &mut Vec<Request>) -> Result<()> {
+            fn requests(&self, requests: &mut Requests) -> Result<()> {
                 $(self.$at.requests(requests)?;)+
                 Ok(())
             }
@@ -274,12 +279,10 @@ pub fn compute<C: Compute>(what: C) -> Result<C::Output> {
 }
 
 /// The arrays and the delayed values that are asked for.
-pub(super) fn requested<C: Compute + ?Sized>(
-    what: &C,
-) -> Result<(Vec<Value>, Vec<Arc<DelayedNode>>)> {
-    let mut requests = Vec::new();
+pub(super) fn requested<C: Compute + ?Sized>(what: &C) -> Result<(Values, Vec<Arc<DelayedNode>>)> {
+    let mut requests = Requests::new();
     what.requests(&mut requests)?;
-    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    let (mut values, mut calls) = (Values::new(), Vec::new());
     for Request(wanted) in requests {
         match wanted {
             Wanted::Array { value, .. } => values.push(value),
@@ -289,37 +292,62 @@ pub(super) fn requested<C: Compute + ?Sized>(
     Ok((values, calls))
 }
 
-pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::Output, Report)> {
+/// Computes, and says what it took.
+pub(super) fn measure<C: Compute + ?Sized>(
+    engine: &Engine,
+    what: &C,
+) -> Result<(C::Output, Report)> {
     let began = Instant::now();
-    let mut requests = Vec::new();
+    let (mut bytes_read, mut bytes_spilled) = (0, 0);
+    let (output, report) = run(engine, what, |planned| {
+        bytes_read = explain::bytes_read(planned);
+        bytes_spilled = planned.env.spilled_bytes();
+    })?;
+    let report = Report {
+        tasks: report.tasks,
+        planned_peak_bytes: report.planned_peak,
+        held_peak_bytes: report.held_peak,
+        bytes_read,
+        bytes_spilled,
+        outside_promise: report.outside_promise,
+        lost_observers: report.lost_observers,
+        seconds: began.elapsed().as_secs_f64(),
+    };
+    Ok((output, report))
+}
+
+/// Computes; `inspect` sees the plan before it runs.
+pub(super) fn run<C: Compute + ?Sized>(
+    engine: &Engine,
+    what: &C,
+    inspect: impl FnOnce(&Planned),
+) -> Result<(C::Output, RunReport)> {
+    let mut requests = Requests::new();
     what.requests(&mut requests)?;
-    let (mut values, mut calls) = (Vec::new(), Vec::new());
+    let (mut values, mut calls) = (Values::new(), Vec::new());
     for Request(wanted) in &requests {
         match wanted {
             Wanted::Array { value, .. } => values.push(value.clone()),
             Wanted::Delayed(call) => calls.push(Arc::clone(call)),
         }
     }
-    let places: Few<Place> = (0..values.len()).map(Place::Result).collect();
+    let places: Few<Place> = few((0..values.len()).map(Place::Result));
     let planned = plan(engine, &values, &places);
     planned.check(engine)?;
-    let mut pending = Vec::with_capacity(values.len());
+    inspect(&planned);
+    let mut pending: Few<Pending, 1> = Few::new();
     for Request(wanted) in &requests {
         if let Wanted::Array { value, allocate } = wanted {
             pending.push(allocate(value.shape())?);
         }
     }
-    let results = pending
-        .iter()
-        .map(|one| ResultPlace {
-            first: one.first,
-            strides: c_strides(&one.shape),
-        })
-        .collect();
+    let results = few(pending.iter().map(|one| ResultPlace {
+        first: one.first,
+        strides: c_strides(&one.shape),
+    }));
     // SAFETY: the memory was just allocated with each value's shape, and is not touched before the run
     // has ended.
-    let (made, mut report) = unsafe { execute(engine, planned, results, &calls) }?;
-    report.seconds = began.elapsed().as_secs_f64();
+    let (made, report) = unsafe { execute(engine, planned, results, &calls) }?;
     let (mut pending, mut made) = (pending.into_iter(), made.into_iter());
     let mut results = requests
         .into_iter()
@@ -342,13 +370,12 @@ pub(super) fn run<C: Compute + ?Sized>(engine: &Engine, what: &C) -> Result<(C::
 unsafe fn execute(
     engine: &Engine,
     planned: Planned,
-    mut results: Vec<ResultPlace>,
+    mut results: Few<ResultPlace, 1>,
     calls: &[Arc<DelayedNode>],
-) -> Result<(Vec<Held>, Report)> {
+) -> Result<(Vec<Held>, RunReport)> {
     planned.check(engine)?;
     let mixed = is_mixed(&planned, calls);
     let mut options = run_options(engine, &planned, !mixed && planned.is_tiny());
-    let read = bytes_read(&planned);
     // Reductions write in the space of their kept axes.
     for stage in planned.graph.dag.node_weights() {
         for output in &stage.outputs {
@@ -357,17 +384,11 @@ unsafe fn execute(
                 && results[number].strides.len() > output.shape.len()
             {
                 let strides = &results[number].strides;
-                results[number].strides = reduce
-                    .tree
-                    .kept()
-                    .iter()
-                    .map(|&axis| strides[axis])
-                    .collect();
+                results[number].strides = few(reduce.tree.kept().iter().map(|&axis| strides[axis]));
             }
         }
     }
-    let spilled = planned.env.spilled_bytes();
-    let (made, report) = if mixed {
+    if mixed {
         let mixed = Mixed::new(engine, planned, calls);
         // Tasks have other numbers than the plan's.
         options.outline = engine.is_observed().then(|| mixed.outline());
@@ -378,7 +399,7 @@ unsafe fn execute(
             engine
                 .executor
                 .run(tasks, order, Arc::clone(&work) as Arc<dyn Work>, &options)?;
-        (work.into_results(), report)
+        Ok((work.into_results(), report))
     } else {
         let Planned {
             graph,
@@ -390,27 +411,20 @@ unsafe fn execute(
         } = planned;
         let places = Places {
             results,
-            spill: spill_file(engine, spilled)?,
+            spill: spill_file(engine, env.spilled_bytes())?,
         };
         // SAFETY: as above.
         let work =
             unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
-        let report = engine
-            .executor
-            .run(tasks, order, Arc::new(Tasked(work)), &options)?;
-        (Vec::new(), report)
-    };
-    let report = Report {
-        tasks: report.tasks,
-        planned_peak_bytes: report.planned_peak,
-        held_peak_bytes: report.held_peak,
-        bytes_read: read,
-        bytes_spilled: spilled,
-        outside_promise: report.outside_promise,
-        lost_observers: report.lost_observers,
-        seconds: report.seconds,
-    };
-    Ok((made, report))
+        let (executor, work) = (&engine.executor, Tasked(work));
+        let report = if options.serial && !order.fetches {
+            executor.run_alone(&tasks, &order, &work, &options)?
+        } else {
+            let (tasks, order) = (Arc::new(tasks), Arc::new(order));
+            executor.run(tasks, order, Arc::new(work), &options)?
+        };
+        Ok((Vec::new(), report))
+    }
 }
 
 /// The temporary file of a run that spills so many bytes.
@@ -433,8 +447,8 @@ pub(super) fn item<T: Element>(engine: &Engine, array: &Array<T>) -> Result<T> {
             ),
         ));
     }
-    let result = engine.compute(array)?;
-    Ok(result.into_iter().next().unwrap_or_default())
+    let (elements, _) = engine.compute(array)?.into_raw_vec_and_offset();
+    Ok(elements.first().copied().unwrap_or_default())
 }
 
 pub(super) fn into<T: Element, D: Dimension>(
@@ -459,7 +473,7 @@ pub(super) fn into<T: Element, D: Dimension>(
         strides: Few::from_slice(out.strides()),
     };
     // SAFETY: the view is borrowed until this returns, and has the value's shape.
-    unsafe { execute(engine, planned, vec![place], &[]) }?;
+    unsafe { execute(engine, planned, smallvec![place], &[]) }?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use super::handle::Array;
 use crate::base::chunk_spec::{ChunkSpec, IntoChunks};
 use crate::base::chunks::Chunks;
 use crate::base::element::{Arith, Element, Float, Ordered};
+use crate::base::few::Few;
 use crate::base::memory::{Memory, RawViewMut};
 use crate::base::region::Region;
 use crate::base::scalar::Scalar;
@@ -352,7 +353,7 @@ fn as_f64<T: Element>(value: T) -> f64 {
 
 pub(super) fn generated<T: Element>(
     generate: Generate,
-    shape: Vec<usize>,
+    shape: impl Into<Few<usize>>,
     chunks: ChunkSpec,
     at: &'static Location<'static>,
 ) -> Array<T> {
@@ -406,7 +407,7 @@ fn arange_len(start: Scalar, stop: Scalar, step: Scalar) -> Result<usize> {
 
 /// A user's function of an index, called for C-order numbers.
 struct ByIndex<T, F> {
-    shape: Vec<usize>,
+    shape: Few<usize>,
     function: F,
     element: PhantomData<fn() -> T>,
 }

@@ -371,7 +371,7 @@ impl Engine {
     /// # Errors
     /// As [`Array::compute`].
     pub fn compute<C: Compute + ?Sized>(&self, what: &C) -> Result<C::Output> {
-        Ok(compute::run(self, what)?.0)
+        Ok(compute::run(self, what, |_| ())?.0)
     }
 
     /// Computes, and says what it took.
@@ -389,7 +389,7 @@ impl Engine {
     /// # Errors
     /// As [`Array::compute`].
     pub fn measure<C: Compute + ?Sized>(&self, what: &C) -> Result<(C::Output, Report)> {
-        compute::run(self, what)
+        compute::measure(self, what)
     }
 
     /// The single element of an array; see [`Array::item`].

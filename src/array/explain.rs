@@ -74,7 +74,7 @@ impl Explain {
         let mixed = || Mixed::new(engine, plan(engine, &values, &places), &calls);
         let mixed = is_mixed(&planned, &calls).then(mixed);
         let (tasks, order) = match &mixed {
-            Some(mixed) => (&mixed.tasks, &mixed.order),
+            Some(mixed) => (&*mixed.tasks, &*mixed.order),
             None => (&planned.tasks, &planned.order),
         };
         let stages = planned.graph.order.iter().map(|&id| line(&planned, id));

@@ -131,7 +131,7 @@ impl<T: Numeric> Filtered<T> {
         let axes = axes.into_axes();
         let counted: Array<bool> = self.array.then(at, |value| {
             let mask = self.mask.clone()?;
-            let shape = value.shape().to_vec();
+            let shape = value.spec().shape.clone();
             crate::plan::layout::broadcast_to(&mask, shape, at)
         });
         counted.count_nonzero(axes)

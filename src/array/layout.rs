@@ -4,6 +4,7 @@ use std::ops;
 use std::panic::Location;
 
 use ndarray::{SliceInfo, SliceInfoElem};
+use smallvec::smallvec;
 
 use super::handle::Array;
 use crate::base::axis::{AxisIndex, IntoAxes};
@@ -252,7 +253,7 @@ impl<T: Element> Array<T> {
     pub fn ravel(&self) -> Array<T> {
         let at = Location::caller();
         self.then(at, |value| {
-            layout::reshape(value, vec![value.shape().iter().product()], at)
+            layout::reshape(value, smallvec![value.shape().iter().product()], at)
         })
     }
 

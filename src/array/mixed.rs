@@ -14,6 +14,7 @@ use super::outline::outline;
 use super::planning::{Planned, plan};
 use crate::base::chunks::{Chunks, unravel};
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::source::ErasedSource;
@@ -94,10 +95,8 @@ impl Search<'_> {
     }
 
     fn task(&mut self, part: u32, task: u32) {
-        let needed = &mut self.parts[part as usize].needed[task as usize];
-        if !std::mem::replace(needed, true) {
-            self.todo.push(Entry::Array { part, task });
-        }
+        let needed = &mut self.parts[part as usize].needed;
+        need(needed, &mut self.todo, part, task);
     }
 
     fn call(&mut self, node: &Arc<DelayedNode>) -> u32 {
@@ -124,8 +123,9 @@ impl Search<'_> {
     }
 
     fn task_inputs(&mut self, number: u32, task: u32) {
-        let planned = &self.parts[number as usize].planned;
-        let tasks = Arc::clone(&planned.tasks);
+        let Part {
+            planned, needed, ..
+        } = &mut self.parts[number as usize];
         let (stage, cell, _) = planned.numbering.locate(&planned.graph, task);
         let stage = &planned.graph.dag[stage];
         let mut loaded = None;
@@ -135,8 +135,8 @@ impl Search<'_> {
             let region = stage.outputs[0].region(&stage.cell_index(cell));
             loaded = Some((Arc::clone(blocks), region));
         }
-        for &input in tasks.inputs(task) {
-            self.task(number, input);
+        for &input in planned.tasks.inputs(task) {
+            need(needed, &mut self.todo, number, input);
         }
         if let Some((blocks, region)) = loaded {
             let mut calls = Vec::new();
@@ -175,6 +175,13 @@ impl Search<'_> {
     }
 }
 
+/// Notes that a task of a part is needed; the first time there is more to do.
+fn need(needed: &mut [bool], todo: &mut Vec<Entry>, part: u32, task: u32) {
+    if !std::mem::replace(&mut needed[task as usize], true) {
+        todo.push(Entry::Array { part, task });
+    }
+}
+
 /// The blocks of a grid that meet a region: their numbers and regions.
 fn for_each_block(chunks: &Chunks, region: &Region, mut f: impl FnMut(usize, &Region)) {
     if region.is_empty() {
@@ -204,9 +211,9 @@ impl Mixed {
             number_of: HashMap::new(),
             todo: Vec::new(),
         };
-        let order = Arc::clone(&planned.order);
+        let sequence = planned.order.sequence.clone();
         let first = search.part(planned);
-        for &task in &order.sequence {
+        for task in sequence {
             search.task(first, task);
         }
         let roots: Vec<u32> = roots.iter().map(|root| search.call(root)).collect();
@@ -379,7 +386,11 @@ impl Mixed {
     ///
     /// # Safety
     /// As [`GraphWork::new`], for the results of the first plan.
-    pub unsafe fn work(self, engine: &Engine, results: Vec<ResultPlace>) -> Result<Arc<MixedWork>> {
+    pub unsafe fn work(
+        self,
+        engine: &Engine,
+        results: Few<ResultPlace, 1>,
+    ) -> Result<Arc<MixedWork>> {
         let values: Values = self.calls.iter().map(|_| Mutex::new(None)).collect();
         let values = Arc::new(values);
         let number_of: HashMap<*const DelayedNode, u32> = self
@@ -392,18 +403,16 @@ impl Mixed {
         let mut parts = Vec::with_capacity(self.parts.len());
         for part in self.parts {
             let mut planned = part.planned;
-            if let Some(env) = Arc::get_mut(&mut planned.env) {
-                for source in &mut env.sources {
-                    if let Some(blocks) = blocks_of(&**source) {
-                        let calls = blocks.nodes.iter();
-                        *source = Arc::new(Bound {
-                            calls: calls
-                                .map(|node| number_of.get(&Arc::as_ptr(node)).copied())
-                                .collect(),
-                            blocks: Arc::clone(blocks),
-                            values: Arc::clone(&values),
-                        });
-                    }
+            for source in &mut planned.env.sources {
+                if let Some(blocks) = blocks_of(&**source) {
+                    let calls = blocks.nodes.iter();
+                    *source = Arc::new(Bound {
+                        calls: calls
+                            .map(|node| number_of.get(&Arc::as_ptr(node)).copied())
+                            .collect(),
+                        blocks: Arc::clone(blocks),
+                        values: Arc::clone(&values),
+                    });
                 }
             }
             let places = Places {

@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::engine::Engine;
 use super::refusal::refuse;
+use crate::base::few::few;
 use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::expand::{Numbering, expand};
@@ -17,29 +18,38 @@ use crate::op::fold::Fold;
 use crate::op::generate::Generate;
 use crate::op::reducer::ReduceOp;
 use crate::optimize::{Rule, optimize};
-use crate::plan::node::{Value, ValueKey};
+use crate::plan::node::{Value, ValueKey, Values};
+use crate::plan::walk::Walk;
 
 /// A job so short (in estimated nanoseconds) that waking other threads would not pay.
 const SERIAL_COST: f64 = 60_000.0;
 
 /// A plan that is ready to run.
 pub(super) struct Planned {
-    pub roots: Vec<Value>,
-    pub graph: Arc<Graph>,
-    pub env: Arc<Env>,
-    pub tasks: Arc<Tasks>,
-    pub order: Arc<Order>,
+    pub roots: Values,
+    pub graph: Graph,
+    pub env: Env,
+    pub tasks: Tasks,
+    pub order: Order,
     pub numbering: Numbering,
     /// Values that are held, and could be spilled or computed again.
     pub kept: Vec<Kept>,
 }
 
 /// Optimizes and lowers, so that the floor keeps to the budget if there is a way.
-///
+pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Planned {
+    let walk = Walk::new(values);
+    let optimized = optimize(&walk, &engine.off);
+    let mut pairs = optimized.iter().zip(values);
+    if pairs.all(|(new, old)| new.key() == old.key()) {
+        return plan_optimized(engine, &walk, places);
+    }
+    plan_optimized(engine, &Walk::new(&optimized), places)
+}
+
 /// In this order: tasks of the usual size; smaller ones; and then, of sharing nothing, computing and loading
 /// again, and spilling what holds the most bytes, what is estimated to take the least time.
-pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Planned {
-    let roots = optimize(values, &engine.off);
+fn plan_optimized(engine: &Engine, walk: &Walk<'_>, places: &[Place]) -> Planned {
     let on = |rule: Rule| !engine.off.contains(&rule);
     let budget = engine.memory();
     let options = Options {
@@ -55,7 +65,7 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
         fold: make_fold,
     };
     let planner = Planner {
-        roots: &roots,
+        walk,
         places,
         budget,
         spills: on(Rule::Spill),
@@ -95,8 +105,8 @@ pub(super) fn plan(engine: &Engine, values: &[Value], places: &[Place]) -> Plann
 }
 
 /// What stays the same from one attempt to the next.
-struct Planner<'a> {
-    roots: &'a [Value],
+struct Planner<'a, 'n> {
+    walk: &'a Walk<'n>,
     places: &'a [Place],
     budget: u64,
     spills: bool,
@@ -105,18 +115,18 @@ struct Planner<'a> {
 /// A value is asked about only so often: each attempt costs as much as planning.
 const MOST_CHOICES: usize = 12;
 
-impl Planner<'_> {
+impl Planner<'_, '_> {
     fn attempt(&self, options: &Options) -> Planned {
-        let (graph, env, kept) = lower(self.roots, self.places, options);
+        let (graph, env, kept) = lower(self.walk, self.places, options);
         let (tasks, numbering) = expand(&graph, &env);
         let tasks = tasks.count_own_bytes();
         let order = order_delivered(&tasks);
         Planned {
-            roots: self.roots.to_vec(),
-            graph: Arc::new(graph),
-            env: Arc::new(env),
-            tasks: Arc::new(tasks),
-            order: Arc::new(order),
+            roots: few(self.walk.roots.iter().cloned()),
+            graph,
+            env,
+            tasks,
+            order,
             numbering,
             kept,
         }

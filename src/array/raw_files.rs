@@ -132,7 +132,7 @@ impl Raw {
         Raw {
             file: RawFile {
                 path: path.as_ref().to_path_buf(),
-                shape: shape.into_shape(),
+                shape: shape.into_shape().into_vec(),
                 offset: 0,
                 swapped: cfg!(target_endian = "big"),
                 fortran: false,

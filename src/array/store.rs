@@ -254,7 +254,7 @@ impl Engine {
     pub fn store_all(&self, stores: impl IntoIterator<Item = Store>) -> Result<Report> {
         let stores: Vec<Store> = stores.into_iter().collect();
         let writing: Vec<&Array<bool>> = stores.iter().flat_map(|store| &store.writing).collect();
-        let (_, report) = compute::run(self, &writing)?;
+        let (_, report) = compute::measure(self, &writing)?;
         for store in stores {
             (store.finish)().map_err(|error| {
                 Error::wrap(Kind::Io, format!("storing to {}", store.describe), error)

@@ -7,6 +7,8 @@ use super::mapped::{self, LARGE};
 
 /// What kernels want: a cache line, and the widest vector register.
 const ALIGN: usize = 64;
+/// What the system's allocator aligns to by itself; asked for more, it takes ten times as long.
+const GIVEN: usize = 16;
 /// From here on, inner pages are advised to be huge.
 const HUGE: usize = 4 << 20;
 const HUGE_PAGE: usize = 2 << 20;
@@ -18,6 +20,8 @@ const HUGE_PAGE: usize = 2 << 20;
 pub struct AlignedBytes {
     start: NonNull<u8>,
     len: usize,
+    /// The bytes of the allocation before the start.
+    before: usize,
 }
 
 // SAFETY: the buffer is plain bytes that nothing else refers to; access through the pointer is the
@@ -44,12 +48,12 @@ impl AlignedBytes {
             return AlignedBytes {
                 start: NonNull::<Line>::dangling().cast(),
                 len,
+                before: 0,
             };
         }
-        let layout = AlignedBytes::layout(len);
         if len >= LARGE {
             let Some((start, zeros)) = mapped::map(len) else {
-                handle_alloc_error(layout)
+                handle_alloc_error(AlignedBytes::layout(len))
             };
             if zeros {
                 advise_huge(start.as_ptr(), len);
@@ -57,16 +61,27 @@ impl AlignedBytes {
                 // SAFETY: a mapping of this length, which nobody else has.
                 unsafe { start.as_ptr().write_bytes(0, len) };
             }
-            return AlignedBytes { start, len };
+            return AlignedBytes {
+                start,
+                len,
+                before: 0,
+            };
         }
-        let Some(start) = NonNull::new(allocate(layout)) else {
+        let layout = AlignedBytes::layout(len);
+        let Some(first) = NonNull::new(allocate(layout)) else {
             handle_alloc_error(layout)
         };
-        AlignedBytes { start, len }
+        let before = first.addr().get().wrapping_neg() % ALIGN;
+        // SAFETY: the layout has room for this, since `first` is aligned as it says.
+        let start = unsafe { first.add(before) };
+        AlignedBytes { start, len, before }
     }
 
+    /// Room for the bytes from the first aligned one on.
     fn layout(len: usize) -> Layout {
-        Layout::from_size_align(len, ALIGN).expect("a buffer's bytes fit an isize")
+        let size = len.checked_add(ALIGN - GIVEN);
+        let layout = size.and_then(|size| Layout::from_size_align(size, GIVEN).ok());
+        layout.expect("a buffer's bytes fit an isize")
     }
 
     pub fn len(&self) -> usize {
@@ -84,8 +99,11 @@ impl Drop for AlignedBytes {
             // SAFETY: mapped in `allocate` with the same length, and nobody else has it.
             unsafe { mapped::unmap(self.start, self.len) };
         } else if self.len > 0 {
-            // SAFETY: allocated in `new` with the same layout.
-            unsafe { dealloc(self.start.as_ptr(), AlignedBytes::layout(self.len)) };
+            // SAFETY: so many bytes after the first of what was allocated in `allocate` with the same layout.
+            unsafe {
+                let first = self.start.as_ptr().sub(self.before);
+                dealloc(first, AlignedBytes::layout(self.len));
+            }
         }
     }
 }

@@ -2,7 +2,9 @@
 
 use std::ops::RangeFull;
 
-use super::few::Few;
+use smallvec::smallvec;
+
+use super::few::{Few, few};
 use crate::error::{Error, Kind, Result};
 
 /// One axis: `0`, `-1` (the last one), any `usize` or `isize`, or an `ndarray::Axis`.
@@ -40,7 +42,7 @@ impl AxisIndex for ndarray::Axis {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Axes {
     /// `None` for all.
-    list: Option<Vec<isize>>,
+    list: Option<Few<isize>>,
     keep: bool,
 }
 
@@ -58,7 +60,7 @@ impl Axes {
     /// The axes of an array with `ndim` of them: ascending, counted from 0.
     pub(crate) fn resolve(&self, ndim: usize) -> Result<Few<usize>> {
         let Some(list) = &self.list else {
-            return Ok((0..ndim).collect());
+            return Ok(few(0..ndim));
         };
         let mut axes = Few::new();
         for &axis in list {
@@ -120,7 +122,7 @@ pub fn keep(axes: impl IntoAxes) -> Axes {
     }
 }
 
-fn listed(list: Vec<isize>) -> Axes {
+fn listed(list: Few<isize>) -> Axes {
     Axes {
         list: Some(list),
         keep: false,
@@ -146,7 +148,7 @@ macro_rules! single {
     ($($ty:ty)*) => {$(
         impl IntoAxes for $ty {
             fn into_axes(self) -> Axes {
-                listed(vec![self.axis_index()])
+                listed(smallvec![self.axis_index()])
             }
         }
     )*};
@@ -173,13 +175,13 @@ impl<A: AxisIndex + Copy> IntoAxes for &[A] {
 
 impl<A: AxisIndex, B: AxisIndex> IntoAxes for (A, B) {
     fn into_axes(self) -> Axes {
-        listed(vec![self.0.axis_index(), self.1.axis_index()])
+        listed(smallvec![self.0.axis_index(), self.1.axis_index()])
     }
 }
 
 impl<A: AxisIndex, B: AxisIndex, C: AxisIndex> IntoAxes for (A, B, C) {
     fn into_axes(self) -> Axes {
-        listed(vec![
+        listed(smallvec![
             self.0.axis_index(),
             self.1.axis_index(),
             self.2.axis_index(),

@@ -3,7 +3,7 @@
 use std::ops::RangeFull;
 
 use super::chunks::{AxisChunks, Chunks};
-use super::few::Few;
+use super::few::{Few, few};
 use crate::error::{Error, Kind, Result};
 
 /// The bytes that [`Auto`] aims at: 128 MiB.
@@ -152,7 +152,7 @@ impl IntoChunks for &Chunks {
 
 impl IntoChunks for &[usize] {
     fn into_spec(self) -> ChunkSpec {
-        ChunkSpec::PerAxis(self.iter().map(|&size| AxisSpec::Size(size)).collect())
+        ChunkSpec::PerAxis(few(self.iter().map(|&size| AxisSpec::Size(size))))
     }
 }
 
@@ -268,11 +268,10 @@ fn resolve_axes(specs: &[AxisSpec], shape: &[usize], item: usize, bytes: usize) 
             axis.get_or_insert_with(|| AxisChunks::regular(len, size));
         }
     }
-    Ok(Chunks(
-        axes.iter_mut()
-            .map(|axis| axis.take().expect("every axis was given or chosen"))
-            .collect(),
-    ))
+    let chosen = axes.iter_mut().map(Option::take);
+    Ok(Chunks(few(chosen.map(|axis| {
+        axis.expect("every axis was given or chosen")
+    }))))
 }
 
 fn explicit(axis: usize, len: usize, sizes: &[usize]) -> Result<AxisChunks> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::few::Few;
+use super::few::{Few, few};
 use super::region::Region;
 use crate::error::{Error, Kind, Result};
 
@@ -212,12 +212,12 @@ impl Chunks {
 
     /// The lengths of the axes.
     pub(crate) fn lens(&self) -> Few<usize> {
-        self.0.iter().map(AxisChunks::len).collect()
+        few(self.0.iter().map(AxisChunks::len))
     }
 
     /// The number of chunks along each axis.
     pub(crate) fn counts(&self) -> Few<usize> {
-        self.0.iter().map(AxisChunks::count).collect()
+        few(self.0.iter().map(AxisChunks::count))
     }
 
     /// The lengths of the chunks along `axis`.

@@ -3,11 +3,11 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::few::Few;
+use super::few::{Few, few};
 use super::region::Region;
 
 /// Where an index along one input axis comes from.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Debug, PartialEq, Eq, Hash)]
 pub enum AxisMap {
     /// A constant plus multiples of output indices, as (output axis, multiple).
     Affine {
@@ -16,6 +16,22 @@ pub enum AxisMap {
     },
     /// A look-up by the index along one output axis.
     Table { axis: usize, table: Arc<[usize]> },
+}
+
+impl Clone for AxisMap {
+    fn clone(&self) -> AxisMap {
+        match self {
+            // Numbers are copied all at once, which a clone of a list does not know.
+            AxisMap::Affine { start, terms } => AxisMap::Affine {
+                start: *start,
+                terms: Few::from_slice(terms),
+            },
+            AxisMap::Table { axis, table } => AxisMap::Table {
+                axis: *axis,
+                table: table.clone(),
+            },
+        }
+    }
 }
 
 impl Default for AxisMap {
@@ -43,10 +59,19 @@ impl AxisMap {
 /// For each axis of the input, how its index follows from the output's: slices with any step,
 /// transposes, flips, broadcasts, dropped and new axes, diagonals and static `take` are all of this
 /// form, and compose.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Debug, Default, PartialEq, Eq, Hash)]
 pub struct IndexMap {
     shape: Few<usize>,
     axes: Few<AxisMap, 3>,
+}
+
+impl Clone for IndexMap {
+    fn clone(&self) -> IndexMap {
+        IndexMap {
+            shape: Few::from_slice(&self.shape),
+            axes: few(self.axes.iter().cloned()),
+        }
+    }
 }
 
 impl IndexMap {
@@ -61,7 +86,7 @@ impl IndexMap {
     pub fn identity(shape: &[usize]) -> IndexMap {
         IndexMap {
             shape: Few::from_slice(shape),
-            axes: (0..shape.len()).map(AxisMap::identity).collect(),
+            axes: few((0..shape.len()).map(AxisMap::identity)),
         }
     }
 

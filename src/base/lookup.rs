@@ -13,23 +13,23 @@ const FEW: usize = 8;
 pub struct Lookup<K, V, const N: usize = 4> {
     few: Few<(K, V), N>,
     /// All entries, once there are many.
-    many: HashMap<K, V>,
+    many: Option<HashMap<K, V>>,
 }
 
-impl<K: Eq + Hash + Default, V: Default, const N: usize> Lookup<K, V, N> {
+impl<K: Eq + Hash, V, const N: usize> Lookup<K, V, N> {
     pub fn new() -> Lookup<K, V, N> {
         Lookup {
             few: Few::new(),
-            many: HashMap::new(),
+            many: None,
         }
     }
 
     pub fn get(&self, key: &K) -> Option<&V> {
-        if self.many.is_empty() {
-            let found = self.few.iter().find(|(other, _)| other == key);
-            return found.map(|(_, value)| value);
+        if let Some(many) = &self.many {
+            return many.get(key);
         }
-        self.many.get(key)
+        let found = self.few.iter().find(|(other, _)| other == key);
+        found.map(|(_, value)| value)
     }
 
     pub fn contains(&self, key: &K) -> bool {
@@ -38,30 +38,39 @@ impl<K: Eq + Hash + Default, V: Default, const N: usize> Lookup<K, V, N> {
 
     /// Puts a value in place of the one before, which it gives.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        if !self.many.is_empty() {
-            return self.many.insert(key, value);
+        let mut value = Some(value);
+        let place = self.or_insert_with(key, || value.take().expect("asked for once"));
+        value.map(|value| std::mem::replace(place, value))
+    }
+
+    /// The value of a key, which is `new` if there was none.
+    pub fn or_insert_with(&mut self, key: K, new: impl FnOnce() -> V) -> &mut V {
+        if self.many.is_none() {
+            if let Some(at) = self.few.iter().position(|(other, _)| *other == key) {
+                return &mut self.few[at].1;
+            }
+            if self.few.len() < FEW {
+                self.few.push((key, new()));
+                let last = self.few.len() - 1;
+                return &mut self.few[last].1;
+            }
         }
-        if let Some((_, place)) = self.few.iter_mut().find(|(other, _)| *other == key) {
-            return Some(std::mem::replace(place, value));
-        }
-        if self.few.len() < FEW {
-            self.few.push((key, value));
-        } else {
-            self.many.reserve(4 * FEW);
-            self.many.extend(std::mem::take(&mut self.few));
-            self.many.insert(key, value);
-        }
-        None
+        let many = self.many.get_or_insert_with(|| {
+            let mut many = HashMap::with_capacity(4 * FEW);
+            many.extend(std::mem::take(&mut self.few));
+            many
+        });
+        many.entry(key).or_insert_with(new)
     }
 
     /// The keys, in no order.
     pub fn keys(&self) -> impl Iterator<Item = &K> {
         let few = self.few.iter().map(|(key, _)| key);
-        few.chain(self.many.keys())
+        few.chain(self.many.iter().flat_map(HashMap::keys))
     }
 }
 
-impl<K: Eq + Hash + Default, V: Default, const N: usize> Default for Lookup<K, V, N> {
+impl<K: Eq + Hash, V, const N: usize> Default for Lookup<K, V, N> {
     fn default() -> Lookup<K, V, N> {
         Lookup::new()
     }

@@ -16,10 +16,20 @@ use super::few::Few;
 /// assert!(Region::whole(&[10, 10]).contains(&region));
 /// assert_eq!(region.intersect(&Region::new([4, 4], [1, 1])), None);
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub struct Region {
     start: Few<usize>,
     len: Few<usize>,
+}
+
+impl Clone for Region {
+    fn clone(&self) -> Region {
+        // Numbers are copied all at once, which a clone of a list does not know.
+        Region {
+            start: Few::from_slice(&self.start),
+            len: Few::from_slice(&self.len),
+        }
+    }
 }
 
 impl Region {

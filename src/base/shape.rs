@@ -1,5 +1,7 @@
 //! What users may write where a shape is asked for, and NumPy's broadcasting.
 
+use smallvec::smallvec;
+
 use super::few::Few;
 use crate::error::{Error, Kind, Result};
 
@@ -9,7 +11,7 @@ pub trait IntoShape {
     type Index: 'static;
 
     #[doc(hidden)]
-    fn into_shape(self) -> Vec<usize>;
+    fn into_shape(self) -> Few<usize>;
 
     #[doc(hidden)]
     fn index(index: &[usize]) -> Self::Index;
@@ -18,8 +20,8 @@ pub trait IntoShape {
 impl IntoShape for usize {
     type Index = usize;
 
-    fn into_shape(self) -> Vec<usize> {
-        vec![self]
+    fn into_shape(self) -> Few<usize> {
+        smallvec![self]
     }
 
     fn index(index: &[usize]) -> usize {
@@ -30,8 +32,8 @@ impl IntoShape for usize {
 impl IntoShape for () {
     type Index = ();
 
-    fn into_shape(self) -> Vec<usize> {
-        Vec::new()
+    fn into_shape(self) -> Few<usize> {
+        Few::new()
     }
 
     fn index(_: &[usize]) {}
@@ -40,8 +42,8 @@ impl IntoShape for () {
 impl<const N: usize> IntoShape for [usize; N] {
     type Index = [usize; N];
 
-    fn into_shape(self) -> Vec<usize> {
-        self.to_vec()
+    fn into_shape(self) -> Few<usize> {
+        Few::from_slice(&self)
     }
 
     fn index(index: &[usize]) -> [usize; N] {
@@ -52,8 +54,8 @@ impl<const N: usize> IntoShape for [usize; N] {
 impl<const N: usize> IntoShape for &[usize; N] {
     type Index = [usize; N];
 
-    fn into_shape(self) -> Vec<usize> {
-        self.to_vec()
+    fn into_shape(self) -> Few<usize> {
+        Few::from_slice(self)
     }
 
     fn index(index: &[usize]) -> [usize; N] {
@@ -66,8 +68,8 @@ macro_rules! dynamic {
         impl IntoShape for $ty {
             type Index = Vec<usize>;
 
-            fn into_shape(self) -> Vec<usize> {
-                self.to_vec()
+            fn into_shape(self) -> Few<usize> {
+                Few::from_slice(&self)
             }
 
             fn index(index: &[usize]) -> Vec<usize> {
@@ -83,9 +85,9 @@ macro_rules! tuples {
         impl IntoShape for ($($ty,)+) {
             type Index = [usize; $n];
 
-            fn into_shape(self) -> Vec<usize> {
+            fn into_shape(self) -> Few<usize> {
                 let ($($name,)+) = self;
-                vec![$($name),+]
+                smallvec![$($name),+]
             }
 
             fn index(index: &[usize]) -> [usize; $n] {

@@ -1,7 +1,7 @@
 //! Starting runs, waiting for them, ending them.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::alone::Alone;
 use super::cancel::Cancel;
@@ -55,7 +55,6 @@ pub struct RunReport {
     pub outside_promise: bool,
     /// Observers that panicked.
     pub lost_observers: u32,
-    pub seconds: f64,
 }
 
 impl Executor {
@@ -100,15 +99,10 @@ impl Executor {
         work: Arc<dyn Work>,
         options: &RunOptions,
     ) -> Result<RunReport> {
-        if tasks.stages.iter().any(|stage| stage.delivered) {
-            return Err(Error::new(
-                Kind::Internal,
-                "tasks that are delivered need a stream",
-            ));
-        }
         if options.serial && !order.fetches {
             return self.run_alone(&tasks, &order, &*work, options);
         }
+        check_delivered(&tasks)?;
         let run = self.start(Purpose::Run, tasks, order, work, options)?;
         run.drive(|job| job.is_over())?;
         run.end()
@@ -172,20 +166,20 @@ impl Executor {
         ))
     }
 
-    /// Runs all tasks on this thread.
-    fn run_alone(
+    /// As [`run`](Executor::run), on this thread and without others; no task may fetch.
+    pub fn run_alone(
         &self,
         tasks: &Tasks,
         order: &Order,
         work: &dyn Work,
         options: &RunOptions,
     ) -> Result<RunReport> {
+        check_delivered(tasks)?;
         self.check_floor(tasks, order, work)?;
         let observers = Observers::new(&options.observers, self.pool.watchers());
         let outline = self.outline(tasks, order, &observers, options);
         let cancel = options.cancel.as_ref();
         let floor = self.ledger.floor(order.floor, self.patience(), cancel)?;
-        let started = Instant::now();
         let worker = self.pool.threads();
         let mut run = Alone::new(tasks, order, work, &observers, cancel, worker);
         if let Some(outline) = outline {
@@ -211,7 +205,6 @@ impl Executor {
             held_peak: run.peak,
             outside_promise: outside,
             lost_observers: observers.lost(),
-            seconds: started.elapsed().as_secs_f64(),
         })
     }
 
@@ -270,6 +263,16 @@ impl Executor {
     }
 }
 
+fn check_delivered(tasks: &Tasks) -> Result<()> {
+    if tasks.stages.iter().any(|stage| stage.delivered) {
+        return Err(Error::new(
+            Kind::Internal,
+            "tasks that are delivered need a stream",
+        ));
+    }
+    Ok(())
+}
+
 /// What observers are told first.
 fn planned(run: u64, planned_peak: u64, mut outline: Outline) -> Event {
     outline.run = run;
@@ -289,7 +292,6 @@ pub struct Running {
     pool: Pool,
     serial: bool,
     n_tasks: u64,
-    started: Instant,
     ended: bool,
 }
 
@@ -301,7 +303,6 @@ impl Running {
             job,
             pool,
             serial,
-            started: Instant::now(),
             ended: false,
         };
         if let Some(outline) = outline {
@@ -336,7 +337,6 @@ impl Running {
             held_peak: self.job.account.peak(),
             outside_promise: self.job.account.outside(),
             lost_observers: self.job.lost_observers(),
-            seconds: self.started.elapsed().as_secs_f64(),
         })
     }
 

@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use bag::{Bag, Call};
 pub use cancel::Cancel;
 pub use crew::{Crew, drive};
-pub use drive::{Executor, RunOptions};
+pub use drive::{Executor, RunOptions, RunReport};
 pub use events::{Event, Observer, Observers};
 pub use gate::Gate;
 pub use lane::{BLOCKING_THREADS, Lane};

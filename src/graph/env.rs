@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::spill::Spill;
+use crate::base::few::Few;
 use crate::base::memory::Memory;
 use crate::base::source::ErasedSource;
 use crate::op::closure::{BlockFunction, TileMap};
@@ -26,7 +27,7 @@ pub struct Env {
     pub generates: Vec<Generate>,
     pub sources: Vec<Arc<dyn ErasedSource>>,
     pub maps: Vec<Arc<dyn TileMap>>,
-    pub folds: Vec<Arc<dyn Fold>>,
+    pub folds: Few<Arc<dyn Fold>, 1>,
     pub block_fns: Vec<Arc<dyn BlockFunction>>,
     /// Values in the temporary file.
     pub spills: Vec<Spill>,

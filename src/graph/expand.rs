@@ -15,6 +15,8 @@ pub struct Numbering {
     first: Few<u32>,
     /// First task and position in the order, for the way back.
     starts: Few<(u32, usize), 2>,
+    /// How many tasks there are.
+    tasks: u32,
 }
 
 impl Numbering {
@@ -27,7 +29,11 @@ impl Numbering {
             starts.push((next, position));
             next += graph.dag[stage].tasks() as u32;
         }
-        Numbering { first, starts }
+        Numbering {
+            first,
+            starts,
+            tasks: next,
+        }
     }
 
     /// The task of a cell and a part.
@@ -55,16 +61,16 @@ impl Numbering {
 /// The flat form that the executor runs.
 pub fn expand(graph: &Graph, env: &Env) -> (Tasks, Numbering) {
     let numbering = Numbering::new(graph);
-    let mut stages = Vec::with_capacity(graph.order.len());
-    let n_tasks: usize = graph.order.iter().map(|&id| graph.dag[id].tasks()).sum();
-    let mut starts = Vec::with_capacity(n_tasks + 1);
+    let mut stages = Few::with_capacity(graph.order.len());
+    let mut starts: Few<u32> = Few::with_capacity(numbering.tasks as usize + 1);
     starts.push(0);
     let mut inputs: Vec<u32> = Vec::new();
     for &id in &graph.order {
         let stage = &graph.dag[id];
+        let (cells, parts) = (stage.cells(), stage.parts());
         stages.push(StageTasks {
             first: numbering.first[id.index()],
-            count: stage.tasks() as u32,
+            count: (cells * parts) as u32,
             output_bytes: stage.output_bytes,
             scratch_bytes: stage.scratch_bytes,
             delivered: stage
@@ -76,8 +82,8 @@ pub fn expand(graph: &Graph, env: &Env) -> (Tasks, Numbering) {
                 _ => false,
             },
         });
-        for cell in 0..stage.cells() {
-            for part in 0..stage.parts() {
+        for cell in 0..cells {
+            for part in 0..parts {
                 let from = inputs.len();
                 collect_inputs(graph, &numbering, stage, cell, part, &mut inputs);
                 inputs[from..].sort_unstable();

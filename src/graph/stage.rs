@@ -23,7 +23,7 @@ pub type StageId = NodeIndex<u32>;
 pub struct Graph {
     pub dag: DiGraph<Stage, (), u32>,
     /// Stages, producers before their readers.
-    pub order: Vec<StageId>,
+    pub order: Few<StageId>,
 }
 
 impl Graph {
@@ -31,7 +31,7 @@ impl Graph {
     pub fn with_capacity(stages: usize) -> Graph {
         Graph {
             dag: DiGraph::with_capacity(stages, 0),
-            order: Vec::new(),
+            order: Few::new(),
         }
     }
 }
@@ -42,7 +42,7 @@ pub struct Stage {
     pub name: Cow<'static, str>,
     pub job: Job,
     /// On grids of the same number of cells.
-    pub outputs: Vec<Output>,
+    pub outputs: Few<Output, 1>,
     /// Held by a task's result until its last reader has run.
     pub output_bytes: u64,
     /// Used by a task while it runs.
@@ -326,8 +326,8 @@ impl Stage {
         for (rank, &axis) in reduce.tree.kept().iter().enumerate() {
             region.set_range(axis, kept.range(rank));
         }
-        for (rank, range) in part.hull(&reduce.tree).iter().enumerate() {
-            region.set_range(reduce.tree.axes()[rank], range.clone());
+        for (&axis, range) in reduce.tree.axes().iter().zip(part.hull(&reduce.tree)) {
+            region.set_range(axis, range);
         }
         region
     }

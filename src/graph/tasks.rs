@@ -7,6 +7,7 @@
 
 use std::cmp::Reverse;
 
+use crate::base::few::{Few, few};
 use crate::error::{Error, Kind, Result};
 
 /// A run of tasks that have the same program and so the same number of bytes.
@@ -34,9 +35,9 @@ impl StageTasks {
 /// A graph of tasks, numbered from 0, stage after stage.
 #[derive(Debug)]
 pub struct Tasks {
-    pub stages: Vec<StageTasks>,
+    pub stages: Few<StageTasks, 1>,
     /// Where the inputs of each task start in `inputs`; one more entry than tasks.
-    pub input_starts: Vec<u32>,
+    pub input_starts: Few<u32>,
     pub inputs: Vec<u32>,
     /// Empty if no task has inputs.
     consumer_starts: Vec<u32>,
@@ -54,10 +55,14 @@ const DEPENDENCY_BYTES: u64 = 8;
 
 impl Tasks {
     /// Stages must follow each other without gaps, from task 0 on.
-    pub fn new(stages: Vec<StageTasks>, input_starts: Vec<u32>, inputs: Vec<u32>) -> Tasks {
+    pub fn new(
+        stages: impl Into<Few<StageTasks, 1>>,
+        input_starts: impl Into<Few<u32>>,
+        inputs: Vec<u32>,
+    ) -> Tasks {
         let mut tasks = Tasks {
-            stages,
-            input_starts,
+            stages: stages.into(),
+            input_starts: input_starts.into(),
             inputs,
             consumer_starts: Vec::new(),
             consumers: Vec::new(),
@@ -78,11 +83,15 @@ impl Tasks {
     ///
     /// A stage makes a box of a value, and its readers may want parts of it that lie apart.
     pub fn needed(
-        stages: Vec<StageTasks>,
-        mut input_starts: Vec<u32>,
+        stages: impl Into<Few<StageTasks, 1>>,
+        input_starts: impl Into<Few<u32>>,
         mut inputs: Vec<u32>,
         asked: impl Fn(usize) -> bool,
     ) -> Tasks {
+        let (stages, mut input_starts) = (stages.into(), input_starts.into());
+        if (0..stages.len()).all(&asked) {
+            return Tasks::new(stages, input_starts, inputs);
+        }
         let mut needed = vec![false; input_starts.len().saturating_sub(1)];
         for (number, stage) in stages.iter().enumerate().rev() {
             let asked = asked(number);
@@ -292,7 +301,7 @@ fn for_each_after_inputs(tasks: &Tasks, mut visit: impl FnMut(u32)) {
 /// The order in which tasks are activated, and what it costs.
 #[derive(Debug)]
 pub struct Order {
-    pub sequence: Vec<u32>,
+    pub sequence: Few<u32>,
     /// M₁: the most bytes held when the tasks run one after another in this order, the run's own arrays
     /// included.
     pub floor: u64,
@@ -316,9 +325,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
     if tasks.inputs.is_empty() && roots_in_order.is_none() {
         // Nobody reads what others make: each task returns all of its bytes when it ends.
         return Order {
-            sequence: (0..tasks.len() as u32)
-                .filter(|&task| !tasks.is_idle(task))
-                .collect(),
+            sequence: few((0..tasks.len() as u32).filter(|&task| !tasks.is_idle(task))),
             floor: largest.saturating_add(tasks.own_bytes),
             largest,
             fetches: tasks.any_fetches(),
@@ -341,7 +348,7 @@ pub fn order(tasks: &Tasks, roots_in_order: Option<&[u32]>) -> Order {
         }
     }
     Order {
-        sequence,
+        sequence: sequence.into(),
         floor: floor.saturating_add(tasks.own_bytes),
         largest,
         fetches: tasks.any_fetches(),
@@ -596,7 +603,7 @@ mod tests {
         );
         assert_eq!([0, 1, 2].map(|stage| tasks.running_in(stage)), [2, 2, 2]);
         let order = order(&tasks, None);
-        assert_eq!(order.sequence, [0, 4, 8, 3, 7, 9]);
+        assert_eq!(order.sequence[..], [0, 4, 8, 3, 7, 9]);
         assert_eq!(order.floor, 16);
         // Who asks for everything gets it.
         for asked in [&[1, 2][..], &[0, 1, 2]] {
@@ -612,7 +619,7 @@ mod tests {
         // Input 1 needs 100 bytes for a moment and leaves 1; input 0 leaves 10.
         let tasks = graph(&[(10, 0, &[]), (1, 99, &[]), (0, 0, &[0, 1])]);
         let order = order(&tasks, None);
-        assert_eq!(order.sequence, [1, 0, 2]);
+        assert_eq!(order.sequence[..], [1, 0, 2]);
         assert_eq!((order.floor, order.largest), (100, 100));
     }
 
@@ -658,7 +665,7 @@ mod tests {
         // Task 0 must run first but is taken last, so both are held at once either way.
         assert_eq!(order(&tasks, Some(&[0, 1])).floor, 16);
         let lone = graph(&[(8, 0, &[]), (8, 0, &[])]);
-        assert_eq!(order(&lone, Some(&[1, 0])).sequence, [1, 0]);
+        assert_eq!(order(&lone, Some(&[1, 0])).sequence[..], [1, 0]);
         assert_eq!(order(&lone, Some(&[1, 0])).floor, 8);
     }
 
@@ -673,7 +680,7 @@ mod tests {
             delivered: false,
             fetches: false,
         }];
-        let starts = (0..=n).map(|task| task.saturating_sub(1)).collect();
+        let starts: Vec<u32> = (0..=n).map(|task| task.saturating_sub(1)).collect();
         let tasks = Tasks::new(stages, starts, (0..n - 1).collect());
         let order = order(&tasks, None);
         assert_eq!(order.sequence.len(), n as usize);
@@ -685,7 +692,7 @@ mod tests {
         let valid = graph(&[(1, 0, &[]), (1, 0, &[0])]);
         let cycle = Tasks {
             inputs: vec![1],
-            input_starts: vec![0, 1, 1],
+            input_starts: [0, 1, 1][..].into(),
             consumer_starts: vec![0, 0, 1],
             consumers: vec![0],
             ..valid
@@ -693,7 +700,7 @@ mod tests {
         assert!(cycle.validate().is_ok());
         let cycle = Tasks {
             inputs: vec![1, 0],
-            input_starts: vec![0, 1, 2],
+            input_starts: [0, 1, 2][..].into(),
             consumer_starts: vec![0, 1, 2],
             consumers: vec![1, 0],
             ..cycle

@@ -5,6 +5,7 @@ use super::compile::compile;
 use super::grid::block_groups;
 use super::stages::{TASK_COST, held_bytes};
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::graph::expand::block_input_region;
 use crate::graph::stage::{BlockFnJob, BlockInput, Fused, Job, Output, Place, Stage};
@@ -80,7 +81,7 @@ impl Build<'_> {
         let mut scratch = block_fn.function.scratch_bytes();
         for (number, input) in node.inputs.iter().enumerate() {
             let cone = self.reach.made[at].cones[number];
-            let fused = compile(self, vec![self.wanted(cone)], depth);
+            let fused = compile(self, [self.wanted(cone)], depth);
             let made = &self.reach.made[at];
             let cells = input_cells(&grid, made.value.chunks(), input.chunks(), &domain);
             let whole = block_input_region(made.value.chunks(), input.chunks(), &domain);
@@ -101,7 +102,7 @@ impl Build<'_> {
             inputs.push(input);
         }
         let made = &self.reach.made[at];
-        let mut outputs = Vec::with_capacity(node.outputs.len());
+        let mut outputs: Few<Output, 1> = Few::new();
         for (number, spec) in node.outputs.iter().enumerate() {
             let member = members
                 .iter()

@@ -1,9 +1,13 @@
 //! From a cone of the plan to a program: element-wise nodes become instructions, what they rest on
 //! becomes leaves.
 
+use std::rc::Rc;
+
+use smallvec::smallvec;
+
 use super::Build;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::IndexMap;
 use crate::base::lookup::Lookup;
 use crate::base::scalar::Scalar;
@@ -12,6 +16,7 @@ use crate::op::generate::Generate;
 use crate::op::program::{Arg, Func, ProgramBuilder};
 use crate::op::table::Op;
 use crate::plan::node::{ElementFunc, Elementwise, NodeKind, Operand, Value, ValueKey};
+use crate::plan::walk::USUAL;
 
 /// The nanoseconds that a function takes per element.
 pub fn element_cost(func: &ElementFunc) -> f64 {
@@ -26,21 +31,26 @@ pub fn element_cost(func: &ElementFunc) -> f64 {
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 struct Sight {
     value: ValueKey,
-    map: IndexMap,
+    /// Of most sights that of their reader.
+    map: Rc<IndexMap>,
     /// The shape that the map leads to, below a reshape.
     reshaped: Option<Few<usize>>,
 }
 
 /// One output of the program to be: a value, the map that leads to it, and whether it is computed
 /// here even if it is held.
-pub struct Wanted {
-    pub value: Value,
-    pub map: IndexMap,
+pub struct Wanted<'a> {
+    pub value: &'a Value,
+    pub map: &'a IndexMap,
     pub expand: bool,
 }
 
 /// Compiles values that are seen from one iteration space into one program.
-pub fn compile(build: &mut Build<'_>, wanted: Vec<Wanted>, depth: usize) -> Fused {
+pub fn compile<'a>(
+    build: &mut Build<'_>,
+    wanted: impl IntoIterator<Item = Wanted<'a>>,
+    depth: usize,
+) -> Fused {
     let mut compiler = Compiler {
         build,
         depth,
@@ -63,48 +73,46 @@ struct Compiler<'a, 'b> {
     depth: usize,
     program: ProgramBuilder,
     leaves: Vec<Leaf>,
-    done: Lookup<Sight, Arg, 1>,
+    done: Lookup<Sight, Arg>,
 }
 
 impl Compiler<'_, '_> {
     /// Depth first, without recursion: a sight waits on the stack until its operands are done.
-    fn evaluate(&mut self, wanted: Wanted) -> Arg {
-        let root = Sight {
-            value: wanted.value.key(),
-            map: wanted.map,
-            reshaped: None,
-        };
-        let is_held = !wanted.expand && self.build.is_held(root.value);
+    fn evaluate(&mut self, wanted: Wanted<'_>) -> Arg {
+        let key = wanted.value.key();
+        let is_held = !wanted.expand && self.build.is_held(key);
         if wanted.value.node.inputs.is_empty() && !is_held {
             // Leaves are told apart where they are kept.
-            return self.emit(&wanted.value, &root, &[]);
+            return self.emit(wanted.value, wanted.map, None, &[]);
         }
-        let mut open = vec![(wanted.value, root.clone(), wanted.expand)];
+        let root = Sight {
+            value: key,
+            map: Rc::new(wanted.map.clone()),
+            reshaped: None,
+        };
+        let mut open: Vec<(Value, Sight, bool)> = Vec::with_capacity(USUAL);
+        open.push((wanted.value.clone(), root.clone(), wanted.expand));
         while let Some((value, sight, expand)) = open.pop() {
             if self.done.contains(&sight) {
                 continue;
             }
             let held = !expand && self.build.is_held(sight.value);
             let inputs = if held {
-                Vec::new()
+                Few::new()
             } else {
                 self.inputs(&value, &sight)
             };
-            let missing: Vec<_> = inputs
-                .iter()
-                .rev()
-                .filter(|(_, input)| !self.done.contains(input))
-                .map(|(value, input)| (value.clone(), input.clone(), false))
-                .collect();
-            if !missing.is_empty() {
+            let is_missing = |(_, input): &(Value, Sight)| !self.done.contains(input);
+            if inputs.iter().any(is_missing) {
                 open.push((value, sight, expand));
-                open.extend(missing);
+                let missing = inputs.into_iter().rev().filter(is_missing);
+                open.extend(missing.map(|(value, input)| (value, input, false)));
                 continue;
             }
             let arg = if held {
                 self.held_leaf(&value, &sight)
             } else {
-                self.emit(&value, &sight, &inputs)
+                self.emit(&value, &sight.map, sight.reshaped.as_deref(), &inputs)
             };
             self.done.insert(sight, arg);
         }
@@ -117,8 +125,8 @@ impl Compiler<'_, '_> {
     }
 
     /// What must be done before a value can be emitted.
-    fn inputs(&self, value: &Value, sight: &Sight) -> Vec<(Value, Sight)> {
-        let through = |input: &Value, map: IndexMap, reshaped: Option<Few<usize>>| {
+    fn inputs(&self, value: &Value, sight: &Sight) -> Few<(Value, Sight), 2> {
+        let through = |input: &Value, map: Rc<IndexMap>, reshaped: Option<Few<usize>>| {
             (
                 input.clone(),
                 Sight {
@@ -133,38 +141,44 @@ impl Compiler<'_, '_> {
             NodeKind::Elementwise(_) | NodeKind::Rechunk => {
                 let same =
                     |input: &Value| through(input, sight.map.clone(), sight.reshaped.clone());
-                node.inputs.iter().map(same).collect()
+                few(node.inputs.iter().map(same))
             }
             NodeKind::Index(view) => {
                 let map = sight
                     .map
                     .then(view)
                     .expect("maps that do not compose were materialized");
-                vec![through(&node.inputs[0], map, None)]
+                smallvec![through(&node.inputs[0], Rc::new(map), None)]
             }
             NodeKind::Reshape => {
                 let shape = sight
                     .reshaped
                     .clone()
                     .unwrap_or_else(|| Few::from_slice(value.shape()));
-                vec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
+                smallvec![through(&node.inputs[0], sight.map.clone(), Some(shape))]
             }
-            _ => Vec::new(),
+            _ => Few::new(),
         }
     }
 
-    fn emit(&mut self, value: &Value, sight: &Sight, inputs: &[(Value, Sight)]) -> Arg {
+    fn emit(
+        &mut self,
+        value: &Value,
+        map: &IndexMap,
+        reshaped: Option<&[usize]>,
+        inputs: &[(Value, Sight)],
+    ) -> Arg {
         match &value.node.kind {
             NodeKind::Elementwise(elementwise) => self.emit_elementwise(value, elementwise, inputs),
             NodeKind::Generate(Generate::Fill(scalar)) => self.program.constant(*scalar),
             NodeKind::Generate(generate) => {
                 let number = self.build.generate(value.key(), generate);
-                self.leaf(LeafSource::Generate { number }, value, sight, None)
+                self.leaf(LeafSource::Generate { number }, value, map, reshaped)
             }
             NodeKind::Memory(memory) => {
                 let number = self.build.memory(value.key(), memory);
-                let c_order = sight.reshaped.is_some();
-                self.leaf(LeafSource::Memory { number, c_order }, value, sight, None)
+                let c_order = reshaped.is_some();
+                self.leaf(LeafSource::Memory { number, c_order }, value, map, reshaped)
             }
             // Views and reshapes are their input, differently seen.
             _ => self.at(&inputs[0].1),
@@ -229,45 +243,37 @@ impl Compiler<'_, '_> {
             flat: sight.reshaped.is_some(),
         };
         // Blocks of a reduction lie in the space of the kept axes.
-        let kept = match &value.node.kind {
-            NodeKind::Reduce(reduce) if reduce.keep && sight.reshaped.is_none() => {
-                Some(reduce.tree.kept())
-            }
-            _ => None,
-        };
-        self.leaf(source, value, sight, kept)
+        if let NodeKind::Reduce(reduce) = &value.node.kind
+            && reduce.keep
+            && sight.reshaped.is_none()
+        {
+            let kept = reduce.tree.kept().iter();
+            let (axes, shape): (Few<_, 3>, Few<_>) = kept
+                .map(|&axis| (sight.map.axes()[axis].clone(), value.shape()[axis]))
+                .unzip();
+            let map = IndexMap::new(sight.map.shape(), axes);
+            return self.leaf(source, value, &map, Some(&shape));
+        }
+        self.leaf(source, value, &sight.map, sight.reshaped.as_deref())
     }
 
+    /// `shape` is what the map leads to, if that is not the value's own.
     fn leaf(
         &mut self,
         source: LeafSource,
         value: &Value,
-        sight: &Sight,
-        kept: Option<Few<usize>>,
+        map: &IndexMap,
+        shape: Option<&[usize]>,
     ) -> Arg {
-        let shape = sight
-            .reshaped
-            .clone()
-            .unwrap_or_else(|| Few::from_slice(value.shape()));
-        let (map, shape) = match kept {
-            None => (sight.map.clone(), shape),
-            Some(kept) => {
-                let axes: Few<_, 3> = kept
-                    .iter()
-                    .map(|&axis| sight.map.axes()[axis].clone())
-                    .collect();
-                let shape = kept.iter().map(|&axis| shape[axis]).collect();
-                (IndexMap::new(sight.map.shape(), axes), shape)
-            }
-        };
-        let same = |leaf: &Leaf| leaf.source == source && leaf.map == map && leaf.shape == shape;
+        let shape = shape.unwrap_or_else(|| value.shape());
+        let same = |leaf: &Leaf| leaf.source == source && leaf.map == *map && *leaf.shape == *shape;
         if let Some(number) = self.leaves.iter().position(same) {
             return Arg::Leaf(number as u32);
         }
         self.leaves.push(Leaf {
             source,
-            map,
-            shape,
+            map: map.clone(),
+            shape: Few::from_slice(shape),
             dtype: value.dtype(),
         });
         self.program.leaf(value.dtype())

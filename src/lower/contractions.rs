@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::compile::compile;
 use super::grid::bands;
 use super::stages::{TASK_COST, fused_cost, held_bytes};
@@ -30,7 +32,7 @@ impl Build<'_> {
         let (domain, depth) = (made.needed.clone(), made.depth);
         let spec = made.value.spec().clone();
         let cones = [made.cones[0], made.cones[1]];
-        let fused = cones.map(|cone| compile(self, vec![self.wanted(cone)], depth));
+        let fused = cones.map(|cone| compile(self, [self.wanted(cone)], depth));
         let item = spec.dtype.size();
         let made = &self.reach.made[at];
         let (grid, parts) = if self.place(at) == Place::Stream {
@@ -78,7 +80,7 @@ impl Build<'_> {
                 name,
                 job,
                 output_bytes: held_bytes(std::slice::from_ref(&output)),
-                outputs: vec![output],
+                outputs: smallvec![output],
                 scratch_bytes,
                 cost,
             };
@@ -88,7 +90,7 @@ impl Build<'_> {
         let parts = self.push(Stage {
             name: format!("{name}: parts").into(),
             job,
-            outputs: vec![Output {
+            outputs: smallvec![Output {
                 place: Place::Held,
                 ..output.clone()
             }],
@@ -100,7 +102,7 @@ impl Build<'_> {
             name: format!("{name}: merge").into(),
             job: Job::Merge { of: parts },
             output_bytes: held_bytes(std::slice::from_ref(&output)),
-            outputs: vec![output],
+            outputs: smallvec![output],
             scratch_bytes: 0,
             cost: TASK_COST + cell_bytes as f64,
         };

@@ -62,7 +62,7 @@ pub fn bands(shape: &[usize], target: usize) -> Chunks {
 pub fn map_grid(
     graph: &Graph,
     domain: &Region,
-    leaves: &[&Leaf],
+    leaves: &[Leaf],
     opaque: bool,
     fresh_item: Option<usize>,
     options: &Options,
@@ -137,7 +137,7 @@ pub fn reduce_grid(
     graph: &Graph,
     tree: &Tree,
     kept: &Region,
-    leaves: &[&Leaf],
+    leaves: &[Leaf],
     state_bytes: usize,
     least: usize,
     options: &Options,
@@ -219,7 +219,11 @@ fn split_by_blocks(tree: &Tree, grid: &Chunks, state_bytes: usize) -> Split {
 }
 
 /// The blocks of a leaf that another stage makes, seen from the reduction's input space.
-fn input_blocks(graph: &Graph, tree: &Tree, kept: &Region, leaves: &[&Leaf]) -> Option<Chunks> {
+fn input_blocks(graph: &Graph, tree: &Tree, kept: &Region, leaves: &[Leaf]) -> Option<Chunks> {
+    let held = |leaf: &Leaf| matches!(leaf.source, LeafSource::Held { .. });
+    if !leaves.iter().any(held) {
+        return None;
+    }
     let mut domain = Region::whole(tree.shape());
     for (rank, &axis) in tree.kept().iter().enumerate() {
         domain.set_range(axis, kept.range(rank));

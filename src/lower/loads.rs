@@ -1,5 +1,7 @@
 //! Stages that load from sources: one task per unit of storage.
 
+use smallvec::smallvec;
+
 use super::grid::{LOAD_BYTES, bands, load_grid};
 use super::spills::{Private, touched};
 use super::{Build, Choice};
@@ -146,7 +148,7 @@ impl Build<'_> {
         let id = self.push(Stage {
             name: name.into(),
             job: Job::Load(LoadFrom::Source(self.env.sources.len() - 1)),
-            outputs: vec![output],
+            outputs: smallvec![output],
             output_bytes: 0,
             scratch_bytes: 0,
             cost: 0.0,

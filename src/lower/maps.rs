@@ -1,10 +1,10 @@
 //! Stages of element-wise functions, copies and pieces: one program per box of the output.
 
 use super::Build;
-use super::compile::compile;
+use super::compile::{Wanted, compile};
 use super::grid::{MAP_TASK, bands, map_grid};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::graph::stage::{Fused, Job, Leaf, MapPiece, Output, Place, Stage};
 use crate::op::program::ProgramBuilder;
@@ -13,7 +13,7 @@ use crate::plan::node::Pieces;
 impl Build<'_> {
     pub(super) fn map_stage(&mut self, group: &[usize]) {
         let first = &self.reach.made[group[0]];
-        let wanted = group
+        let wanted: Few<Wanted<'_>, 1> = group
             .iter()
             .map(|&at| self.wanted(self.reach.made[at].cones[0]))
             .collect();
@@ -40,7 +40,7 @@ impl Build<'_> {
         }
         for (piece, &cone) in pieces.pieces.iter().zip(&made.cones) {
             if !self.reach.cones[cone].region.is_empty() {
-                let fused = compile(self, vec![self.wanted(cone)], made.depth);
+                let fused = compile(self, [self.wanted(cone)], made.depth);
                 result.push(MapPiece {
                     region: piece.region.clone(),
                     fused,
@@ -64,12 +64,10 @@ impl Build<'_> {
     fn push_map(&mut self, group: &[usize], pieces: Vec<MapPiece>) {
         let made = &self.reach.made[group[0]];
         let domain = made.needed.clone();
-        let leaves: Vec<&Leaf> = match &pieces[..] {
+        let leaves: &[Leaf] = match &pieces[..] {
             // A piece's leaves are addressed from the piece's own corner.
-            [single] if single.region.shape() == made.value.shape() => {
-                single.fused.leaves.iter().collect()
-            }
-            _ => Vec::new(),
+            [single] if single.region.shape() == made.value.shape() => &single.fused.leaves,
+            _ => &[],
         };
         let opaque = pieces.iter().any(|piece| is_opaque(&piece.fused, self));
         let grid = if group.iter().any(|&at| self.place(at) == Place::Stream) {
@@ -80,30 +78,22 @@ impl Build<'_> {
             map_grid(
                 &self.graph,
                 &domain,
-                &leaves,
+                leaves,
                 opaque,
                 self.fresh_item(group),
                 self.options,
             )
         };
-        if let [single] = &pieces[..]
-            && single.region.shape() == made.value.shape()
-        {
-            let leaves: Vec<Leaf> = single.fused.leaves.clone();
-            self.align_loads(&leaves, &domain, &grid);
-        }
+        self.align_loads(leaves, &domain, &grid);
         let made = &self.reach.made[group[0]];
         let elements = grid.largest_block();
-        let outputs: Vec<Output> = group
-            .iter()
-            .map(|&at| Output {
-                dtype: self.reach.made[at].value.dtype(),
-                shape: Few::from_slice(made.value.shape()),
-                domain: domain.clone(),
-                grid: grid.clone(),
-                place: self.place(at),
-            })
-            .collect();
+        let outputs: Few<Output, 1> = few(group.iter().map(|&at| Output {
+            dtype: self.reach.made[at].value.dtype(),
+            shape: Few::from_slice(made.value.shape()),
+            domain: domain.clone(),
+            grid: grid.clone(),
+            place: self.place(at),
+        }));
         let cost = pieces
             .iter()
             .map(|piece| fused_cost(&piece.fused, self))

@@ -26,7 +26,8 @@ use crate::graph::stage::{Graph, Place, StageId};
 use crate::op::closure::TileMap;
 use crate::op::fold::Fold;
 use crate::op::generate::Generate;
-use crate::plan::node::{Value, ValueKey};
+use crate::plan::node::ValueKey;
+use crate::plan::walk::Walk;
 
 pub use spills::touched;
 
@@ -75,9 +76,9 @@ pub struct Kept {
 pub type FoldMaker =
     fn(crate::op::reducer::ReduceOp, crate::base::dtype::DType, bool) -> Option<Arc<dyn Fold>>;
 
-/// Lowers values to a graph that puts value `i` into `places[i]`; and what it holds.
-pub fn lower(roots: &[Value], places: &[Place], options: &Options) -> (Graph, Env, Vec<Kept>) {
-    let reach = reach::reach(roots, places, options);
+/// Lowers a walk's roots to a graph that puts root `i` into `places[i]`; and what it holds.
+pub fn lower(walk: &Walk<'_>, places: &[Place], options: &Options) -> (Graph, Env, Vec<Kept>) {
+    let reach = reach::reach(walk, places, options);
     let mut build = Build {
         options,
         places,

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use foldhash::{HashMap, HashMapExt, HashSet};
 
 use super::{Choice, Options};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::IndexMap;
 use crate::base::lookup::Lookup;
 use crate::base::region::Region;
@@ -32,10 +32,8 @@ pub struct Cone {
     pub expand: bool,
     /// Whether its elements are computed several times over.
     repeats: bool,
-    /// The stages that it waits for, one upon the other.
-    level: usize,
-    /// Cones of one group will share a stage.
-    group: u64,
+    /// The number of the node of the stage that it belongs to.
+    owner: usize,
 }
 
 /// A value that becomes the output of a stage.
@@ -63,9 +61,22 @@ pub struct Reach {
     pub held: HashMap<ValueKey, usize>,
 }
 
+/// How others need a value.
+#[derive(Clone, Default)]
+struct Needs {
+    /// The results that it is.
+    roots: Few<usize>,
+    uses: Vec<Use>,
+}
+
+impl Needs {
+    fn is_empty(&self) -> bool {
+        self.roots.is_empty() && self.uses.is_empty()
+    }
+}
+
 #[derive(Clone, PartialEq)]
 enum Use {
-    Root(usize),
     Direct {
         cone: usize,
         map: IndexMap,
@@ -76,6 +87,14 @@ enum Use {
         map: IndexMap,
         shape: Few<usize>,
     },
+}
+
+impl Use {
+    fn cone(&self) -> usize {
+        match self {
+            Use::Direct { cone, .. } | Use::Flat { cone, .. } => *cone,
+        }
+    }
 }
 
 /// A node seen through so many different maps is computed once and held.
@@ -91,15 +110,14 @@ const ONE_BAND: usize = 1024;
 /// Seen through two, it is inlined twice as long as it is no dearer than this many nanoseconds.
 const CHEAP: f64 = 4.0;
 
-pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
-    let walk = Walk::new(roots);
-    let (facts, n_values) = facts(&walk);
+pub fn reach(walk: &Walk<'_>, places: &[Place], options: &Options) -> Reach {
+    let (facts, n_values) = facts(walk);
     let mut pass = Pass {
         options,
         places,
-        uses: (0..n_values).map(|_| Vec::new()).collect(),
+        needs: few((0..n_values).map(|_| Needs::default())),
         facts,
-        walk: &walk,
+        walk,
         reach: Reach {
             // Often there are no more, and a list that grows is large from the start.
             made: Vec::with_capacity(1),
@@ -107,8 +125,8 @@ pub fn reach(roots: &[Value], places: &[Place], options: &Options) -> Reach {
             held: HashMap::new(),
         },
     };
-    for (number, root) in roots.iter().enumerate() {
-        pass.add_use(root, Use::Root(number));
+    for (number, root) in walk.roots.iter().enumerate() {
+        pass.needs_of(root).roots.push(number);
     }
     for &node in walk.order.iter().rev() {
         match &node.kind {
@@ -135,18 +153,17 @@ struct Facts {
 }
 
 /// The facts of all nodes, and how many outputs these have.
-fn facts(walk: &Walk) -> (Vec<Facts>, usize) {
-    let mut facts: Vec<Facts> = Vec::with_capacity(walk.order.len());
+fn facts(walk: &Walk) -> (Few<Facts>, usize) {
+    let mut facts: Few<Facts> = Few::with_capacity(walk.order.len());
     let mut n_values = 0;
     for node in &walk.order {
-        let below = |of: fn(&Facts) -> f64| -> f64 {
-            let inputs = node.inputs.iter();
-            inputs
-                .map(|input| of(&facts[walk.number(&input.node)]))
-                .sum()
-        };
-        let level = node.inputs.iter();
-        let level = level.map(|input| facts[walk.number(&input.node)].level);
+        let (mut cost_below, mut known_below, mut level) = (0.0, 0.0, 0);
+        for input in &node.inputs {
+            let below = &facts[walk.number(&input.node)];
+            cost_below += below.cost;
+            known_below += below.known_cost;
+            level = level.max(below.level);
+        }
         let stage = matches!(
             node.kind,
             NodeKind::Reduce(_)
@@ -155,29 +172,25 @@ fn facts(walk: &Walk) -> (Vec<Facts>, usize) {
                 | NodeKind::BlockFn(_)
                 | NodeKind::Source(_)
         );
-        let known = |facts: &Facts| facts.known_cost;
-        let guessed = |facts: &Facts| facts.cost;
         let (cost, known_cost) = match &node.kind {
             NodeKind::Elementwise(elementwise) => {
                 let own = super::compile::element_cost(&elementwise.func);
                 let is_known = !matches!(elementwise.func, ElementFunc::Map(_));
                 let known_own = if is_known { own } else { 0.0 };
-                (below(guessed) + own, below(known) + known_own)
+                (cost_below + own, known_below + known_own)
             }
             NodeKind::Generate(generate) => {
                 let is_known = !matches!(generate, Generate::Closure { .. });
                 let cost = generate.cost();
                 (cost, if is_known { cost } else { 0.0 })
             }
-            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => {
-                (below(guessed), below(known))
-            }
+            NodeKind::Index(_) | NodeKind::Rechunk | NodeKind::Reshape => (cost_below, known_below),
             _ => (0.0, 0.0),
         };
         facts.push(Facts {
             cost: cost.min(1e6),
             known_cost: known_cost.min(1e6),
-            level: level.max().unwrap_or(0) + usize::from(stage),
+            level: level + usize::from(stage),
             first_value: n_values,
         });
         n_values += node.outputs.len();
@@ -185,7 +198,7 @@ fn facts(walk: &Walk) -> (Vec<Facts>, usize) {
     (facts, n_values)
 }
 
-/// What tells stages apart: reductions with one tree share one, and whole results of one shape.
+/// What tells stages apart, which cones of one group will share: reductions with one tree share one, and whole results of one shape.
 fn group_of(node: &Node) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     match &node.kind {
@@ -219,29 +232,18 @@ fn depths(reach: &mut Reach) {
     }
 }
 
-/// Takes the results out of the uses of a value.
-fn split_roots(mut uses: Vec<Use>) -> (Few<usize>, Vec<Use>) {
-    let number = |used: &Use| match used {
-        Use::Root(number) => Some(*number),
-        _ => None,
-    };
-    let roots = uses.iter().filter_map(number).collect();
-    uses.retain(|used| number(used).is_none());
-    (roots, uses)
-}
-
-struct Pass<'a> {
+struct Pass<'a, 'n> {
     options: &'a Options,
     places: &'a [Place],
-    walk: &'a Walk<'a>,
+    walk: &'a Walk<'n>,
     /// By the node's number.
-    facts: Vec<Facts>,
+    facts: Few<Facts>,
     /// By the value's number.
-    uses: Vec<Vec<Use>>,
+    needs: Few<Needs>,
     reach: Reach,
 }
 
-impl Pass<'_> {
+impl Pass<'_, '_> {
     fn add_use(&mut self, value: &Value, what: Use) {
         let uses = self.uses_of(value);
         if !uses.contains(&what) {
@@ -251,9 +253,25 @@ impl Pass<'_> {
         }
     }
 
+    /// Adds uses that all differ.
+    fn add_uses(&mut self, value: &Value, more: Vec<Use>) {
+        let uses = self.uses_of(value);
+        if uses.is_empty() {
+            *uses = more;
+            return;
+        }
+        for what in more {
+            self.add_use(value, what);
+        }
+    }
+
     fn uses_of(&mut self, value: &Value) -> &mut Vec<Use> {
+        &mut self.needs_of(value).uses
+    }
+
+    fn needs_of(&mut self, value: &Value) -> &mut Needs {
         let number = self.facts(&value.node).first_value + value.output;
-        &mut self.uses[number]
+        &mut self.needs[number]
     }
 
     fn facts(&self, node: &Node) -> &Facts {
@@ -261,11 +279,11 @@ impl Pass<'_> {
     }
 
     fn visit(&mut self, value: &Value) {
-        let uses = std::mem::take(self.uses_of(value));
-        if uses.is_empty() {
+        let needs = std::mem::take(self.needs_of(value));
+        if needs.is_empty() {
             return;
         }
-        let (roots, uses) = split_roots(uses);
+        let Needs { roots, uses } = needs;
         match &value.node.kind {
             NodeKind::Reduce(_) | NodeKind::Contract(_) | NodeKind::Pieces(_)
                 if uses.is_empty() && roots.len() == 1 && self.fits_directly(value, roots[0]) =>
@@ -298,7 +316,9 @@ impl Pass<'_> {
                 for &root in &roots {
                     self.make(value, Region::whole(value.shape()), false, Some(root));
                 }
-                if !uses.is_empty() && !self.inline(value, &uses) {
+                if !uses.is_empty()
+                    && let Some(uses) = self.inline(value, uses)
+                {
                     self.hold(value, &uses);
                 }
             }
@@ -335,9 +355,8 @@ impl Pass<'_> {
 
     fn note_reads(&mut self, value: &Value, uses: &[Use]) {
         for used in uses {
-            if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
-                self.reach.cones[*cone].reads.insert(value.key(), ());
-            }
+            let cone = &mut self.reach.cones[used.cone()];
+            cone.reads.insert(value.key(), ());
         }
     }
 
@@ -350,13 +369,7 @@ impl Pass<'_> {
         region: Region,
         expand: bool,
     ) -> usize {
-        let level = owner
-            .inputs
-            .iter()
-            .map(|input| self.facts(&input.node).level)
-            .max()
-            .unwrap_or(0);
-        let group = group_of(owner);
+        let owner = self.walk.number(owner);
         self.reach.cones.push(Cone {
             value: value.clone(),
             map,
@@ -364,52 +377,45 @@ impl Pass<'_> {
             reads: Lookup::new(),
             expand,
             repeats: false,
-            level,
-            group,
+            owner,
         });
         self.reach.cones.len() - 1
     }
 
-    /// Hands the uses on to the inputs; `false` if the value is better, or has to be, materialized.
-    fn inline(&mut self, value: &Value, uses: &[Use]) -> bool {
+    /// Hands the uses on to the inputs; gives them back if the value is better, or has to be, materialized.
+    fn inline(&mut self, value: &Value, uses: Vec<Use>) -> Option<Vec<Use>> {
         let node = &value.node;
         match &node.kind {
             NodeKind::Elementwise(_) => {
-                if !self.worth_inlining(node, uses) {
-                    return false;
+                if !self.worth_inlining(node, &uses) {
+                    return Some(uses);
                 }
-                for input in &node.inputs {
-                    for used in uses {
-                        self.add_use(input, used.clone());
+                if let Some((last, others)) = node.inputs.split_last() {
+                    for input in others {
+                        self.add_uses(input, uses.clone());
                     }
+                    self.add_uses(last, uses);
                 }
-                true
             }
-            NodeKind::Rechunk => {
-                for used in uses {
-                    self.add_use(&node.inputs[0], used.clone());
-                }
-                true
-            }
+            NodeKind::Rechunk => self.add_uses(&node.inputs[0], uses),
             NodeKind::Index(view) => {
                 let mut composed = Vec::with_capacity(uses.len());
-                for used in uses {
+                for used in &uses {
                     let Use::Direct { cone, map } = used else {
-                        return false;
+                        return Some(uses);
                     };
                     let Some(map) = map.then(view) else {
-                        return false;
+                        return Some(uses);
                     };
                     composed.push(Use::Direct { cone: *cone, map });
                 }
                 for used in composed {
                     self.add_use(&node.inputs[0], used);
                 }
-                true
             }
             NodeKind::Reshape => {
                 for used in uses {
-                    let flat = match used.clone() {
+                    let flat = match used {
                         Use::Direct { cone, map } => Use::Flat {
                             cone,
                             map,
@@ -419,10 +425,10 @@ impl Pass<'_> {
                     };
                     self.add_use(&node.inputs[0], flat);
                 }
-                true
             }
-            _ => false,
+            _ => return Some(uses),
         }
+        None
     }
 
     fn worth_inlining(&self, node: &Node, uses: &[Use]) -> bool {
@@ -434,6 +440,9 @@ impl Pass<'_> {
         }
         if self.again(node) {
             return true;
+        }
+        if uses.len() == 1 {
+            return !self.serves_several_stages(node, uses);
         }
         let mut by_cone: HashMap<usize, usize> = HashMap::new();
         for used in uses {
@@ -456,19 +465,26 @@ impl Pass<'_> {
         if !self.options.share_loads || self.again(node) || self.facts(node).cost < DEAR {
             return false;
         }
-        let cones = uses.iter().filter_map(|used| match used {
-            Use::Direct { cone, .. } | Use::Flat { cone, .. } => Some(&self.reach.cones[*cone]),
-            Use::Root(_) => None,
-        });
+        let cones = uses.iter().map(|used| &self.reach.cones[used.cone()]);
         if cones.clone().any(|cone| cone.repeats) {
             return true;
         }
-        let known: HashSet<(usize, u64)> = cones.map(|cone| (cone.level, cone.group)).collect();
+        let owners = cones.map(|cone| self.walk.order[cone.owner]);
+        let known: HashSet<(usize, u64)> = owners
+            .map(|owner| (self.level_below(owner), group_of(owner)))
+            .collect();
         let levels: HashSet<usize> = known.iter().map(|&(level, _)| level).collect();
         known.len() > 1
             && (levels.len() == 1
                 || !self.options.recompute
                 || self.facts(node).known_cost >= VERY_DEAR)
+    }
+
+    /// The stages that a stage waits for, one upon the other.
+    fn level_below(&self, owner: &Node) -> usize {
+        let inputs = owner.inputs.iter();
+        let levels = inputs.map(|input| self.facts(&input.node).level);
+        levels.max().unwrap_or(0)
     }
 
     /// Whether each reader is to compute the value for itself.
@@ -484,7 +500,6 @@ impl Pass<'_> {
         let mut images = Vec::with_capacity(uses.len());
         for used in uses {
             let image = match used {
-                Use::Root(_) => continue,
                 Use::Direct { cone, map } => map.image(&self.reach.cones[*cone].region),
                 Use::Flat { cone, map, shape } => {
                     flat = true;
@@ -492,9 +507,7 @@ impl Pass<'_> {
                     flat_image(&image, shape, value.shape())
                 }
             };
-            if let Use::Direct { cone, .. } | Use::Flat { cone, .. } = used {
-                images.push((*cone, image.clone()));
-            }
+            images.push((used.cone(), image.clone()));
             needed = Some(match needed {
                 Some(region) => region.hull(&image),
                 None => image,
@@ -640,20 +653,20 @@ impl Pass<'_> {
                 output,
             })
             .collect();
-        let all: Vec<Vec<Use>> = outputs
+        let all: Vec<Needs> = outputs
             .iter()
-            .map(|value| std::mem::take(self.uses_of(value)))
+            .map(|value| std::mem::take(self.needs_of(value)))
             .collect();
-        if all.iter().all(Vec::is_empty) {
+        if all.iter().all(Needs::is_empty) {
             return;
         }
         // One root and no other reader: blocks go straight into the result.
         let mut cones: Option<Few<usize, 2>> = None;
-        for (value, uses) in outputs.iter().zip(all) {
-            if uses.is_empty() {
+        for (value, needs) in outputs.iter().zip(all) {
+            if needs.is_empty() {
                 continue;
             }
-            let (roots, uses) = split_roots(uses);
+            let Needs { roots, uses } = needs;
             let direct = uses.is_empty() && roots.len() == 1;
             let uses = if direct {
                 uses
@@ -665,7 +678,7 @@ impl Pass<'_> {
             if !direct && outputs.len() == 1 {
                 let images = uses.iter().map(|used| match used {
                     Use::Direct { cone, map } => map.image(&self.reach.cones[*cone].region),
-                    Use::Flat { .. } | Use::Root(_) => {
+                    Use::Flat { .. } => {
                         flat = true;
                         Region::whole(value.shape())
                     }

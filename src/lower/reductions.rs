@@ -3,27 +3,27 @@
 use std::sync::Arc;
 
 use super::Build;
-use super::compile::compile;
+use super::compile::{Wanted, compile};
 use super::grid::{bands, least_reduced, reduce_grid};
 use super::pairs::{PAIR_BYTES, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::AxisMap;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::env::Env;
-use crate::graph::stage::{FoldUse, Fused, Job, Leaf, LeafSource, Output, Place, ReduceJob, Stage};
+use crate::graph::stage::{FoldUse, Fused, Job, LeafSource, Output, Place, ReduceJob, Stage};
 use crate::op::fold::Fold;
-use crate::op::tree::{BATCH, BATCH_STATES, Mode, RUN, STRIP, Tree, WIDTH};
+use crate::op::tree::{BATCH, BATCH_STATES, Mode, Part, RUN, STRIP, Tree, WIDTH};
 use crate::plan::node::{NodeKind, Reduce, Reduction};
 
 impl Build<'_> {
     /// Reductions with one tree, side by side: a stage of parts and one that merges them, or a single
     /// stage if nothing has to be divided.
     pub(super) fn reduce_stage(&mut self, tree: &Arc<Tree>, group: &[usize]) {
-        let mut wanted = Vec::with_capacity(1);
+        let mut wanted: Few<Wanted<'_>, 1> = Few::new();
         let mut folds = Few::new();
         for &at in group {
             let made = &self.reach.made[at];
@@ -33,7 +33,9 @@ impl Build<'_> {
             let fold = self.fold(reduce, made.value.node.inputs[0].dtype());
             let state_bytes = self.env.folds[fold].state_bytes();
             let value = wanted.len();
-            wanted.extend(made.cones.iter().map(|&cone| self.wanted(cone)));
+            for &cone in &made.cones {
+                wanted.push(self.wanted(cone));
+            }
             folds.push(FoldUse {
                 fold,
                 value,
@@ -47,13 +49,12 @@ impl Build<'_> {
             kept = kept.hull(&self.kept_region(at));
         }
         let state_bytes: usize = folds.iter().map(|fold| fold.state_bytes).sum();
-        let leaves: Vec<&Leaf> = fused.leaves.iter().collect();
         let opaque = is_opaque(&fused, self);
         let (mut grid, split) = reduce_grid(
             &self.graph,
             tree,
             &kept,
-            &leaves,
+            &fused.leaves,
             state_bytes,
             least_reduced(fused_cost(&fused, self), opaque),
             self.options,
@@ -90,7 +91,7 @@ impl Build<'_> {
         let scratch = fused.scratch(tile)
             + buffer * fused.program.outputs.len()
             + levels * side_by_side(tree, cell) * state_bytes;
-        let most_states = parts.iter().map(|part| part.states(tree)).max();
+        let most_states = parts.iter().map(Part::states).max();
         let most_states = cell * most_states.unwrap_or(1);
         let (most_states, columns) = match &pairs {
             // Two parts, with partial states for each run.
@@ -159,8 +160,8 @@ impl Build<'_> {
         group: &[usize],
         kept: &Region,
         grid: &Chunks,
-    ) -> Vec<Output> {
-        let shape: Few<usize> = tree.kept().iter().map(|&axis| tree.shape()[axis]).collect();
+    ) -> Few<Output, 1> {
+        let shape: Few<usize> = few(tree.kept().iter().map(|&axis| tree.shape()[axis]));
         let outputs = group.iter().map(|&at| Output {
             dtype: self.reach.made[at].value.dtype(),
             shape: shape.clone(),
@@ -168,7 +169,7 @@ impl Build<'_> {
             grid: grid.clone(),
             place: self.place(at),
         });
-        outputs.collect()
+        few(outputs)
     }
 
     fn fold(&mut self, reduce: &Reduce, dtype: DType) -> usize {
@@ -217,11 +218,9 @@ fn levels(tree: &Tree) -> usize {
     let first = tree.cell(&Few::<_>::from_elem(0, counts.len()));
     let pieces = first.leaf(0).len().div_ceil(tree.piece());
     let strips = tree.runs().count().div_ceil(STRIP);
-    let digits = counts
-        .iter()
-        .copied()
-        .chain([first.leaves(), pieces, strips]);
-    digits.map(|count| count.max(1).ilog2() as usize + 2).sum()
+    let waiting = |count: &usize| count.max(&1).ilog2() as usize + 2;
+    let across: usize = counts.iter().map(waiting).sum();
+    across + waiting(&first.leaves()) + waiting(&pieces) + waiting(&strips)
 }
 
 /// Whether elements of a leaf may lie side by side across rows, and not along the line: then several rows

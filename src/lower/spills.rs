@@ -1,9 +1,12 @@
 //! Values that are written to the temporary file, and the loads that read them back.
 
+use smallvec::smallvec;
+
 use super::grid::{LOAD_BYTES, bands};
 use super::stages::{TASK_COST, with_staging};
 use super::{Build, Choice, Kept, rechunk};
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::few::Few;
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::graph::spill::{Spill, staging};
@@ -96,7 +99,7 @@ impl Build<'_> {
                 output,
                 number,
             }),
-            outputs: vec![Output {
+            outputs: smallvec![Output {
                 place: Place::Held,
                 domain,
                 grid,
@@ -242,7 +245,7 @@ impl Build<'_> {
         for number in 0..self.env.spills.len() {
             offset = self.lay_out(number, offset);
         }
-        self.graph.order = Vec::with_capacity(self.graph.dag.node_count());
+        self.graph.order = Few::with_capacity(self.graph.dag.node_count());
         for id in self.graph.dag.node_indices() {
             if before.iter().any(|&(inserted, _)| inserted == id) {
                 continue;
@@ -330,7 +333,7 @@ impl Build<'_> {
             let id = self.push(Stage {
                 name: name.into(),
                 job: Job::Load(from),
-                outputs: vec![Output {
+                outputs: smallvec![Output {
                     place: Place::Spill(number),
                     grid,
                     ..made.clone()

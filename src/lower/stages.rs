@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
+use smallvec::smallvec;
+
 use super::Build;
 use super::compile::Wanted;
 use super::spills::SPILL_WRITE;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::graph::spill::staging;
 use crate::graph::stage::{Fused, Job, Leaf, LeafSource, LoadFrom, Output, Place, Stage, StageId};
 use crate::op::generate::Generate;
@@ -15,11 +17,11 @@ use crate::plan::node::{NodeKind, Reduce, ValueKey};
 /// What a task does beyond its elements, in nanoseconds.
 pub(super) const TASK_COST: f64 = 500.0;
 
-impl Build<'_> {
+impl<'a> Build<'a> {
     /// Producers first: by depth, and among equals in the order of the plan.
     pub(super) fn stages(&mut self) {
         let reach = self.reach;
-        let mut order: Few<usize> = (0..reach.made.len()).rev().collect();
+        let mut order: Few<usize> = few((0..reach.made.len()).rev());
         order.sort_by_key(|&at| reach.made[at].depth);
         for (position, &at) in order.iter().enumerate() {
             if self.made.contains(&at) {
@@ -60,16 +62,19 @@ impl Build<'_> {
 
     /// This value and those that may share its stage: same depth, same space, a shared leaf.
     fn group(&self, candidates: &[usize], at: usize, fits: impl Fn(usize) -> bool) -> Few<usize> {
-        let mut group: Few<usize> = smallvec::smallvec![at];
+        let mut group: Few<usize> = smallvec![at];
         if self.options.share_stages {
             let depth = self.reach.made[at].depth;
-            group.extend(candidates.iter().copied().filter(|&other| {
-                other != at
+            for &other in candidates {
+                if other != at
                     && self.reach.made[other].depth == depth
                     && !self.made.contains(&other)
                     && self.shares_leaf(at, other)
                     && fits(other)
-            }));
+                {
+                    group.push(other);
+                }
+            }
         }
         group
     }
@@ -137,15 +142,18 @@ impl Build<'_> {
     pub(super) fn push(&mut self, mut stage: Stage) -> StageId {
         stage.scratch_bytes += written_bytes(&stage.outputs);
         stage.cost += spilling_cost(&stage.outputs);
-        let producers: Vec<StageId> = match &stage.job {
-            Job::Merge { of } => vec![*of],
-            Job::Load(LoadFrom::Spill { stage, .. }) => vec![*stage],
-            _ => stage
-                .fused()
-                .flat_map(|fused| &fused.leaves)
-                .filter_map(producer)
-                .collect(),
-        };
+        let mut producers: Few<StageId> = Few::new();
+        match &stage.job {
+            Job::Merge { of } => producers.push(*of),
+            Job::Load(LoadFrom::Spill { stage, .. }) => producers.push(*stage),
+            _ => {
+                for fused in stage.fused() {
+                    for leaf in &fused.leaves {
+                        producers.extend(producer(leaf));
+                    }
+                }
+            }
+        }
         let id = self.graph.dag.add_node(stage);
         for producer in producers {
             self.graph.dag.update_edge(producer, id, ());
@@ -191,11 +199,11 @@ impl Build<'_> {
             .unwrap_or(1)
     }
 
-    pub(super) fn wanted(&self, cone: usize) -> Wanted {
+    pub(super) fn wanted(&self, cone: usize) -> Wanted<'a> {
         let cone = &self.reach.cones[cone];
         Wanted {
-            value: cone.value.clone(),
-            map: cone.map.clone(),
+            value: &cone.value,
+            map: &cone.map,
             expand: cone.expand,
         }
     }

@@ -5,7 +5,7 @@ use std::any::Any;
 use crate::base::dtype::DType;
 use crate::error::Result;
 
-/// States of a reduction, one per output element and run: a `Vec` of the reducer's own type.
+/// States of a reduction, one per output element and run: a list of the reducer's own type.
 pub type States = Box<dyn Any + Send>;
 
 /// Rows of values, and perhaps a mask of the same form. Strides are in elements.

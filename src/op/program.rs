@@ -60,8 +60,8 @@ impl Instr {
 /// A straight-line program: leaves and constants in, outputs out, temporaries in slots.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Program {
-    pub leaves: Vec<DType>,
-    pub consts: Vec<Scalar>,
+    pub leaves: Few<DType, 8>,
+    pub consts: Few<Scalar, 2>,
     pub instrs: Vec<Instr>,
     pub outputs: Few<Arg, 2>,
     /// The number of slots that are alive at once.
@@ -143,8 +143,8 @@ impl Func {
 /// Builds a program in evaluation order; temporaries get slots by linear scan at the end.
 #[derive(Default)]
 pub struct ProgramBuilder {
-    leaves: Vec<DType>,
-    consts: Vec<Scalar>,
+    leaves: Few<DType, 8>,
+    consts: Few<Scalar, 2>,
     const_numbers: Lookup<Scalar, u32>,
     instrs: Vec<Instr>,
     outputs: Few<Arg, 2>,
@@ -206,7 +206,7 @@ impl ProgramBuilder {
         } = self;
         let values = instrs.len();
         join_sin_cos(&mut instrs);
-        let mut last_use = vec![0usize; values];
+        let mut last_use: Few<usize> = Few::from_elem(0, values);
         for (at, instr) in instrs.iter().enumerate() {
             for arg in &instr.args {
                 if let Arg::Slot(value) = arg {
@@ -219,8 +219,8 @@ impl ProgramBuilder {
                 last_use[*value as usize] = usize::MAX;
             }
         }
-        let mut slot_of = vec![0u32; values];
-        let mut free: Vec<u32> = Vec::new();
+        let mut slot_of: Few<u32> = Few::from_elem(0, values);
+        let mut free: Few<u32> = Few::new();
         let mut slots = 0;
         for (at, instr) in instrs.iter_mut().enumerate() {
             for out in std::iter::once(&mut instr.out).chain(&mut instr.second_out) {
@@ -231,7 +231,7 @@ impl ProgramBuilder {
                 slot_of[*out as usize] = slot;
                 *out = slot;
             }
-            let mut ended: Vec<u32> = Vec::new();
+            let mut ended: Few<u32> = Few::new();
             for arg in &mut instr.args {
                 if let Arg::Slot(value) = arg {
                     let value = *value as usize;
@@ -260,14 +260,20 @@ impl ProgramBuilder {
 
 /// Makes one instruction of the sine and the cosine of the same real operand, at the place of the first.
 fn join_sin_cos(instrs: &mut Vec<Instr>) {
+    let is_sine = |instr: &Instr| match instr.func {
+        Func::Op(Op::Sin) => Some(true),
+        Func::Op(Op::Cos) => Some(false),
+        _ => None,
+    };
+    if !instrs.iter().any(|instr| is_sine(instr) == Some(true)) {
+        return;
+    }
     let mut firsts: HashMap<(Arg, bool), usize> = HashMap::new();
     let mut joined = vec![false; instrs.len()];
     for at in 0..instrs.len() {
         let instr = &instrs[at];
-        let is_sine = match instr.func {
-            Func::Op(Op::Sin) => true,
-            Func::Op(Op::Cos) => false,
-            _ => continue,
+        let Some(is_sine) = is_sine(instr) else {
+            continue;
         };
         if !matches!(instr.dtype, DType::F32 | DType::F64) {
             continue;

@@ -17,7 +17,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::base::chunks::{AxisChunks, Chunks, unravel};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::op::reducer::LANES;
 
 /// Neighbouring chunks are grouped into a cell until it has so many elements.
@@ -61,6 +61,8 @@ pub struct Tree {
     runs: Runs,
     mode: Mode,
     lanes: usize,
+    /// The axes that stay.
+    kept: Few<usize>,
 }
 
 impl Tree {
@@ -80,13 +82,14 @@ impl Tree {
             }
             let inner = shape[from + 1..].iter().product();
             runs = Runs::new(&cells[rank], inner);
-            cells = cells[..rank].iter().cloned().collect();
+            cells.truncate(rank);
             mode = Mode::Lines { from };
         }
         let last_reduced = axes.last().map_or(0, |&axis| axis + 1);
         let kept: usize = shape[last_reduced..].iter().product();
         Tree {
             lanes: if lines || kept >= NARROW { 1 } else { LANES },
+            kept: few((0..ndim).filter(|axis| !axes.contains(axis))),
             shape,
             axes: Few::from_slice(axes),
             cells,
@@ -137,10 +140,8 @@ impl Tree {
     }
 
     /// The axes that stay.
-    pub fn kept(&self) -> Few<usize> {
-        (0..self.shape.len())
-            .filter(|axis| !self.axes.contains(axis))
-            .collect()
+    pub fn kept(&self) -> &[usize] {
+        &self.kept
     }
 
     /// The number of elements that each output is made of.
@@ -150,11 +151,14 @@ impl Tree {
 
     /// The number of cells along each outer axis.
     pub fn cell_counts(&self) -> Few<usize> {
-        self.cells.iter().map(AxisChunks::count).collect()
+        few(self.cells.iter().map(AxisChunks::count))
     }
 
     /// The rows of the cell at `index`.
     pub fn cell(&self, index: &[usize]) -> Cell {
+        if self.cells.is_empty() {
+            return Cell::one_row();
+        }
         let ranges: Few<_> = self
             .cells
             .iter()
@@ -165,15 +169,17 @@ impl Tree {
             Mode::Lines { .. } => (RUN_LEAF / self.runs.largest().max(1)).max(1),
             Mode::Rows => LEAF,
         };
-        let lens: Few<usize> = ranges.iter().map(Range::len).collect();
         let mut inner = 1;
-        let mut cut = lens.len();
-        while cut > 1 && inner * lens[cut - 1] <= most {
-            inner *= lens[cut - 1];
+        let mut cut = ranges.len();
+        while cut > 1 && inner * ranges[cut - 1].len() <= most {
+            inner *= ranges[cut - 1].len();
             cut -= 1;
         }
         let (cut, outer) = match cut.checked_sub(1) {
-            Some(axis) => (lens[axis], lens[..axis].iter().product()),
+            Some(axis) => {
+                let before = ranges[..axis].iter().map(Range::len);
+                (ranges[axis].len(), before.product())
+            }
             None => (1, 1),
         };
         let mut strides = Few::from_elem(1, ranges.len());
@@ -195,7 +201,7 @@ impl Tree {
 /// not grouped beyond a run.
 fn group(chunks: &Chunks, axes: &[usize], lines: bool) -> Few<AxisChunks> {
     let mut elements = chunks.largest_block().max(1);
-    let mut cells: Few<AxisChunks> = axes.iter().map(|&axis| chunks.0[axis].clone()).collect();
+    let mut cells: Few<AxisChunks> = few(axes.iter().map(|&axis| chunks.0[axis].clone()));
     for (rank, cell) in cells.iter_mut().enumerate().rev() {
         let mut factor = CELL.div_ceil(elements).min(cell.count());
         if lines && rank == axes.len() - 1 {
@@ -299,7 +305,11 @@ impl Runs {
 
     /// The elements of neighbouring runs.
     pub fn span(&self, runs: &Range<usize>) -> Range<usize> {
-        self.range(runs.start).start..self.range(runs.end - 1).end
+        let first = self.range(runs.start);
+        match runs.len() {
+            1 => first,
+            _ => first.start..self.range(runs.end - 1).end,
+        }
     }
 }
 
@@ -322,6 +332,18 @@ pub struct Cell {
 }
 
 impl Cell {
+    /// Without outer axes there is a single row.
+    fn one_row() -> Cell {
+        Cell {
+            ranges: Few::new(),
+            strides: Few::new(),
+            inner: 1,
+            step: 1,
+            cut: 1,
+            outer: 1,
+        }
+    }
+
     /// The number of rows.
     pub fn size(&self) -> usize {
         self.outer * self.cut * self.inner
@@ -357,21 +379,24 @@ impl Cell {
 #[derive(Debug)]
 pub struct Counter<S> {
     count: usize,
-    stack: Vec<S>,
+    stack: Spare<S>,
 }
+
+/// States that wait for their next use.
+pub type Spare<S> = Few<S, 2>;
 
 impl<S> Default for Counter<S> {
     fn default() -> Self {
         Counter {
             count: 0,
-            stack: Vec::new(),
+            stack: Spare::new(),
         }
     }
 }
 
 impl<S> Counter<S> {
     /// Adds the next item. States that a merge has emptied go to `spare`.
-    pub fn push(&mut self, state: S, spare: &mut Vec<S>, merge: impl FnMut(&mut S, &mut S)) {
+    pub fn push(&mut self, state: S, spare: &mut Spare<S>, merge: impl FnMut(&mut S, &mut S)) {
         self.push_many(state, 1, spare, merge);
     }
 
@@ -380,7 +405,7 @@ impl<S> Counter<S> {
         &mut self,
         state: S,
         items: usize,
-        spare: &mut Vec<S>,
+        spare: &mut Spare<S>,
         mut merge: impl FnMut(&mut S, &mut S),
     ) {
         debug_assert!(items.is_power_of_two() && self.count.is_multiple_of(items));
@@ -394,7 +419,7 @@ impl<S> Counter<S> {
     /// The result, if there was an item; the counter is empty again.
     pub fn finish(
         &mut self,
-        spare: &mut Vec<S>,
+        spare: &mut Spare<S>,
         mut merge: impl FnMut(&mut S, &mut S),
     ) -> Option<S> {
         while self.stack.len() > 1 {
@@ -404,7 +429,7 @@ impl<S> Counter<S> {
         self.stack.pop()
     }
 
-    fn merge_top(&mut self, spare: &mut Vec<S>, merge: &mut impl FnMut(&mut S, &mut S)) {
+    fn merge_top(&mut self, spare: &mut Spare<S>, merge: &mut impl FnMut(&mut S, &mut S)) {
         if let (Some(mut right), Some(left)) = (self.stack.pop(), self.stack.last_mut()) {
             merge(left, &mut right);
             spare.push(right);
@@ -450,6 +475,8 @@ impl Split {
         let counts = tree.cell_counts();
         let digit = self.digit.min(counts.len());
         let prefixes: usize = counts[..digit].iter().product();
+        // Digits before the divided one may have a single value, which is then all that there is.
+        let single = counts[..digit].iter().all(|&count| count == 1);
         let runs = tree.runs().count();
         let mut parts = Few::new();
         for first in (0..runs).step_by(self.runs) {
@@ -458,10 +485,12 @@ impl Split {
                 let prefix = unravel(number, &counts[..digit]);
                 let count = digit_count(tree, &counts, &prefix);
                 for start in (0..count).step_by(self.span) {
+                    let range = start..start.saturating_add(self.span).min(count);
                     parts.push(Part {
                         runs: runs.clone(),
                         prefix: prefix.clone(),
-                        range: start..start.saturating_add(self.span).min(count),
+                        all_rows: single && range == (0..count),
+                        range,
                     });
                 }
             }
@@ -481,30 +510,19 @@ fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
 
 /// A range of runs, and for these one subtree across rows: fixed leading digits, and a range of the
 /// next.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     pub runs: Range<usize>,
     pub prefix: Few<usize>,
     pub range: Range<usize>,
+    /// Whether the part has all rows: then its runs can be merged.
+    pub all_rows: bool,
 }
 
 impl Part {
-    /// Whether the part has all rows: then its runs can be merged.
-    pub fn has_all_rows(&self, tree: &Tree) -> bool {
-        let counts = tree.cell_counts();
-        // Digits before the divided one may have a single value, which is then all that there is.
-        let single = |digits: usize| digit_count(tree, &counts, &self.prefix[..digits]) == 1;
-        (0..self.prefix.len()).all(single)
-            && self.range == (0..digit_count(tree, &counts, &self.prefix))
-    }
-
     /// How many states the part has for each output: one per run, unless they are merged.
-    pub fn states(&self, tree: &Tree) -> usize {
-        if self.has_all_rows(tree) {
-            1
-        } else {
-            self.runs.len()
-        }
+    pub fn states(&self) -> usize {
+        if self.all_rows { 1 } else { self.runs.len() }
     }
 
     /// Calls `leaf(cell, leaf number)` for every leaf in order, and `close(digit)` after the last
@@ -556,26 +574,25 @@ impl Part {
         }
     }
 
-    /// The ranges along the reduced axes that hold all elements of the part.
-    pub fn hull(&self, tree: &Tree) -> Few<Range<usize>> {
-        let mut ranges: Few<Range<usize>> = tree
-            .cells
-            .iter()
-            .enumerate()
-            .map(|(rank, axis)| match rank.cmp(&self.prefix.len()) {
-                std::cmp::Ordering::Less => axis.range(self.prefix[rank]),
-                std::cmp::Ordering::Equal => {
-                    axis.range(self.range.start).start..axis.range(self.range.end - 1).end
-                }
-                std::cmp::Ordering::Greater => 0..axis.len(),
-            })
-            .collect();
-        if let Mode::Lines { from } = tree.mode {
-            let span = tree.runs.span(&self.runs);
-            let inner = tree.runs.inner.max(1);
-            ranges.push(span.start / inner..span.end.div_ceil(inner));
-            ranges.extend(tree.shape[from + 1..].iter().map(|&len| 0..len));
-        }
-        ranges
+    /// The ranges along the reduced axes that hold all elements of the part, axis by axis.
+    pub fn hull(&self, tree: &Tree) -> impl Iterator<Item = Range<usize>> {
+        let across = tree.cells.iter().enumerate();
+        let across = across.map(|(rank, axis)| match rank.cmp(&self.prefix.len()) {
+            std::cmp::Ordering::Less => axis.range(self.prefix[rank]),
+            std::cmp::Ordering::Equal => {
+                axis.range(self.range.start).start..axis.range(self.range.end - 1).end
+            }
+            std::cmp::Ordering::Greater => 0..axis.len(),
+        });
+        let (first, others) = match tree.mode {
+            Mode::Lines { from } => {
+                let span = tree.runs.span(&self.runs);
+                let inner = tree.runs.inner.max(1);
+                let first = span.start / inner..span.end.div_ceil(inner);
+                (Some(first), &tree.shape[from + 1..])
+            }
+            Mode::Rows => (None, &[][..]),
+        };
+        across.chain(first).chain(others.iter().map(|&len| 0..len))
     }
 }

@@ -8,7 +8,7 @@ use crate::base::scalar::Scalar;
 use crate::op::generate::Generate;
 use crate::op::scalar::cast::cast;
 use crate::op::table::evaluate;
-use crate::plan::node::{ElementFunc, Elementwise, Node, NodeKind, Operand, Value};
+use crate::plan::node::{ElementFunc, Elementwise, Node, NodeKind, Operand, Value, Values};
 
 pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
     match &node.kind {
@@ -17,31 +17,33 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
             Some(instead(
                 node,
                 NodeKind::Generate(Generate::Fill(value)),
-                Vec::new(),
+                Values::new(),
             ))
         }
-        NodeKind::Elementwise(elementwise) => {
-            let known: Few<Option<Scalar>, 3> = elementwise
-                .args
-                .iter()
-                .map(|arg| match arg {
-                    Operand::Const(value) => Some(*value),
-                    Operand::Input(input) => constant(&node.inputs[*input]),
-                })
-                .collect();
-            if let Some(args) = known.iter().copied().collect::<Option<Few<Scalar, 3>>>()
-                && let Some(value) = compute(elementwise, &args, node)
-            {
-                return Some(instead(
-                    node,
-                    NodeKind::Generate(Generate::Fill(value)),
-                    Vec::new(),
-                ));
-            }
-            absorb(node, elementwise, &known)
-        }
+        NodeKind::Elementwise(elementwise) => fold(node, elementwise),
         _ => None,
     }
+}
+
+fn fold(node: &Node, elementwise: &Elementwise) -> Option<Value> {
+    let is_open = |arg: &Operand| match arg {
+        Operand::Const(_) => false,
+        Operand::Input(input) => constant(&node.inputs[*input]).is_none(),
+    };
+    if elementwise.args.iter().any(is_open) {
+        let has_constants = node.inputs.iter().any(|input| constant(input).is_some());
+        return has_constants.then(|| absorb(node, elementwise));
+    }
+    let mut args: Few<Scalar, 3> = Few::new();
+    for arg in &elementwise.args {
+        args.push(match arg {
+            Operand::Const(value) => *value,
+            Operand::Input(input) => constant(&node.inputs[*input])?,
+        });
+    }
+    let value = compute(elementwise, &args, node)?;
+    let kind = NodeKind::Generate(Generate::Fill(value));
+    Some(instead(node, kind, Values::new()))
 }
 
 fn constant(value: &Value) -> Option<Scalar> {
@@ -60,32 +62,25 @@ fn compute(elementwise: &Elementwise, args: &[Scalar], node: &Node) -> Option<Sc
 }
 
 /// Constant inputs become constants of the function.
-fn absorb(node: &Node, elementwise: &Elementwise, known: &[Option<Scalar>]) -> Option<Value> {
-    let absorbs = elementwise
-        .args
-        .iter()
-        .zip(known)
-        .any(|(arg, known)| matches!(arg, Operand::Input(_)) && known.is_some());
-    if !absorbs || known.iter().all(Option::is_some) {
-        return None;
-    }
-    let mut inputs = Vec::new();
-    let args = elementwise
-        .args
-        .iter()
-        .zip(known)
-        .map(|(arg, known)| match (arg, known) {
-            (_, Some(value)) => Operand::Const(*value),
-            (Operand::Input(input), None) => {
-                inputs.push(node.inputs[*input].clone());
-                Operand::Input(inputs.len() - 1)
+fn absorb(node: &Node, elementwise: &Elementwise) -> Value {
+    let mut inputs = Values::new();
+    let args = elementwise.args.iter().map(|arg| match arg {
+        Operand::Const(_) => *arg,
+        Operand::Input(input) => {
+            let input = &node.inputs[*input];
+            match constant(input) {
+                Some(value) => Operand::Const(value),
+                None => {
+                    inputs.push(input.clone());
+                    Operand::Input(inputs.len() - 1)
+                }
             }
-            (constant, None) => *constant,
-        });
+        }
+    });
     let args = args.collect();
     let kind = NodeKind::Elementwise(Elementwise {
         func: elementwise.func.clone(),
         args,
     });
-    Some(instead(node, kind, inputs))
+    instead(node, kind, inputs)
 }

@@ -11,8 +11,9 @@ mod share_subexpressions;
 
 use std::sync::Arc;
 
-use crate::plan::node::{Node, NodeKind, Value};
-use crate::plan::walk::Walk;
+use crate::base::few::Few;
+use crate::plan::node::{Node, NodeKind, Value, Values};
+use crate::plan::walk::{USUAL, Walk};
 
 /// An optimization that an engine can leave out, to look for the one at fault or to measure it.
 ///
@@ -75,11 +76,11 @@ const REWRITES: &[(Rule, Rewrite)] = &[
 /// A node may be rewritten so often; more would be two rules that undo each other.
 const MOST_REWRITES: usize = 16;
 
-/// Applies all rules but those switched off.
-pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
+/// The roots of a walk after all rules but those switched off.
+pub fn optimize(walk: &Walk<'_>, off: &[Rule]) -> Values {
     let on = |rule: Rule| !off.contains(&rule);
-    let walk = Walk::new(roots);
-    let mut done: Vec<Became> = Vec::with_capacity(walk.order.len());
+    let roots = walk.roots;
+    let mut done: Few<Became, USUAL> = Few::with_capacity(walk.order.len());
     let mut shared = share_subexpressions::Shared::default();
     // In a chain there are no two nodes with the same inputs.
     let branches = roots.len() > 1 || walk.order.iter().any(|node| node.inputs.len() > 1);
@@ -90,17 +91,19 @@ pub fn optimize(roots: &[Value], off: &[Rule]) -> Vec<Value> {
         let mut rebuilt = match unchanged {
             true => node.clone(),
             false => {
-                let inputs = node.inputs.iter().map(|input| became(input).value(input));
-                Node::new(
-                    node.kind.clone(),
-                    inputs.collect(),
-                    node.outputs.clone(),
-                    node.at,
-                )
+                let mut inputs = Values::new();
+                for input in &node.inputs {
+                    inputs.push(became(input).value(input));
+                }
+                Node::new(node.kind.clone(), inputs, node.outputs.clone(), node.at)
             }
         };
         let mut replaced = None;
         for _ in 0..MOST_REWRITES {
+            // What is made of nothing is as simple as can be.
+            if rebuilt.inputs.is_empty() {
+                break;
+            }
             let rewritten = REWRITES
                 .iter()
                 .find_map(|&(rule, rewrite)| on(rule).then(|| rewrite(&rebuilt)).flatten());
@@ -157,6 +160,6 @@ impl Became {
 }
 
 /// A node like another, with another kind and inputs, and the same shape, dtype and chunks.
-fn instead(node: &Node, kind: NodeKind, inputs: Vec<Value>) -> Value {
+fn instead(node: &Node, kind: NodeKind, inputs: Values) -> Value {
     Value::of(Node::new(kind, inputs, node.outputs.clone(), node.at))
 }

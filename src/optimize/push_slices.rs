@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::instead;
 use crate::base::few::Few;
 use crate::base::index_map::IndexMap;
@@ -46,6 +48,6 @@ pub fn rewrite(node: &Arc<Node>) -> Option<Value> {
     Some(instead(
         node,
         NodeKind::Index(map),
-        vec![below.inputs[piece.input].clone()],
+        smallvec![below.inputs[piece.input].clone()],
     ))
 }

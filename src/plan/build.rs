@@ -3,9 +3,12 @@
 use std::panic::Location;
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::chunking;
 use super::node::{
     BlockFn, ElementFunc, Elementwise, Node, NodeKind, Operand, Reduce, Reduction, Spec, Value,
+    Values,
 };
 use crate::base::axis::Axes;
 use crate::base::chunk_spec::ChunkSpec;
@@ -41,8 +44,8 @@ pub fn memory(memory: Memory, chunks: ChunkSpec, at: At) -> Result<Value> {
     };
     Ok(Value::of(Node::new(
         NodeKind::Memory(memory),
-        Vec::new(),
-        Few::from_buf([spec]),
+        Values::new(),
+        [spec],
         at,
     )))
 }
@@ -79,8 +82,8 @@ pub fn source(
     };
     Ok(Value::of(Node::new(
         NodeKind::Source(source),
-        Vec::new(),
-        Few::from_buf([spec]),
+        Values::new(),
+        [spec],
         at,
     )))
 }
@@ -102,8 +105,8 @@ pub fn generate(
     };
     Ok(Value::of(Node::new(
         NodeKind::Generate(generate),
-        Vec::new(),
-        Few::from_buf([spec]),
+        Values::new(),
+        [spec],
         at,
     )))
 }
@@ -190,34 +193,51 @@ pub fn elementwise(
     dtype: DType,
     at: At,
 ) -> Result<Value> {
-    let (shape, chunks) = match together(terms) {
-        Some(first) => (first.spec().shape.clone(), first.chunks().clone()),
-        None => combined(name, terms, dtype)?,
+    let outputs = match together(terms) {
+        Some(first) => like(first, dtype),
+        None => {
+            let (shape, chunks) = combined(name, terms, dtype)?;
+            let spec = Spec {
+                dtype,
+                shape,
+                chunks,
+            };
+            [spec].into()
+        }
     };
-    check_shape(&shape, dtype.size())?;
-    let n_arrays = terms.iter().filter(|term| matches!(term, Term::Array(_)));
-    let mut inputs = Vec::with_capacity(n_arrays.count());
+    let Spec { shape, chunks, .. } = &outputs[0];
+    check_shape(shape, dtype.size())?;
+    let mut inputs = Values::new();
     let mut args = Few::new();
     for term in terms {
         args.push(match term {
             Term::Scalar(scalar) => Operand::Const(*scalar),
             Term::Array(value) => {
-                inputs.push(stretch(value, &shape, &chunks, at));
+                inputs.push(stretch(value, shape, chunks, at));
                 Operand::Input(inputs.len() - 1)
             }
         });
     }
-    let spec = Spec {
-        dtype,
-        shape,
-        chunks,
-    };
     Ok(Value::of(Node::new(
         NodeKind::Elementwise(Elementwise { func, args }),
         inputs,
-        Few::from_buf([spec]),
+        outputs,
         at,
     )))
+}
+
+/// One output with the shape and chunks of a value: its own, if the dtype is the same.
+fn like(value: &Value, dtype: DType) -> Arc<[Spec]> {
+    match &*value.node.outputs {
+        [spec] if spec.dtype == dtype => value.node.outputs.clone(),
+        _ => {
+            let spec = Spec {
+                dtype,
+                ..value.spec().clone()
+            };
+            [spec].into()
+        }
+    }
 }
 
 /// The first array, if all have its shape and chunks: the common case costs nothing.
@@ -265,8 +285,8 @@ fn stretch(value: &Value, shape: &[usize], chunks: &Chunks, at: At) -> Value {
     };
     Value::of(Node::new(
         NodeKind::Index(map),
-        vec![value.clone()],
-        Few::from_buf([spec]),
+        smallvec![value.clone()],
+        [spec],
         at,
     ))
 }
@@ -282,8 +302,8 @@ pub fn rechunk(value: &Value, chunks: ChunkSpec, at: At) -> Result<Value> {
     };
     Ok(Value::of(Node::new(
         NodeKind::Rechunk,
-        vec![value.clone()],
-        Few::from_buf([spec]),
+        smallvec![value.clone()],
+        [spec],
         at,
     )))
 }
@@ -322,7 +342,7 @@ pub fn reduce(
         ));
     }
     let tree = Arc::new(Tree::new(value.chunks(), &reduced));
-    let mut inputs = vec![value.clone()];
+    let mut inputs: Values = smallvec![value.clone()];
     if let Some(mask) = mask {
         let fits =
             broadcast(&[mask.shape(), value.shape()]).is_some_and(|shape| *shape == *value.shape());
@@ -353,7 +373,7 @@ pub fn reduce(
     Ok(Value::of(Node::new(
         NodeKind::Reduce(kind),
         inputs,
-        Few::from_buf([spec]),
+        [spec],
         at,
     )))
 }
@@ -397,8 +417,8 @@ pub fn block_fn(
     });
     let node = Node::new(
         NodeKind::BlockFn(BlockFn { function, name }),
-        inputs.to_vec(),
-        specs.collect(),
+        inputs.iter().cloned().collect(),
+        specs.collect::<Vec<_>>(),
         at,
     );
     Ok((0..node.outputs.len())

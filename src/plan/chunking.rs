@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::base::chunk_spec::AUTO_BYTES;
 use crate::base::chunks::{AxisChunks, Chunks};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::{AxisMap, IndexMap};
 
 /// The grid of an elementwise result: per axis the operand's with fewer chunks, the left one on a
@@ -138,7 +138,7 @@ pub fn reduce(input: &Chunks, axes: &[usize], keep: bool) -> Chunks {
             true if keep => Some(AxisChunks::whole(1)),
             true => None,
         });
-    Chunks(kept.collect())
+    Chunks(few(kept))
 }
 
 /// The grid of arrays laid end to end along `axis`: the first one's on the other axes.

@@ -15,7 +15,7 @@ pub fn fingerprint(node: &Node) -> u64 {
     for input in &node.inputs {
         input.key().hash(&mut hasher);
     }
-    for spec in &node.outputs {
+    for spec in node.outputs.iter() {
         (spec.dtype, &spec.shape).hash(&mut hasher);
     }
     match &node.kind {

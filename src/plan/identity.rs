@@ -58,7 +58,7 @@ pub fn identity(value: &Value) -> Identity {
         for input in &node.inputs {
             (known[&input.node.id], input.output).hash(&mut hasher);
         }
-        for spec in &node.outputs {
+        for spec in node.outputs.iter() {
             (spec.dtype, &spec.shape).hash(&mut hasher);
             // Reductions add up in an order that depends on the chunks.
             spec.chunks.hash(&mut hasher);

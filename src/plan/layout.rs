@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ndarray::SliceInfoElem;
+use smallvec::smallvec;
 
 use super::build::{self, At};
 use super::chunking;
@@ -32,8 +33,8 @@ pub fn index(value: &Value, map: IndexMap, at: At) -> Result<Value> {
     };
     Ok(Value::of(Node::new(
         NodeKind::Index(map),
-        vec![value.clone()],
-        Few::from_buf([spec]),
+        smallvec![value.clone()],
+        [spec],
         at,
     )))
 }
@@ -174,7 +175,7 @@ pub fn flip(value: &Value, flipped: &[usize], at: At) -> Result<Value> {
     index_axes(value, value.shape().to_vec(), axes.collect(), at)
 }
 
-pub fn broadcast_to(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
+pub fn broadcast_to(value: &Value, shape: Few<usize>, at: At) -> Result<Value> {
     if broadcast(&[value.shape(), &shape]).is_none_or(|together| *together != *shape) {
         return Err(Error::new(
             Kind::Shape,
@@ -263,7 +264,7 @@ pub fn diagonal(value: &Value, at: At) -> Result<Value> {
     index_axes(value, out, axes, at)
 }
 
-pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
+pub fn reshape(value: &Value, shape: Few<usize>, at: At) -> Result<Value> {
     check_shape(&shape, value.dtype().size())?;
     let (from, to): (usize, usize) = (value.shape().iter().product(), shape.iter().product());
     if from != to {
@@ -275,19 +276,19 @@ pub fn reshape(value: &Value, shape: Vec<usize>, at: At) -> Result<Value> {
             ),
         ));
     }
-    if shape == value.shape() {
+    if *shape == *value.shape() {
         return Ok(value.clone());
     }
     let chunks = chunking::reshape(value.chunks(), &shape);
     let spec = Spec {
         dtype: value.dtype(),
-        shape: shape.into(),
+        shape,
         chunks,
     };
     Ok(Value::of(Node::new(
         NodeKind::Reshape,
-        vec![value.clone()],
-        Few::from_buf([spec]),
+        smallvec![value.clone()],
+        [spec],
         at,
     )))
 }
@@ -364,8 +365,8 @@ fn join(inputs: Vec<Value>, mut pieces: Pieces, chunks: Chunks, at: At) -> Resul
     };
     Ok(Value::of(Node::new(
         NodeKind::Pieces(pieces),
-        inputs,
-        Few::from_buf([spec]),
+        inputs.into(),
+        [spec],
         at,
     )))
 }

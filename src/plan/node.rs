@@ -27,6 +27,9 @@ pub struct Value {
     pub output: usize,
 }
 
+/// A list of values; mostly there are one or two.
+pub type Values = Few<Value, 2>;
+
 /// What is known of an output before anything runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
@@ -35,21 +38,12 @@ pub struct Spec {
     pub chunks: Chunks,
 }
 
-impl Default for Spec {
-    fn default() -> Spec {
-        Spec {
-            dtype: DType::Bool,
-            shape: Few::new(),
-            chunks: Chunks(Few::new()),
-        }
-    }
-}
-
 pub struct Node {
     pub id: u64,
     pub kind: NodeKind,
-    pub inputs: Vec<Value>,
-    pub outputs: Few<Spec, 1>,
+    pub inputs: Values,
+    /// Nodes with the same outputs share them.
+    pub outputs: Arc<[Spec]>,
     /// The user's call.
     pub at: &'static Location<'static>,
 }
@@ -151,10 +145,12 @@ pub struct BlockFn {
 static NEXT_ID: AtomicU64 = AtomicU64::new(0);
 
 impl Node {
+    // A node is large: it is put together where it stays.
+    #[inline]
     pub fn new(
         kind: NodeKind,
-        inputs: Vec<Value>,
-        outputs: Few<Spec, 1>,
+        inputs: Values,
+        outputs: impl Into<Arc<[Spec]>>,
         at: &'static Location<'static>,
     ) -> Arc<Node> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
@@ -162,7 +158,7 @@ impl Node {
             id,
             kind,
             inputs,
-            outputs,
+            outputs: outputs.into(),
             at,
         })
     }
@@ -203,7 +199,10 @@ impl Drop for Node {
     fn drop(&mut self) {
         let mut open = std::mem::take(&mut self.inputs);
         while let Some(value) = open.pop() {
-            if let Some(mut node) = Arc::into_inner(value.node) {
+            // Below a node without inputs there is nothing.
+            if !value.node.inputs.is_empty()
+                && let Some(mut node) = Arc::into_inner(value.node)
+            {
                 open.append(&mut node.inputs);
             }
         }

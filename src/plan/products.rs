@@ -182,8 +182,8 @@ pub fn product(
     };
     Ok(Value::of(Node::new(
         NodeKind::Contract(kind),
-        vec![first.value, second.value],
-        Few::from_buf([spec]),
+        [first.value, second.value].into(),
+        [spec],
         at,
     )))
 }

@@ -3,43 +3,52 @@
 use std::sync::Arc;
 
 use super::node::{Node, Value};
+use crate::base::few::Few;
 use crate::base::lookup::Lookup;
 
 /// All nodes that some values need, each once, inputs before their users; they are numbered in this order.
 pub struct Walk<'a> {
-    pub order: Vec<&'a Arc<Node>>,
+    pub roots: &'a [Value],
+    pub order: Few<&'a Arc<Node>, USUAL>,
     /// By the node's id.
     numbers: Lookup<u64, usize>,
 }
 
 /// A node that has been seen, whose inputs have not all been listed.
 const OPEN: usize = usize::MAX;
+/// A node that has not been seen.
+const NEW: usize = usize::MAX - 1;
 
-/// Room for the nodes of most plans.
-const USUAL: usize = 8;
+/// Room for the nodes of most small plans.
+pub const USUAL: usize = 8;
 
 impl Walk<'_> {
     pub fn new(roots: &[Value]) -> Walk<'_> {
-        let mut order = Vec::with_capacity(USUAL);
+        let mut order: Few<&Arc<Node>, USUAL> = Few::new();
         let mut numbers = Lookup::new();
         // A node is pushed again, marked as done, below its inputs.
-        let mut open: Vec<(&Arc<Node>, bool)> = Vec::with_capacity(USUAL);
-        open.extend(roots.iter().rev().map(|root| (&root.node, false)));
+        let mut open: Few<(&Arc<Node>, bool), USUAL> = Few::new();
+        for root in roots.iter().rev() {
+            open.push((&root.node, false));
+        }
         while let Some((node, inputs_done)) = open.pop() {
-            if inputs_done {
-                numbers.insert(node.id, order.len());
+            let number = numbers.or_insert_with(node.id, || NEW);
+            if inputs_done || (*number == NEW && node.inputs.is_empty()) {
+                *number = order.len();
                 order.push(node);
-            } else if !numbers.contains(&node.id) {
-                numbers.insert(node.id, OPEN);
+            } else if *number == NEW {
+                *number = OPEN;
                 open.push((node, true));
                 for input in node.inputs.iter().rev() {
-                    if !numbers.contains(&input.node.id) {
-                        open.push((&input.node, false));
-                    }
+                    open.push((&input.node, false));
                 }
             }
         }
-        Walk { order, numbers }
+        Walk {
+            roots,
+            order,
+            numbers,
+        }
     }
 
     /// The number of a node that was met.
@@ -49,6 +58,6 @@ impl Walk<'_> {
 }
 
 /// All nodes that the roots need, each once, inputs before their users.
-pub fn inputs_first(roots: &[Value]) -> Vec<&Arc<Node>> {
+pub fn inputs_first(roots: &[Value]) -> Few<&Arc<Node>, USUAL> {
     Walk::new(roots).order
 }

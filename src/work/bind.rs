@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::blocks::{Block, Inputs};
 use super::pieced::Pieced;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::{AxisMap, IndexMap};
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -80,7 +80,7 @@ pub struct Binding {
     pub dims: Few<Dim>,
     pub leaves: Vec<Bound>,
     /// Strides of the outputs along the dimensions.
-    pub outs: Vec<Few<isize>>,
+    pub outs: Few<Few<isize>, 1>,
 }
 
 impl Binding {
@@ -98,7 +98,7 @@ pub fn bind(
     fused: &Fused,
     region: &Region,
     groups: &[std::ops::Range<usize>],
-    mut outs: Vec<Few<isize>>,
+    mut outs: Few<Few<isize>, 1>,
 ) -> Binding {
     let mut leaves: Vec<Bound> = fused
         .leaves
@@ -163,10 +163,8 @@ pub fn bind(
     // A dimension's terms are those of its last axis.
     for leaf in &mut leaves {
         let pick = |linear: &mut Linear| {
-            linear.terms = dims
-                .iter()
-                .map(|dim| linear.terms[dim.axis + dim.axes - 1].clone())
-                .collect();
+            let terms = dims.iter();
+            linear.terms = few(terms.map(|dim| linear.terms[dim.axis + dim.axes - 1].clone()));
         };
         match leaf {
             Bound::Place { linear, .. } | Bound::Made { linear, .. } => pick(linear),
@@ -210,7 +208,7 @@ fn axis_linear(map: &AxisMap, region: &Region) -> Linear {
 
 /// Terms of an index that is the same everywhere.
 fn still(ndim: usize) -> Few<Term> {
-    (0..ndim).map(|_| Term::Stride(0)).collect()
+    few((0..ndim).map(|_| Term::Stride(0)))
 }
 
 /// The sum of index × stride over the axes of a leaf.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
 use crate::graph::expand::Numbering;
@@ -49,20 +49,20 @@ impl Block {
 /// What a task leaves behind.
 pub enum Made {
     /// One per output; `None` for what went into a result.
-    Blocks(Vec<Option<Arc<Block>>>),
+    Blocks(Few<Option<Arc<Block>>, 2>),
     /// Of a part of a reduction: one per fold, a state for each element of the cell.
     Partial(Vec<States>),
 }
 
 /// What all tasks of a run leave behind, by task number.
 pub struct Store {
-    made: Vec<Mutex<Option<Made>>>,
+    made: Few<Mutex<Option<Made>>, 1>,
 }
 
 impl Store {
     pub fn new(tasks: usize) -> Store {
         Store {
-            made: (0..tasks).map(|_| Mutex::new(None)).collect(),
+            made: few((0..tasks).map(|_| Mutex::new(None))),
         }
     }
 

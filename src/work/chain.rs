@@ -2,15 +2,18 @@
 
 use super::prepare::{Call, OutputArg, Step, StepArg, Target};
 use crate::base::dtype::DType;
+use crate::base::few::{Few, few};
 use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, sums};
 use crate::kernel::level::Level;
 use crate::op::program::Arg;
 
+pub type Links = Few<Link, 8>;
+
 /// Several steps in one. Its operands are the arguments of its step, then blocks of scratch, then what it
 /// stores.
 pub struct Chain {
-    pub links: Vec<Link>,
-    pub outs: Vec<Target>,
+    pub links: Links,
+    pub outs: Few<Target, 2>,
     pub scratch: usize,
     pub run: ChainFn,
 }
@@ -20,10 +23,10 @@ pub struct Chain {
 pub struct Folded {
     /// The steps that come before it.
     pub before: usize,
-    pub args: Vec<StepArg>,
+    pub args: Few<StepArg, 3>,
     pub scratch: usize,
     /// Leaves what is summed in the accumulator.
-    pub links: Vec<Link>,
+    pub links: Links,
     pub sums: Sums,
 }
 
@@ -32,43 +35,45 @@ const MOST: usize = 48;
 
 /// Replaces two or more neighbouring steps by a chain; or one if it is the last and `ends_in_fold`.
 pub fn join(
-    steps: Vec<Step>,
+    mut steps: Vec<Step>,
     outputs: &[OutputArg],
     level: Level,
     ends_in_fold: bool,
 ) -> Vec<Step> {
-    let mut joined: Vec<Step> = Vec::new();
-    // From the end on, because what is needed afterwards decides what a chain stores.
-    for mut steps in group(steps, outputs).into_iter().rev() {
-        let pays = steps.len() > 1 || (ends_in_fold && joined.is_empty());
-        let run = steps[0]
+    // From the end on, because what is needed afterwards decides what a chain stores: the last step comes first.
+    let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
+    for start in group_starts(&steps, outputs).into_iter().rev() {
+        let group = &steps[start..];
+        let pays = group.len() > 1 || (ends_in_fold && joined.is_empty());
+        let run = group[0]
             .cheap
             .filter(|_| pays)
             .and_then(|cheap| chain(cheap.dtype, level));
-        match run {
-            Some(run) => {
-                let needed = |slot: u32| is_needed(slot, &joined, outputs);
-                joined.insert(0, Joining::new(&steps, needed).finish(&steps, run));
-            }
-            None => {
-                steps.append(&mut joined);
-                joined = steps;
-            }
+        if let Some(run) = run {
+            let needed = |slot: u32| is_needed(slot, joined.iter().rev(), outputs);
+            let one = Joining::new(group, needed).finish(group, run);
+            steps.truncate(start);
+            joined.push(one);
+        } else {
+            joined.extend(steps.drain(start..).rev());
         }
     }
+    joined.reverse();
     joined
 }
 
-/// Runs of cheap steps of one dtype, and others by themselves.
-fn group(steps: Vec<Step>, outputs: &[OutputArg]) -> Vec<Vec<Step>> {
-    let mut groups: Vec<Vec<Step>> = Vec::new();
-    for step in steps {
-        match groups.last_mut() {
-            Some(group) if belongs(&step, group, outputs) => group.push(step),
-            _ => groups.push(vec![step]),
+/// Where groups begin: runs of cheap steps of one dtype, and others by themselves.
+fn group_starts(steps: &[Step], outputs: &[OutputArg]) -> Few<usize> {
+    let mut starts: Few<usize> = Few::new();
+    for (at, step) in steps.iter().enumerate() {
+        if !starts
+            .last()
+            .is_some_and(|&start| belongs(step, &steps[start..at], outputs))
+        {
+            starts.push(at);
         }
     }
-    groups
+    starts
 }
 
 fn belongs(step: &Step, group: &[Step], outputs: &[OutputArg]) -> bool {
@@ -93,7 +98,7 @@ fn belongs(step: &Step, group: &[Step], outputs: &[OutputArg]) -> bool {
 }
 
 /// Whether a slot is read by later steps, or is an output.
-fn is_needed(slot: u32, later: &[Step], outputs: &[OutputArg]) -> bool {
+fn is_needed<'a>(slot: u32, later: impl Iterator<Item = &'a Step>, outputs: &[OutputArg]) -> bool {
     for step in later {
         if step.args.iter().any(|arg| arg.arg == Arg::Slot(slot)) {
             return true;
@@ -126,23 +131,23 @@ enum Place {
 
 /// A chain in the making.
 struct Joining {
-    args: Vec<StepArg>,
-    outs: Vec<Target>,
+    args: Few<StepArg, 3>,
+    outs: Few<Target, 2>,
     scratch: usize,
     /// By step, its operands.
-    sources: Vec<Vec<Source>>,
+    sources: Few<Few<Source, 2>>,
     /// By step, where its result is stored, if it is.
-    places: Vec<Option<Place>>,
+    places: Few<Option<Place>>,
 }
 
 impl Joining {
     fn new(steps: &[Step], needed: impl Fn(u32) -> bool) -> Joining {
         let mut joining = Joining {
-            args: Vec::new(),
-            outs: Vec::new(),
+            args: Few::new(),
+            outs: Few::new(),
             scratch: 0,
-            sources: Vec::new(),
-            places: Vec::new(),
+            sources: Few::new(),
+            places: Few::new(),
         };
         for (at, step) in steps.iter().enumerate() {
             let sources = step.args.iter().map(|&arg| {
@@ -154,7 +159,7 @@ impl Joining {
                 };
                 writer.map_or_else(|| joining.arg(arg), Source::Step)
             });
-            let sources = sources.collect();
+            let sources = few(sources);
             joining.sources.push(sources);
         }
         for (at, step) in steps.iter().enumerate() {
@@ -219,7 +224,7 @@ impl Joining {
     }
 
     fn finish(self, steps: &[Step], run: ChainFn) -> Step {
-        let mut links: Vec<Link> = Vec::with_capacity(2 * steps.len());
+        let mut links = Links::new();
         let mut accumulator = None;
         for (at, step) in steps.iter().enumerate() {
             let [first, second] = step.cheap.expect("all steps of the group are cheap").links;
@@ -248,7 +253,7 @@ impl Joining {
             }
         }
         let scratch = self.args.len()..self.args.len() + self.scratch;
-        let links = with_squares(links, |operand| scratch.contains(&usize::from(operand)));
+        let links = with_squares(&links, |operand| scratch.contains(&usize::from(operand)));
         Step {
             out: *self.outs.first().expect("the last result is needed"),
             second_out: self.outs.get(1).copied(),
@@ -269,19 +274,20 @@ impl Joining {
 
 /// Squares of operands are taken as these are loaded, and added to what is in the accumulator: what was stored in
 /// `scratch` for that, and is not read again, stays where it is.
-fn with_squares(links: Vec<Link>, is_scratch: impl Fn(u8) -> bool) -> Vec<Link> {
+fn with_squares(links: &[Link], is_scratch: impl Fn(u8) -> bool) -> Links {
     let reads = |of: u8| {
         let reads =
             |link: &&Link| link.has_operand() && link.does != Does::Store && link.operand == of;
         links.iter().filter(reads).count()
     };
-    let mut shorter: Vec<Link> = Vec::with_capacity(links.len());
-    for &link in &links {
-        let load = shorter.pop_if(|last| last.does == Does::Load && link.does == Does::Square);
-        shorter.push(load.map_or(link, |load| Link {
-            does: Does::LoadSquare,
-            ..load
-        }));
+    let mut shorter = Links::new();
+    for &link in links {
+        match shorter.last_mut() {
+            Some(load) if (load.does, link.does) == (Does::Load, Does::Square) => {
+                load.does = Does::LoadSquare;
+            }
+            _ => shorter.push(link),
+        }
         if let [.., store, square, add] = shorter[..]
             && (store.does, square.does, add.does) == (Does::Store, Does::LoadSquare, Does::Add)
             && store.operand == add.operand
@@ -318,11 +324,11 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
     {
         sums.runs = sums.near_runs;
     }
-    (chain.outs == [Target::Slot(slot)] && last.does == Does::Store).then(|| Folded {
+    (chain.outs[..] == [Target::Slot(slot)] && last.does == Does::Store).then(|| Folded {
         before: steps.len() - 1,
         args: step.args.clone(),
         scratch: chain.scratch,
-        links: links.to_vec(),
+        links: Links::from_slice(links),
         sums,
     })
 }

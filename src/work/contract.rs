@@ -20,7 +20,7 @@ use crate::kernel::contract::{Kernel, Places, Source, kernel, pack};
 use crate::kernel::level::level;
 use crate::op::contract::{BLOCK, Contraction, Role, STAGED, STRIP, boxes};
 use crate::op::program::Arg;
-use crate::op::tree::Counter;
+use crate::op::tree::{Counter, Spare};
 
 /// Computes one cell of the result, or some parts of its sums.
 pub fn run(
@@ -44,7 +44,7 @@ pub fn run(
             task.parts(parts, &destination)?;
         }
     }
-    Ok(Made::Blocks(vec![block.map(Arc::new)]))
+    Ok(Made::Blocks(smallvec::smallvec![block.map(Arc::new)]))
 }
 
 /// Adds up the parts of a cell.
@@ -62,7 +62,7 @@ pub fn merge(
     let kernel = kernel(output.dtype, level());
     let inputs = work.inputs();
     let mut sums: Counter<Arc<Block>> = Counter::default();
-    let mut spare = Vec::new();
+    let mut spare = Spare::new();
     let mut merge = |into: &mut Arc<Block>, from: &mut Arc<Block>| {
         // SAFETY: both blocks are the cell's; a merge is their only reader.
         unsafe { kernel.add(region.size(), into.bytes.as_ptr(), from.first()) }
@@ -76,7 +76,7 @@ pub fn merge(
         // SAFETY: the block holds the region, and its place is this task's own.
         unsafe { copy_region(sum.first(), &strides, &destination, region.shape()) };
     }
-    Made::Blocks(vec![block.map(Arc::new)])
+    Made::Blocks(smallvec::smallvec![block.map(Arc::new)])
 }
 
 /// Copies a box of elements to its place.
@@ -257,7 +257,7 @@ impl<'a> Task<'a> {
             fused,
             region,
             &axes,
-            Vec::new(),
+            Few::new(),
         );
         let leaf = binding.leaves.pop()?;
         let Bound::Place { first, linear, .. } = &leaf else {
@@ -357,7 +357,7 @@ impl<'a> Task<'a> {
         let size = self.region.size();
         let kernel = self.kernel;
         let mut sums: Counter<AlignedBytes> = Counter::default();
-        let mut spare = Vec::new();
+        let mut spare = Spare::new();
         let mut merge = |into: &mut AlignedBytes, from: &mut AlignedBytes| {
             // SAFETY: both are buffers of the cell's elements.
             unsafe { kernel.add(size, into.as_ptr(), from.as_ptr()) }

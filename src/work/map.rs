@@ -4,7 +4,7 @@ use super::bind::{Dim, bind};
 use super::blocks::Inputs;
 use super::prepare::Prepared;
 use super::tile::{Evaluator, OutPlace, TileShape};
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -33,10 +33,9 @@ pub unsafe fn write(
     if region.is_empty() {
         return Ok(());
     }
-    let outs: Vec<Few<isize>> = destinations
+    let outs: Few<Few<isize>, 1> = few(destinations
         .iter()
-        .map(|destination| destination.strides.clone())
-        .collect();
+        .map(|destination| Few::from_slice(&destination.strides)));
     let all = 0..region.ndim();
     let binding = bind(
         inputs.graph,
@@ -63,7 +62,7 @@ pub unsafe fn write(
     } else {
         tile_shape(&evaluator, &dims, prepared.tile)
     };
-    let at = |index: &[usize], places: &mut Vec<OutPlace>| {
+    let at = |index: &[usize], places: &mut Few<OutPlace, 1>| {
         let tile = TileShape {
             rows: shape
                 .row_dim
@@ -94,9 +93,9 @@ pub unsafe fn write(
         }
         tile
     };
-    let mut index = vec![0; dims.len()];
+    let mut index: Few<usize> = Few::from_elem(0, dims.len());
     let mut next = index.clone();
-    let mut places: Vec<OutPlace> = Vec::with_capacity(destinations.len());
+    let mut places: Few<OutPlace, 1> = Few::new();
     let mut next_places = places.clone();
     let mut tile = at(&index, &mut places);
     loop {

@@ -19,8 +19,10 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use smallvec::smallvec;
+
 use crate::base::aligned::AlignedBytes;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::c_strides;
@@ -46,7 +48,7 @@ pub struct ResultPlace {
 /// Where values go that tasks do not hold.
 #[derive(Default)]
 pub struct Places {
-    pub results: Vec<ResultPlace>,
+    pub results: Few<ResultPlace, 1>,
     /// The temporary file, if anything is spilled.
     pub spill: Option<Box<dyn SpillStore>>,
 }
@@ -76,12 +78,14 @@ impl Stop {
 
 /// The tasks of one graph.
 pub struct GraphWork {
-    graph: Arc<Graph>,
-    env: Arc<Env>,
+    graph: Graph,
+    env: Env,
     numbering: Numbering,
     store: Store,
-    /// By stage, the programs in the order of [`Stage::fused`].
-    prepared: Vec<Vec<Prepared>>,
+    /// Stage after stage, the programs in the order of [`Stage::fused`].
+    prepared: Vec<Prepared>,
+    /// By stage, the number of its first program, and in the end that of all.
+    first_prepared: Few<usize>,
     places: Places,
     stop: Stop,
     /// By task, what was fetched and is not decoded yet.
@@ -99,34 +103,35 @@ impl GraphWork {
     /// Each result place must have room for its value and be touched by nobody else while the work
     /// is run.
     pub unsafe fn new(
-        graph: Arc<Graph>,
-        env: Arc<Env>,
+        graph: Graph,
+        env: Env,
         numbering: Numbering,
         tasks: usize,
         places: Places,
         stop: Stop,
     ) -> GraphWork {
-        let prepared = graph.dag.node_weights().map(|stage| {
+        let mut prepared = Vec::with_capacity(graph.dag.node_count());
+        let mut first_prepared: Few<usize> = smallvec![0];
+        for stage in graph.dag.node_weights() {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
-            let ready = stage.fused().map(|fused| {
-                let prepared = Prepared::new(fused, &env);
-                let reduces = matches!(stage.job, Job::Reduce(_));
-                let prepared = if in_place {
-                    prepared.write_in_place()
-                } else {
-                    prepared
-                };
-                prepared.joined(fused, reduces)
-            });
-            ready.collect()
-        });
-        let prepared = prepared.collect();
+            let reduces = matches!(stage.job, Job::Reduce(_));
+            for fused in stage.fused() {
+                let mut program = Prepared::new(fused, &env);
+                if in_place {
+                    program.write_in_place();
+                }
+                program.join(fused, reduces);
+                prepared.push(program);
+            }
+            first_prepared.push(prepared.len());
+        }
         GraphWork {
             store: Store::new(tasks),
             graph,
             env,
             numbering,
             prepared,
+            first_prepared,
             places,
             stop,
             fetched: Mutex::default(),
@@ -234,23 +239,23 @@ impl GraphWork {
     fn run_task(&self, task: u32) -> Result<Made> {
         let (id, cell, part) = self.numbering.locate(&self.graph, task);
         let stage = &self.graph.dag[id];
-        let prepared = &self.prepared[id.index()];
+        let number = id.index();
+        let prepared = &self.prepared[self.first_prepared[number]..self.first_prepared[number + 1]];
         let index = stage.cell_index(cell);
         match &stage.job {
             Job::Load(from) => self.load(task, stage, *from, &index),
             Job::Map(pieces) => {
                 let region = stage.outputs[0].region(&index);
-                let (destinations, blocks): (Vec<_>, Vec<_>) = stage
-                    .outputs
-                    .iter()
-                    .map(|output| self.destination(output, &region, false))
-                    .unzip();
+                let (mut destinations, mut blocks) = (Few::<Destination, 1>::new(), Few::new());
+                for output in &stage.outputs {
+                    let (destination, block) = self.destination(output, &region, false);
+                    destinations.push(destination);
+                    blocks.push(block.map(Arc::new));
+                }
                 for (piece, prepared) in pieces.iter().zip(prepared) {
                     if let Some(inside) = region.intersect(&piece.region) {
-                        let shifted: Vec<Destination> = destinations
-                            .iter()
-                            .map(|to| to.shifted(&inside, &region))
-                            .collect();
+                        let shifted: Few<Destination, 1> =
+                            few(destinations.iter().map(|to| to.shifted(&inside, &region)));
                         let inside = inside.relative_to(piece.region.start());
                         // SAFETY: tasks write disjoint regions of places that have room for them.
                         unsafe {
@@ -265,12 +270,7 @@ impl GraphWork {
                         }?;
                     }
                 }
-                Ok(Made::Blocks(
-                    blocks
-                        .into_iter()
-                        .map(|block| block.map(Arc::new))
-                        .collect(),
-                ))
+                Ok(Made::Blocks(blocks))
             }
             Job::Reduce(job) if !stage.is_partial() => {
                 let kept = stage.outputs[0].region(&index);
@@ -293,7 +293,7 @@ impl GraphWork {
                     .into_iter()
                     .flatten()
                     .flat_map(|part| {
-                        let n = kept.size() * job.parts[part].states(&job.tree);
+                        let n = kept.size() * job.parts[part].states();
                         let folds = job.folds.iter();
                         folds.map(move |usage| self.env.folds[usage.fold].states(n))
                     })
@@ -379,7 +379,7 @@ impl GraphWork {
                 }
             }
         }
-        Ok(Made::Blocks(vec![block.map(Arc::new)]))
+        Ok(Made::Blocks(smallvec![block.map(Arc::new)]))
     }
 
     fn finisher<'a>(
@@ -389,9 +389,7 @@ impl GraphWork {
         count: u64,
         job: &'a crate::graph::stage::ReduceJob,
     ) -> Finisher<'a> {
-        let n_outputs = stage.outputs.len();
-        let mut destinations = Vec::with_capacity(n_outputs);
-        let mut blocks = Vec::with_capacity(n_outputs);
+        let (mut destinations, mut blocks) = (Few::new(), Few::new());
         for output in &stage.outputs {
             let (destination, block) = self.destination(output, kept, false);
             destinations.push(destination);
@@ -414,8 +412,8 @@ struct Finisher<'a> {
     job: &'a crate::graph::stage::ReduceJob,
     kept: &'a Region,
     count: u64,
-    destinations: Vec<Destination>,
-    blocks: Vec<Option<Block>>,
+    destinations: Few<Destination, 1>,
+    blocks: Few<Option<Block>, 1>,
 }
 
 impl Finisher<'_> {
@@ -446,12 +444,11 @@ impl Finisher<'_> {
     }
 
     fn blocks(self) -> Made {
-        Made::Blocks(
-            self.blocks
-                .into_iter()
-                .map(|block| block.map(Arc::new))
-                .collect(),
-        )
+        let mut blocks = Few::new();
+        for block in self.blocks {
+            blocks.push(block.map(Arc::new));
+        }
+        Made::Blocks(blocks)
     }
 }
 
@@ -483,6 +480,9 @@ impl GraphWork {
         let Made::Blocks(blocks) = made else {
             return Ok(());
         };
+        if self.env.spills.is_empty() {
+            return Ok(());
+        }
         let (id, _, _) = self.numbering.locate(&self.graph, task);
         for (output, slot) in self.graph.dag[id].outputs.iter().zip(blocks) {
             if let Place::Spill(number) = output.place

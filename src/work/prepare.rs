@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use smallvec::smallvec;
+
 use super::chain::{self, Chain, Folded};
 use super::scaled::Scaling;
 use crate::base::dtype::DType;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::index_map::AxisMap;
-use crate::base::scalar::Scalar;
 use crate::graph::env::Env;
 use crate::graph::stage::{Fused, Leaf};
 use crate::kernel::chain::{Does, links_of};
@@ -34,12 +35,12 @@ pub struct Prepared {
     pub widest: usize,
     /// The elements of a tile.
     pub tile: usize,
-    pub scalar_leaves: Vec<bool>,
+    pub scalar_leaves: Few<bool, 8>,
 }
 
 pub struct Step {
     pub call: Call,
-    pub args: Vec<StepArg>,
+    pub args: Few<StepArg, 3>,
     pub out: Target,
     /// Where the second result goes, of steps that have one.
     pub second_out: Option<Target>,
@@ -119,15 +120,15 @@ impl Prepared {
     pub fn new(fused: &Fused, env: &Env) -> Prepared {
         let level = level();
         let program = &fused.program;
-        let scalar_leaves: Vec<bool> = fused.leaves.iter().map(is_scalar).collect();
+        let scalar_leaves: Few<bool, 8> = few(fused.leaves.iter().map(is_scalar));
         let mut slots = program.slots as usize;
-        let mut scalar_slot = vec![false; slots];
-        let mut size_of_slot = vec![0; slots];
+        let mut scalar_slot: Few<bool, 8> = Few::from_elem(false, slots);
+        let mut size_of_slot: Few<usize> = Few::from_elem(0, slots);
         let cost = program.cost();
         let mut steps: Vec<Step> = Vec::with_capacity(program.instrs.len());
         // Program outputs lie in slots that nothing overwrites after their last writer.
         for instr in &program.instrs {
-            let mut args: Vec<StepArg> = Vec::with_capacity(instr.args.len());
+            let mut args: Few<StepArg, 3> = Few::new();
             for &arg in &instr.args {
                 args.push(match arg {
                     Arg::Leaf(n) => StepArg {
@@ -152,7 +153,7 @@ impl Prepared {
                 slots += 1;
                 steps.push(Step {
                     call: Call::Splat,
-                    args: vec![arg],
+                    args: smallvec![arg],
                     out: Target::Slot(slots as u32 - 1),
                     second_out: None,
                     out_size: arg.size,
@@ -184,40 +185,32 @@ impl Prepared {
                 cheap: cheap(instr).filter(|_| !scalar),
             });
         }
-        let outputs: Few<OutputArg, 2> = program
-            .outputs
-            .iter()
-            .map(|&arg| match arg {
-                Arg::Leaf(n) => OutputArg {
-                    arg,
-                    size: program.leaves[n as usize].size(),
-                    scalar: scalar_leaves[n as usize],
-                    direct: false,
-                },
-                Arg::Slot(n) => OutputArg {
-                    arg,
-                    size: size_of_slot[n as usize],
-                    scalar: scalar_slot[n as usize],
-                    direct: false,
-                },
-                Arg::Const(n) => OutputArg {
-                    arg,
-                    size: program.consts[n as usize].dtype().size(),
-                    scalar: true,
-                    direct: false,
-                },
-            })
-            .collect();
+        let outputs: Few<OutputArg, 2> = few(program.outputs.iter().map(|&arg| match arg {
+            Arg::Leaf(n) => OutputArg {
+                arg,
+                size: program.leaves[n as usize].size(),
+                scalar: scalar_leaves[n as usize],
+                direct: false,
+            },
+            Arg::Slot(n) => OutputArg {
+                arg,
+                size: size_of_slot[n as usize],
+                scalar: scalar_slot[n as usize],
+                direct: false,
+            },
+            Arg::Const(n) => OutputArg {
+                arg,
+                size: program.consts[n as usize].dtype().size(),
+                scalar: true,
+                direct: false,
+            },
+        }));
         Prepared {
             steps,
             folded: None,
             scaling: None,
             together: None,
-            consts: program
-                .consts
-                .iter()
-                .map(|scalar: &Scalar| scalar.to_bytes())
-                .collect(),
+            consts: few(program.consts.iter().map(|scalar| scalar.to_bytes())),
             outputs,
             slots,
             widest: program.widest(),
@@ -228,7 +221,7 @@ impl Prepared {
 
     /// Lets the last step of each output that nobody else reads write in place. For stages that
     /// write arrays; reductions read their outputs from slots.
-    pub fn write_in_place(mut self) -> Prepared {
+    pub fn write_in_place(&mut self) {
         for number in 0..self.outputs.len() {
             let OutputArg {
                 arg: Arg::Slot(slot),
@@ -262,7 +255,6 @@ impl Prepared {
                 self.outputs[number].direct = true;
             }
         }
-        self
     }
 
     /// Whether there is nothing but a chain: memory is read while it computes.
@@ -277,16 +269,16 @@ impl Prepared {
     }
 
     /// Joins cheap steps into chains; the program must not be changed any more.
-    pub fn joined(mut self, fused: &Fused, reduces: bool) -> Prepared {
+    pub fn join(&mut self, fused: &Fused, reduces: bool) {
         let level = level();
-        self.steps = chain::join(self.steps, &self.outputs, level, reduces);
+        let steps = std::mem::take(&mut self.steps);
+        self.steps = chain::join(steps, &self.outputs, level, reduces);
         if reduces && !self.outputs.is_empty() {
             let dtype = fused.program.output_dtype(0);
             self.together = together(level);
             self.folded = chain::folded(&self.steps, &self.outputs, dtype, level);
         }
-        self.scaling = Scaling::of(&self, fused);
-        self
+        self.scaling = Scaling::of(self, fused);
     }
 }
 
@@ -351,7 +343,7 @@ fn look_up(
 }
 
 fn form(args: &[StepArg], scalar: bool) -> Option<Form> {
-    let pattern: Vec<bool> = args.iter().map(|arg| arg.scalar && !scalar).collect();
+    let pattern: Few<bool, 8> = few(args.iter().map(|arg| arg.scalar && !scalar));
     match pattern[..] {
         [_] | [false, false] | [false, false, false] => Some(Form::Vector),
         [false, true] | [false, true, true] => Some(Form::VectorScalar),

@@ -30,7 +30,7 @@ impl Scaling {
         };
         if (load.does, load.single, store.does) != (Does::Load, false, Does::Store)
             || prepared.outputs.len() != 1
-            || chain.outs != [Target::Output(0)]
+            || chain.outs[..] != [Target::Output(0)]
             || fused.leaves[leaf as usize].dtype != DType::F64
         {
             return None;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::monoid::{Extremes, MaxOf, MinOf, NanMaxOf, NanMinOf};
 use super::prepare::{Prepare, each_run};
-use super::simple::{nothing, state_methods, typed, typed_mut};
+use super::simple::{Held, nothing, state_methods, typed, typed_mut};
 use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::error::Result;

@@ -2,7 +2,7 @@
 
 use super::monoid::{CountOf, Monoid};
 use super::prepare::{Buffer, CHUNK, Prepare, each_run};
-use super::simple::{Simple, state_methods, typed, typed_mut};
+use super::simple::{Held, Simple, state_methods, typed, typed_mut};
 use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;

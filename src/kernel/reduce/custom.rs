@@ -5,7 +5,7 @@ use std::slice::from_raw_parts;
 use std::sync::Arc;
 
 use super::prepare::each_run;
-use super::simple::{typed, typed_mut};
+use super::simple::{Held, typed, typed_mut};
 use super::{Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
@@ -76,7 +76,7 @@ impl<T: Element, R: Reducer<T>> Fold for Custom<T, R> {
     }
 
     fn states(&self, n: usize) -> States {
-        let states: Vec<R::State> = (0..n).map(|_| self.reducer.identity()).collect();
+        let states: Held<R::State> = (0..n).map(|_| self.reducer.identity()).collect();
         Box::new(states)
     }
 

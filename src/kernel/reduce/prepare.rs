@@ -5,11 +5,13 @@ use std::ops::Range;
 use std::slice::from_raw_parts;
 
 use num_complex::Complex;
+use smallvec::smallvec;
 
 use super::Rows;
 use super::lanes::{Loops, PASS};
 use super::monoid::{Moment, Monoid};
 use crate::base::dtype::DType;
+use crate::base::few::Few;
 use crate::base::scalar::Scalar;
 use crate::kernel::elementwise::{Form, TileFn, cast, elementwise, select};
 use crate::kernel::level::{Level, level_functions};
@@ -65,7 +67,8 @@ enum Step {
 pub struct Prepare {
     from: DType,
     to: DType,
-    steps: Vec<Step>,
+    /// Most have one, for a mask.
+    steps: Few<Step, 1>,
     level: Level,
 }
 
@@ -75,7 +78,7 @@ impl Prepare {
         Prepare {
             from,
             to: from,
-            steps: Vec::new(),
+            steps: Few::new(),
             level,
         }
     }
@@ -138,12 +141,12 @@ impl Prepare {
             |op, dtype| elementwise(op, dtype, Form::Vector, level).expect("every type has it");
         let steps = if skip_nan {
             // Only NaN differs from itself.
-            vec![
+            smallvec![
                 Step::Map(kernel(Op::Equal, from)),
                 Step::AndMask(kernel(Op::LogicalAnd, DType::Bool)),
             ]
         } else {
-            vec![Step::TakeMask]
+            smallvec![Step::TakeMask]
         };
         Prepare {
             from,

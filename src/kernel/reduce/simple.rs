@@ -7,16 +7,20 @@ use super::prepare::{Prepare, each_run};
 use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
+use crate::base::few::Few;
 use crate::error::{Error, Kind, Result};
 use crate::kernel::elementwise::{TileFn, cast};
 use crate::kernel::level::Level;
+
+/// What is in the box of [`States`]: sums of all there is have a single one.
+pub type Held<S> = Few<S, 1>;
 
 /// The states as what they are.
 #[track_caller]
 pub fn typed<S: 'static>(states: &States) -> &[S] {
     let states: &dyn StdAny = &**states;
     states
-        .downcast_ref::<Vec<S>>()
+        .downcast_ref::<Held<S>>()
         .expect("states of another fold")
 }
 
@@ -25,7 +29,7 @@ pub fn typed<S: 'static>(states: &States) -> &[S] {
 pub fn typed_mut<S: 'static>(states: &mut States) -> &mut [S] {
     let states: &mut dyn StdAny = &mut **states;
     states
-        .downcast_mut::<Vec<S>>()
+        .downcast_mut::<Held<S>>()
         .expect("states of another fold")
 }
 
@@ -46,7 +50,7 @@ macro_rules! state_methods {
 
         fn states(&self, n: usize) -> States {
             let $self = self;
-            Box::new(vec![$identity; n])
+            Box::new(Held::from_elem($identity, n))
         }
 
         fn reset(&self, states: &mut States, n: usize) {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::counted::Keep;
 use super::monoid::{DeviationOf, Moment, SumOf};
 use super::prepare::{Buffer, CHUNK, Prepare, Value, run};
-use super::simple::{typed, typed_mut};
+use super::simple::{Held, typed, typed_mut};
 use super::staggered::{StaggeredFn, staggered};
 use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
@@ -420,7 +420,7 @@ impl<M: Moment + Element> Fold for Variance<M> {
     }
 
     fn states(&self, n: usize) -> States {
-        Box::new(vec![Moments::<M>::none(n)])
+        Box::new(Held::from_buf([Moments::<M>::none(n)]))
     }
 
     fn reset(&self, states: &mut States, n: usize) {

@@ -10,7 +10,7 @@ use super::super::tile::{Evaluator, TileShape};
 use super::crossed::KnownSums;
 use super::levels::Levels;
 use crate::base::aligned::AlignedBytes;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::graph::env::Env;
 use crate::graph::stage::ReduceJob;
@@ -52,7 +52,7 @@ pub struct Driver<'a> {
     /// The runs at hand: their elements along the line, and the end of each, from the first one's
     /// start.
     pub line: Range<usize>,
-    pub ends: Vec<usize>,
+    pub ends: Few<usize>,
     pub known: Option<KnownSums>,
     /// Values that are put together before they are folded.
     buffers: Few<Option<AlignedBytes>, 2>,
@@ -75,7 +75,7 @@ impl<'a> Driver<'a> {
             &job.fused,
             region,
             groups,
-            Vec::new(),
+            Few::new(),
         );
         let crossed = job.crossed && crossed(tree, &binding);
         let tile = if crossed {
@@ -85,11 +85,8 @@ impl<'a> Driver<'a> {
         };
         let mut evaluator = Evaluator::new(binding, prepared, &job.fused, env, tile);
         let dims = &evaluator.binding.dims;
-        let kept: Few<bool> = dims
-            .iter()
-            .map(|dim| !tree.axes().contains(&dim.axis))
-            .collect();
-        let lens: Few<usize> = dims.iter().map(|dim| dim.len).collect();
+        let kept: Few<bool> = few(dims.iter().map(|dim| !tree.axes().contains(&dim.axis)));
+        let lens: Few<usize> = few(dims.iter().map(|dim| dim.len));
         let outputs = prepared.outputs.len();
         let alone = prepared.steps.is_empty() && evaluator.binding.leaves.len() == 1;
         let column_dim = lens.len().checked_sub(1);
@@ -114,14 +111,10 @@ impl<'a> Driver<'a> {
             let row_dim = last.and_then(|&axis| dims.iter().position(|dim| dim.axis == axis));
             wide = evaluator.has_wide_rows(row_dim, column_dim);
         }
-        let dim_of_rank = tree
-            .outer_axes()
-            .iter()
-            .map(|&axis| {
-                let dim = dims.iter().position(|dim| dim.axis == axis);
-                dim.expect("an outer axis is a dimension of its own")
-            })
-            .collect();
+        let dim_of_rank = few(tree.outer_axes().iter().map(|&axis| {
+            let dim = dims.iter().position(|dim| dim.axis == axis);
+            dim.expect("an outer axis is a dimension of its own")
+        }));
         Driver {
             index: Few::from_elem(0, lens.len()),
             in_place,
@@ -133,9 +126,9 @@ impl<'a> Driver<'a> {
             dim_of_rank,
             start: Few::from_slice(region.start()),
             line: 0..0,
-            ends: Vec::new(),
+            ends: Few::new(),
             known: None,
-            buffers: (0..outputs).map(|_| None).collect(),
+            buffers: few((0..outputs).map(|_| None)),
             evaluator,
             tree,
             stop: inputs.stop,
@@ -145,7 +138,7 @@ impl<'a> Driver<'a> {
     }
 
     pub fn kept_dims(&self) -> Few<usize> {
-        (0..self.kept.len()).filter(|&dim| self.kept[dim]).collect()
+        few((0..self.kept.len()).filter(|&dim| self.kept[dim]))
     }
 
     /// How many outputs are folded side by side, of `last` along the last kept dimension and `runs` runs
@@ -164,11 +157,12 @@ impl<'a> Driver<'a> {
     /// Aims at some runs of the line.
     pub fn aim(&mut self, runs: Range<usize>) {
         let line = self.tree.runs();
-        self.line = line.span(&runs);
-        let start = self.line.start;
         self.ends.clear();
-        self.ends
-            .extend(runs.map(|run| line.range(run).end - start));
+        self.line = line.range(runs.start);
+        for run in runs {
+            self.line.end = line.range(run).end;
+            self.ends.push(self.line.end - self.line.start);
+        }
     }
 
     /// How many runs are at hand.

@@ -1,15 +1,13 @@
 //! The partial states of a fold, level by level of the tree.
 
-use std::sync::Arc;
-
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::graph::stage::FoldUse;
 use crate::op::fold::{Fold, States};
-use crate::op::tree::Counter;
+use crate::op::tree::{Counter, Spare};
 
 /// The states of one fold that wait for their neighbours.
-pub struct Levels {
-    pub fold: Arc<dyn Fold>,
+pub struct Levels<'a> {
+    pub fold: &'a dyn Fold,
     /// The program's output that is folded.
     pub value: usize,
     /// The program's output that says which values take part.
@@ -19,21 +17,21 @@ pub struct Levels {
     digits: Few<Counter<States>, 2>,
     /// Ranges of runs whose rows are complete.
     line: Counter<States>,
-    spare: Vec<States>,
+    spare: Spare<States>,
     /// How many states are side by side at most.
     room: usize,
 }
 
-impl Levels {
-    pub fn new(fold: Arc<dyn Fold>, usage: &FoldUse, digits: usize, room: usize) -> Levels {
+impl<'a> Levels<'a> {
+    pub fn new(fold: &'a dyn Fold, usage: &FoldUse, digits: usize, room: usize) -> Levels<'a> {
         Levels {
             fold,
             value: usage.value,
             mask: usage.mask,
             pieces: Counter::default(),
-            digits: (0..=digits).map(|_| Counter::default()).collect(),
+            digits: few((0..=digits).map(|_| Counter::default())),
             line: Counter::default(),
-            spare: Vec::new(),
+            spare: Spare::new(),
             room,
         }
     }
@@ -62,7 +60,7 @@ impl Levels {
 
     /// The states of the next `pieces` pieces, a power of two.
     pub fn push_pieces(&mut self, states: States, pieces: usize, n: usize) {
-        let fold = &self.fold;
+        let fold = self.fold;
         self.pieces
             .push_many(states, pieces, &mut self.spare, |left, right| {
                 fold.merge(left, right, n)
@@ -70,14 +68,14 @@ impl Levels {
     }
 
     pub fn push(&mut self, digit: usize, states: States, n: usize) {
-        let fold = &self.fold;
+        let fold = self.fold;
         self.digits[digit].push(states, &mut self.spare, |left, right| {
             fold.merge(left, right, n)
         });
     }
 
     pub fn close_leaf(&mut self, n: usize) {
-        let fold = &self.fold;
+        let fold = self.fold;
         let done = self
             .pieces
             .finish(&mut self.spare, |left, right| fold.merge(left, right, n));
@@ -87,7 +85,7 @@ impl Levels {
     }
 
     pub fn close(&mut self, digit: usize, n: usize) -> States {
-        let fold = &self.fold;
+        let fold = self.fold;
         let done =
             self.digits[digit].finish(&mut self.spare, |left, right| fold.merge(left, right, n));
         done.unwrap_or_else(|| self.fresh(n))
@@ -95,7 +93,7 @@ impl Levels {
 
     /// The states of `n` outputs, each of `runs` neighbouring runs.
     pub fn push_line(&mut self, mut states: States, n: usize, runs: usize) {
-        let fold = &self.fold;
+        let fold = self.fold;
         if runs > 1 {
             fold.merge_groups(&mut states, n, runs);
         }
@@ -105,7 +103,7 @@ impl Levels {
     }
 
     pub fn close_line(&mut self, n: usize) -> States {
-        let fold = &self.fold;
+        let fold = self.fold;
         let done = self
             .line
             .finish(&mut self.spare, |left, right| fold.merge(left, right, n));

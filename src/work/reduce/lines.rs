@@ -5,16 +5,20 @@ use std::ops::Range;
 use super::super::tile::TileShape;
 use super::driver::Driver;
 use super::levels::Levels;
+use crate::base::few::{Few, few};
 use crate::op::fold::{Rows, States};
 use crate::op::tree::{BATCH, BATCH_STATES, Cell, Mode};
 
 impl Driver<'_> {
     /// How many states are side by side at most, if a row has `n`.
     pub fn room(&self, n: usize) -> usize {
+        let outer = self.tree.outer_axes().iter();
+        let rows: usize = outer.map(|&axis| self.tree.shape()[axis]).product();
+        let batch = BATCH.min(rows.max(1));
         match self.tree.mode() {
-            Mode::Lines { .. } if n <= BATCH_STATES => n * BATCH,
+            Mode::Lines { .. } if n <= BATCH_STATES => n * batch,
             // A last strip may have fewer.
-            Mode::Lines { .. } => n.max(BATCH_STATES * BATCH),
+            Mode::Lines { .. } => n.max(BATCH_STATES * batch),
             Mode::Rows => n * self.tree.lanes(),
         }
     }
@@ -44,7 +48,7 @@ impl Driver<'_> {
     /// Folds `rows` rows from the current position on, a complete subtree.
     fn batch(&mut self, number: usize, rows: usize, n: usize, levels: &mut [Levels]) {
         let states_of_row = n * self.runs();
-        let mut states: Vec<States> = levels.iter_mut().map(Levels::unset).collect();
+        let mut states: Few<States, 1> = few(levels.iter_mut().map(Levels::unset));
         let row_dim = self.dim_of_rank.last().copied();
         let start = row_dim.map_or(0, |dim| self.index[dim]);
         // Neighbours have to meet first when halves are merged: the bits in reverse.

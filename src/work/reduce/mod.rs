@@ -13,7 +13,7 @@ use std::ops::Range;
 use super::blocks::Inputs;
 use super::prepare::Prepared;
 use crate::base::chunks::unravel;
-use crate::base::few::Few;
+use crate::base::few::{Few, few};
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -49,7 +49,7 @@ pub fn part(
     let mut driver = Driver::new(inputs, env, job, prepared, &region, &groups);
     let digits = tree.outer_axes().len();
     let kept_dims = driver.kept_dims();
-    let lens: Few<usize> = kept_dims.iter().map(|&dim| driver.lens[dim]).collect();
+    let lens: Few<usize> = few(kept_dims.iter().map(|&dim| driver.lens[dim]));
     // Tiles of outputs: ranges of the last kept dimension.
     let last = lens.last().copied().unwrap_or(1);
     let outer: usize = lens[..lens.len().saturating_sub(1)].iter().product();
@@ -57,12 +57,11 @@ pub fn part(
     let strip = part.runs.len().min(most);
     let width = driver.width(last, strip);
     let room = driver.room(width * strip);
-    let (per_output, merges) = (part.states(tree), part.has_all_rows(tree));
-    let mut levels: Vec<Levels> = job
+    let (per_output, merges) = (part.states(), part.all_rows);
+    let mut levels: Few<Levels<'_>, 1> = few(job
         .folds
         .iter()
-        .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, room))
-        .collect();
+        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room)));
     for number in 0..outer {
         let place = unravel(number, &lens[..lens.len().saturating_sub(1)]);
         for start in (0..last).step_by(width) {
@@ -101,7 +100,12 @@ pub fn part(
 
 /// All rows of the part, for one tile of outputs and the runs that the driver aims at. The states are
 /// left at the part's digit.
-fn subtree(driver: &mut Driver<'_>, levels: &mut [Levels], part: &Part, n: usize) -> Result<()> {
+fn subtree(
+    driver: &mut Driver<'_>,
+    levels: &mut [Levels<'_>],
+    part: &Part,
+    n: usize,
+) -> Result<()> {
     let tree = driver.tree;
     let states = n * driver.runs();
     let first = part.prefix.len();
@@ -147,15 +151,14 @@ pub fn merge(
     }
     let tree = &*job.tree;
     let digits = tree.outer_axes().len();
-    let most = job.parts.iter().map(|part| part.states(tree)).max();
+    let most = job.parts.iter().map(Part::states).max();
     let room = outputs * most.unwrap_or(1);
-    let mut levels: Vec<Levels> = job
+    let mut levels: Few<Levels<'_>, 1> = few(job
         .folds
         .iter()
-        .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, room))
-        .collect();
+        .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, room)));
     for (number, (part, partial)) in job.parts.iter().zip(partials).enumerate() {
-        let per_output = part.states(tree);
+        let per_output = part.states();
         let n = outputs * per_output;
         let digit = part.prefix.len();
         let next = job.parts.get(number + 1);

@@ -6,6 +6,7 @@ use super::crossed::{KnownSums, NO_TERMS};
 use super::driver::Driver;
 use super::levels::Levels;
 use super::{Deliver, groups};
+use crate::base::few::Few;
 use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -192,11 +193,11 @@ pub fn pair(
     deliver: Deliver<'_>,
 ) -> Result<()> {
     let digits = job.tree.outer_axes().len();
-    let levels = || -> Vec<Levels> {
+    let levels = || -> Few<Levels<'_>, 1> {
         let new = job
             .folds
             .iter()
-            .map(|usage| Levels::new(env.folds[usage.fold].clone(), usage, digits, BATCH));
+            .map(|usage| Levels::new(&*env.folds[usage.fold], usage, digits, BATCH));
         new.collect()
     };
     let is_diagonal = std::ptr::eq(first, second);
@@ -208,7 +209,7 @@ pub fn pair(
     let mut halves = [first, second].map(|part| Half::new(inputs, env, job, prepared, part));
     let sums = halves.iter().all(|half| half.driver.adds_crossed());
     // A column of runs advances with each of its squares.
-    let mut columns: Vec<Vec<Vec<Levels>>> = parts
+    let mut columns: Vec<Vec<Few<Levels<'_>, 1>>> = parts
         .iter()
         .map(|part| part.runs.clone().map(|_| levels()).collect())
         .collect();
