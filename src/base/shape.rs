@@ -140,6 +140,12 @@ pub(crate) fn broadcast(shapes: &[&[usize]]) -> Option<Few<usize>> {
     Some(result)
 }
 
+/// The number of the element at an index of an array with these strides, counted from the one at 0.
+pub(crate) fn element(index: &[usize], strides: &[isize]) -> isize {
+    let terms = index.iter().zip(strides);
+    terms.map(|(&i, stride)| i as isize * stride).sum()
+}
+
 /// The distance in elements between neighbours along each axis of a C-order array.
 pub(crate) fn c_strides(shape: &[usize]) -> Few<isize> {
     let mut strides = Few::from_elem(1, shape.len());

@@ -12,7 +12,7 @@ use crate::base::chunks::unravel;
 use crate::base::few::Few;
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
-use crate::base::shape::c_strides;
+use crate::base::shape::{c_strides, element};
 use crate::error::{Error, Result};
 use crate::graph::expand::{block_input_region, each_index};
 use crate::graph::stage::{BlockFnJob, BlockInput, Fused, LeafSource, Stage};
@@ -205,11 +205,7 @@ unsafe fn make_dense(block: &mut RawBlock, strides: &[isize], room: &AlignedByte
     let first = std::mem::replace(&mut block.first, room.as_ptr());
     for number in 0..outer.iter().product() {
         let place = unravel(number, outer);
-        let offset: isize = place
-            .iter()
-            .zip(outer_strides)
-            .map(|(&i, stride)| i as isize * stride)
-            .sum();
+        let offset = element(&place, outer_strides);
         // SAFETY: the caller's promise.
         unsafe {
             copy_2d(
@@ -249,12 +245,7 @@ fn ready(
         && leaf.map.is_identity(work.env.memories[number].shape())
     {
         let memory = &work.env.memories[number];
-        let offset: isize = region
-            .start()
-            .iter()
-            .zip(memory.strides())
-            .map(|(&i, stride)| i as isize * stride)
-            .sum();
+        let offset = element(region.start(), memory.strides());
         let first = memory
             .first()
             .wrapping_offset(offset * memory.dtype().size() as isize);
@@ -320,12 +311,7 @@ fn in_place(work: &GraphWork, fused: &Fused, region: &Region) -> Option<Ready> {
         .fold(0, |number, (range, count)| number * count + range.start);
     let block = work.inputs().block(stage, cell, output);
     let (strides, origin) = block.addressing(None);
-    let offset: isize = seen
-        .start()
-        .iter()
-        .zip(&strides)
-        .map(|(&at, stride)| at as isize * stride)
-        .sum();
+    let offset = element(seen.start(), &strides);
     Some(Ready {
         first: block
             .first()

@@ -6,7 +6,7 @@ use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
 use crate::base::few::{Few, few};
 use crate::base::region::Region;
-use crate::base::shape::c_strides;
+use crate::base::shape::{c_strides, element};
 use crate::graph::expand::Numbering;
 use crate::graph::stage::{Graph, Pair, ReduceJob, StageId};
 use crate::op::fold::States;
@@ -33,13 +33,7 @@ impl Block {
             Some(shape) => (c_strides(shape), self.origin as isize),
             None => {
                 let strides = c_strides(self.region.shape());
-                let origin = self
-                    .region
-                    .start()
-                    .iter()
-                    .zip(&strides)
-                    .map(|(&start, stride)| start as isize * stride)
-                    .sum();
+                let origin = element(self.region.start(), &strides);
                 (strides, origin)
             }
         }

@@ -13,7 +13,7 @@ use crate::base::aligned::AlignedBytes;
 use crate::base::chunks::unravel;
 use crate::base::few::Few;
 use crate::base::region::Region;
-use crate::base::shape::c_strides;
+use crate::base::shape::{c_strides, element};
 use crate::error::Result;
 use crate::graph::stage::{ContractJob, Stage, StageId};
 use crate::kernel::contract::{Kernel, Places, Source, kernel, pack};
@@ -92,10 +92,7 @@ unsafe fn copy_region(first: *const u8, strides: &[isize], to: &Destination, sha
     };
     for number in 0..shape[..outer].iter().product() {
         let index = unravel(number, &shape[..outer]);
-        let offset = |strides: &[isize]| -> isize {
-            let terms = index.iter().zip(strides);
-            terms.map(|(&i, stride)| i as isize * stride).sum()
-        };
+        let offset = |strides: &[isize]| element(&index, strides);
         // SAFETY: the caller's promise.
         unsafe {
             crate::kernel::copy::copy_2d(

@@ -25,7 +25,7 @@ use crate::base::aligned::AlignedBytes;
 use crate::base::few::{Few, few};
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
-use crate::base::shape::c_strides;
+use crate::base::shape::{c_strides, element};
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
 use crate::graph::env::Env;
@@ -187,12 +187,7 @@ impl GraphWork {
         match output.place {
             Place::Result(number) => {
                 let place = &self.places.results[number];
-                let offset: isize = region
-                    .start()
-                    .iter()
-                    .zip(&place.strides)
-                    .map(|(&i, stride)| i as isize * stride)
-                    .sum();
+                let offset = element(region.start(), &place.strides);
                 let first = place.first.wrapping_offset(offset * size as isize);
                 (
                     Destination {
@@ -211,12 +206,7 @@ impl GraphWork {
                     AlignedBytes::new(bytes)
                 };
                 let strides = c_strides(&output.shape);
-                let origin: isize = region
-                    .start()
-                    .iter()
-                    .zip(&strides)
-                    .map(|(&i, stride)| i as isize * stride)
-                    .sum();
+                let origin = element(region.start(), &strides);
                 let block = Block {
                     dtype: output.dtype,
                     region: region.clone(),
@@ -425,11 +415,7 @@ impl Finisher<'_> {
         let mut done = 0;
         while done < n {
             let index = crate::base::chunks::unravel(position + done, shape);
-            let offset: isize = index
-                .iter()
-                .zip(&to.strides)
-                .map(|(&i, stride)| i as isize * stride)
-                .sum();
+            let offset = element(&index, &to.strides);
             let contiguous = to.strides.last().is_none_or(|&stride| stride == 1);
             let run = match (shape.last(), index.last()) {
                 (Some(len), Some(i)) if contiguous => (len - i).min(n - done),
