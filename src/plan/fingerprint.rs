@@ -19,6 +19,7 @@ pub fn fingerprint(node: &Node) -> u64 {
         (spec.dtype, &spec.shape).hash(&mut hasher);
     }
     match &node.kind {
+        NodeKind::Memory(memory) => memory.first().addr().hash(&mut hasher),
         NodeKind::Elementwise(elementwise) => elementwise.args.hash(&mut hasher),
         NodeKind::Index(map) => map.hash(&mut hasher),
         NodeKind::Contract(contract) => contract.contraction.hash(&mut hasher),
