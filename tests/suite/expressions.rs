@@ -22,6 +22,7 @@ const MOST_AXES: usize = 4;
 enum Step {
     AddScalar(u8),
     Negate,
+    Square,
     /// An operation with an array made earlier in the expression, or with a new one that broadcasts.
     WithEarlier(u8, u8),
     WithNew(u8, u8),
@@ -55,6 +56,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => n().prop_map(AddScalar),
         1 => Just(Negate),
+        1 => Just(Square),
         3 => (n(), n()).prop_map(|(a, b)| WithEarlier(a, b)),
         3 => (n(), n()).prop_map(|(a, b)| WithNew(a, b)),
         1 => n().prop_map(Choose),
@@ -181,6 +183,7 @@ fn apply<T: Tried>(x: &Twin<T>, step: &Step, earlier: &[Twin<T>]) -> Option<Twin
             let one = T::narrow(Wide::Integer(-1));
             x.map(|x| -x, move |v| multiply(v, one))
         }
+        Step::Square => x.map(|x| x.square(), |v| multiply(v, v)),
         Step::WithEarlier(which, kind) => {
             let other = &earlier[usize::from(*which) % earlier.len()];
             if other.shape() != shape {
