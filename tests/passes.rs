@@ -209,3 +209,20 @@ fn scalars_outlast_the_chain_that_reads_them() {
         }
     }
 }
+
+/// Parts of columns would jump from row to row.
+#[test]
+fn parts_of_a_sum_are_whole_rows() {
+    let x = Array::from_ndarray(ndarray::Array2::<f64>::zeros((2000, 2000)), [250, 250]);
+    for threads in [1, 2, 8] {
+        let engine = Engine::builder().threads(threads).build().unwrap();
+        let plan = engine.explain(&x.sum(..)).unwrap().to_string();
+        // A partial sum for each of the eight runs of a row.
+        assert!(plan.contains("holds 64 bytes a task"), "{plan}");
+    }
+    // A single row has nothing but columns.
+    let x = Array::from_ndarray(ndarray::Array2::<f64>::zeros((1, 4_000_000)), [1, 250]);
+    let engine = Engine::builder().threads(2).build().unwrap();
+    let plan = engine.explain(&x.sum(..)).unwrap().to_string();
+    assert!(plan.contains(" parts, from memory"), "{plan}");
+}
