@@ -28,7 +28,7 @@ pub fn element_cost(func: &ElementFunc) -> f64 {
 }
 
 /// How an array is addressed below a cone: directly, or by C-order numbers under another shape.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Sight {
     value: ValueKey,
     /// Of most sights that of their reader.

@@ -158,12 +158,14 @@ pub fn reduce_grid(
         .max(total / MAX_TASKS);
     let target = (target >> options.shrink).max(1);
     if let Mode::Lines { .. } = tree.mode() {
+        // Where memory is short, stretches are, too.
+        let stretch = (least / LEAST_STRETCH) >> options.shrink;
         return if count <= target {
             (bands(kept.shape(), target / count), Split::none())
         } else {
             (
                 bands(kept.shape(), 1),
-                split(tree, target, least / LEAST_STRETCH, state_bytes.max(1)),
+                split(tree, target, stretch, state_bytes.max(1)),
             )
         };
     }

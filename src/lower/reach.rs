@@ -198,7 +198,8 @@ fn facts(walk: &Walk) -> (Few<Facts>, usize) {
     (facts, n_values)
 }
 
-/// What tells stages apart, which cones of one group will share: reductions with one tree share one, and whole results of one shape.
+/// What tells stages apart, which cones of one group will share: reductions with one tree share one, and whole
+/// results of one shape.
 fn group_of(node: &Node) -> u64 {
     let mut hasher = FixedState::default().build_hasher();
     match &node.kind {

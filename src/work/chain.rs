@@ -80,17 +80,14 @@ fn belongs(step: &Step, group: &[Step], outputs: &[OutputArg]) -> bool {
     let dtype = |step: &Step| step.cheap.map(|cheap| cheap.dtype);
     // A chain reads its scalars for each block: it must not store where they are. What goes to an output does so by way
     // of its slot where the output's columns do not lie side by side.
-    let writes = |slot: Arg| {
-        [Some(step.out), step.second_out]
-            .into_iter()
-            .flatten()
-            .any(|target| match target {
-                Target::Slot(written) => Arg::Slot(written) == slot,
-                Target::Output(number) => outputs[number].arg == slot,
-            })
+    let writes = |slot: Arg, target: Target| match target {
+        Target::Slot(written) => slot == Arg::Slot(written),
+        Target::Output(number) => slot == outputs[number].arg,
     };
-    let overwrites =
-        |arg: &StepArg| arg.scalar && matches!(arg.arg, Arg::Slot(_)) && writes(arg.arg);
+    let overwrites = |arg: &StepArg| {
+        let mut targets = std::iter::once(step.out).chain(step.second_out);
+        arg.scalar && targets.any(|target| writes(arg.arg, target))
+    };
     dtype(step).is_some()
         && dtype(&group[0]) == dtype(step)
         && group.len() < MOST
