@@ -219,11 +219,25 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                 }
                 at += LANES;
             }
+            let mut first = 0;
+            while at + V::COUNT <= end {
+                let [term] = block::<V, 1>(
+                    links,
+                    operands,
+                    Along {
+                        row: 0,
+                        at: at * SIZE,
+                    },
+                );
+                lanes[first] = lanes[first].add(term);
+                first += 1;
+                at += V::COUNT;
+            }
             let mut single = [0.0; LANES];
             for i in 0..L {
                 lanes[i].store(single.as_mut_ptr().add(i * V::COUNT));
             }
-            for lane in &mut single[..end - at] {
+            for lane in &mut single[first * V::COUNT..][..end - at] {
                 let [Few([term])] = block::<Few<f64, 1>, 1>(
                     links,
                     operands,
@@ -350,7 +364,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn sum_near(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 4, 2>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m512d, 8, 2>(links, operands, ends, sums) }
     }
 
     /// # Safety

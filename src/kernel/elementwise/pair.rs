@@ -6,7 +6,8 @@ use std::mem::MaybeUninit;
 use super::tile::{BLOCK, SANGUINE, room, vector};
 use crate::base::dtype::DType;
 use crate::kernel::level::{Level, level_functions};
-use crate::op::scalar::{Elementary, math};
+use crate::op::scalar::Elementary;
+use crate::op::scalar::math::{self, Quadrants};
 
 /// A kernel of one operand and two results over `n` contiguous elements.
 ///
@@ -34,8 +35,8 @@ fn pick<T: Angle>(level: Level) -> PairFn {
 }
 
 trait Angle: Elementary + Copy {
-    /// Both, unless `angle_is_far`.
-    fn near(self) -> (Self, Self);
+    /// Both, unless `angle_is_far`; and the quadrant.
+    fn near(self) -> (Self, Self, Quadrants);
 
     /// # Safety
     /// As for [`PairFn`].
@@ -61,7 +62,7 @@ trait Angle: Elementary + Copy {
     level_functions!(unsafe fn portable, avx2, avx512(n: usize, x: *const u8, outs: [*mut u8; 2])
         = Self::body::<{ math::IN_BASELINE }>, Self::body::<true>);
 
-    /// Whether something was far, and what is in its place is wrong.
+    /// Whether something may have been far; what is in its place is wrong.
     ///
     /// # Safety
     /// As for [`PairFn`].
@@ -78,15 +79,14 @@ trait Angle: Elementary + Copy {
         cosines: &mut [MaybeUninit<Self>],
     ) -> bool {
         let (sines, cosines) = (&mut sines[..x.len()], &mut cosines[..x.len()]);
-        let mut far = false;
+        let mut quadrants = Quadrants::default();
         for i in 0..x.len() {
-            let value = x[i];
-            let (sine, cosine) = value.near();
+            let (sine, cosine, quadrant) = x[i].near();
             sines[i].write(sine);
             cosines[i].write(cosine);
-            far |= value.angle_is_far();
+            quadrants = quadrants.join(quadrant);
         }
-        far
+        quadrants.may_be_far()
     }
 
     level_functions!(unsafe fn near_portable, near_avx2, near_avx512(n: usize, x: *const u8, outs: [*mut u8; 2]) -> bool
@@ -129,14 +129,14 @@ trait Angle: Elementary + Copy {
 
 impl Angle for f32 {
     #[inline(always)]
-    fn near(self) -> (f32, f32) {
+    fn near(self) -> (f32, f32, Quadrants) {
         math::sin_cos_f32(self)
     }
 }
 
 impl Angle for f64 {
     #[inline(always)]
-    fn near(self) -> (f64, f64) {
+    fn near(self) -> (f64, f64, Quadrants) {
         math::sin_cos(self)
     }
 }

@@ -244,8 +244,10 @@ fn sine_and_cosine_together_have_the_bits_of_each_alone() {
         f64::INFINITY,
         -0.0,
         0.0,
-        4e5,
-        400000.1,
+        2e5,
+        -2.1e5,
+        210000.1,
+        -210000.1,
         -1e22,
         5e-324,
     ];

@@ -1,4 +1,4 @@
-//! Sine, cosine and tangent of numbers whose quadrant has more than 18 bits: M. H. Payne and R. N. Hanek,
+//! Sine, cosine and tangent of numbers whose quadrant has many bits: M. H. Payne and R. N. Hanek,
 //! "Radian reduction for trigonometric functions" (1983). One number at a time, because they are rare.
 
 use super::{fast_two_sum, quotient};
@@ -28,7 +28,7 @@ const TWO_BY_PI: [u64; 20] = [
 ];
 const HALF_PI: [f64; 2] = [std::f64::consts::FRAC_PI_2, 6.123233995736766e-17];
 
-/// What is left of a finite number from 2^18 on within ±π/4, in two parts, and the quadrant. Not inlined, to
+/// What is left of a finite number from 2^17 on within ±π/4, in two parts, and the quadrant. Not inlined, to
 /// keep loops short.
 #[inline(never)]
 fn reduce(x: f64) -> (f64, f64, u64) {
@@ -124,7 +124,7 @@ fn tan_of_remainder(hi: f64, lo: f64, quadrant: u64) -> f64 {
 
 macro_rules! functions {
     ($($name:ident by $of_remainder:path;)*) => {$(
-        /// Of any number from 2^18 on, and of infinities.
+        /// Of any number from 2^17 on, and of infinities.
         #[inline(always)]
         pub fn $name(x: f64) -> f64 {
             if x.is_finite() {

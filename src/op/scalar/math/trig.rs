@@ -3,8 +3,9 @@
 
 use super::{ROUND, far, quotient, two_product, two_sum};
 
-/// Up to here the remainder of sine and cosine is precise: the quadrant fits 18 bits.
-const FAR: f64 = 4e5;
+/// Up to here sine and cosine are computed in vectors: the remainder is precise, because the quadrant fits 18
+/// bits, and beyond it [`Quadrants`] notice.
+const FAR: f64 = 2.1e5;
 /// π/2: twice 35 bits, so that products with 18 bits are exact; and 53. What is missing is below 2⁻¹³⁰.
 const HALF_PI: [f64; 3] = [
     1.5707963267923333,
@@ -19,6 +20,32 @@ pub fn is_far(x: f64) -> bool {
     x.abs() > FAR
 }
 
+/// Which quadrants some angles are in, as long as all are near: a cheaper question than [`is_far`] of each.
+#[derive(Clone, Copy, Default)]
+pub struct Quadrants(u64);
+
+impl Quadrants {
+    /// Every quadrant of the near ones is counted from here on, so that counts are never negative.
+    const FIRST: f64 = (1 << 17) as f64;
+
+    #[inline(always)]
+    pub fn join(self, other: Quadrants) -> Quadrants {
+        Quadrants(self.0 | other.0)
+    }
+
+    /// Of a sum of a near angle's quadrant and [`ROUND_QUADRANT`].
+    #[inline(always)]
+    fn of(sum: u64) -> Quadrants {
+        Quadrants(sum ^ ROUND.to_bits())
+    }
+
+    /// If one is far, and perhaps if one is NaN.
+    #[inline(always)]
+    pub fn may_be_far(self) -> bool {
+        self.0 >> 18 != 0
+    }
+}
+
 /// `x` less a multiple of π/2: `hi - excess`.
 #[derive(Clone, Copy)]
 struct Reduced {
@@ -29,10 +56,13 @@ struct Reduced {
     quadrant: u64,
 }
 
+/// Adding and subtracting it rounds to the nearest whole number, whose lowest two bits are those of the sum.
+const ROUND_QUADRANT: f64 = ROUND + Quadrants::FIRST;
+
 #[inline(always)]
 fn reduce(x: f64) -> Reduced {
-    let shifted = x.mul_add(TWO_BY_PI, ROUND);
-    let n = shifted - ROUND;
+    let shifted = x.mul_add(TWO_BY_PI, ROUND_QUADRANT);
+    let n = shifted - ROUND_QUADRANT;
     // Exact.
     let rest = n.mul_add(-HALF_PI[0], x);
     // Exact, too: there are more units for additions than for this.
@@ -47,9 +77,22 @@ fn reduce(x: f64) -> Reduced {
     }
 }
 
-/// What the sine of `hi - excess` is below `hi`; without an excess, of `hi`.
+/// The terms of `coefficients` at `z`, on top of `first`. Horner's rule waits longer than others, but multiplies
+/// least; in a loop over vectors multiplications are what is waited for.
 #[inline(always)]
-fn sine_loss(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> f64 {
+fn series(coefficients: [f64; 6], z: f64) -> f64 {
+    let [first, rest @ ..] = coefficients;
+    let [a, b, c, d, e] = rest;
+    e.mul_add(z, d)
+        .mul_add(z, c)
+        .mul_add(z, b)
+        .mul_add(z, a)
+        .mul_add(z, first)
+}
+
+/// Sine and cosine of `hi - excess`; without an excess, of `hi`.
+#[inline(always)]
+fn both(hi: f64, excess: Option<f64>) -> (f64, f64) {
     const S: [f64; 6] = [
         1.666_666_666_666_663_2e-1,
         -8.333_333_333_322_49e-3,
@@ -58,16 +101,6 @@ fn sine_loss(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> f64 {
         2.505_076_025_340_686_3e-8,
         -1.589_690_995_211_55e-10,
     ];
-    // Even and odd powers side by side, to wait less for each other.
-    let even = S[4].mul_add(z2, S[2]).mul_add(z2, S[0]);
-    let odd = S[5].mul_add(z2, S[3]).mul_add(z2, S[1]);
-    // Of -0 it is 0, so that -0 stays what it is.
-    (z * hi).mul_add(odd.mul_add(z, even), excess.unwrap_or(0.0))
-}
-
-/// The cosine of `hi - excess`, or of `hi`: `1 - z/2`, and what it is above that.
-#[inline(always)]
-fn cosine_rest(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> (f64, f64) {
     const C: [f64; 6] = [
         4.166_666_666_666_66e-2,
         -1.388_888_888_887_411e-3,
@@ -76,48 +109,37 @@ fn cosine_rest(hi: f64, z: f64, z2: f64, excess: Option<f64>) -> (f64, f64) {
         2.087_572_321_298_175e-9,
         -1.135_964_755_778_819_5e-11,
     ];
-    let even = C[4].mul_add(z2, C[2]).mul_add(z2, C[0]);
-    let odd = C[5].mul_add(z2, C[3]).mul_add(z2, C[1]);
-    let half = 0.5 * z;
-    let w = 1.0 - half;
-    // The rounding of `w`, what `excess` adds, and the rest of the series.
-    let rounding = (1.0 - w) - half;
-    let rest = excess.map_or(rounding, |excess| hi.mul_add(excess, rounding));
-    (w, odd.mul_add(z, even).mul_add(z2, rest))
-}
-
-/// Sine and cosine of `hi - excess`, or of `hi`.
-#[inline(always)]
-fn both(hi: f64, excess: Option<f64>) -> (f64, f64) {
     let z = hi * hi;
-    let z2 = z * z;
-    let (w, rest) = cosine_rest(hi, z, z2, excess);
-    // A difference, so that −0 stays −0.
-    (hi - sine_loss(hi, z, z2, excess), w + rest)
-}
-
-/// The sign of every second quadrant.
-#[inline(always)]
-fn with_sign(y: f64, quadrant: u64) -> f64 {
-    f64::from_bits(y.to_bits() ^ ((quadrant & 2) << 62))
+    // Of -0 the loss is 0 and the sine a difference, so that -0 stays what it is.
+    let loss = (z * hi).mul_add(series(S, z), excess.unwrap_or(0.0));
+    // hi · (hi · (−½ + …) + excess): the excess costs nothing, and the 1 is added last.
+    let slope = series(C, z).mul_add(z, -0.5);
+    let slope = excess.map_or(hi * slope, |excess| hi.mul_add(slope, excess));
+    (hi - loss, hi.mul_add(slope, 1.0))
 }
 
 /// Sine and cosine of an angle so many quadrants from the one whose sine and cosine are given.
 #[inline(always)]
 fn turned((sine, cosine): (f64, f64), quadrant: u64) -> (f64, f64) {
     let even = quadrant & 1 == 0;
-    let (y, x) = if even { (sine, cosine) } else { (cosine, sine) };
+    let (y, x) = if even {
+        (sine, cosine)
+    } else {
+        (cosine, -sine)
+    };
+    let sign = (quadrant & 2) << 62;
     (
-        with_sign(y, quadrant),
-        with_sign(x, quadrant.wrapping_add(1)),
+        f64::from_bits(y.to_bits() ^ sign),
+        f64::from_bits(x.to_bits() ^ sign),
     )
 }
 
-/// Sine and cosine, unless [`is_far`].
+/// Sine and cosine, unless [`is_far`]; and the quadrant.
 #[inline(always)]
-pub fn sin_cos(x: f64) -> (f64, f64) {
+pub fn sin_cos(x: f64) -> (f64, f64, Quadrants) {
     let reduced = reduce(x);
-    turned(both(reduced.hi, Some(reduced.excess)), reduced.quadrant)
+    let (sine, cosine) = turned(both(reduced.hi, Some(reduced.excess)), reduced.quadrant);
+    (sine, cosine, Quadrants::of(reduced.quadrant))
 }
 
 /// Unless [`is_far`].
@@ -134,19 +156,20 @@ pub fn cos(x: f64) -> f64 {
 
 /// A remainder that is precise enough where the result is rounded to an `f32`.
 #[inline(always)]
-fn sin_cos_of_single(x: f32) -> (f64, f64) {
-    let shifted = (x as f64).mul_add(TWO_BY_PI, ROUND);
-    let n = shifted - ROUND;
+fn sin_cos_of_single(x: f32) -> (f64, f64, Quadrants) {
+    let shifted = (x as f64).mul_add(TWO_BY_PI, ROUND_QUADRANT);
+    let n = shifted - ROUND_QUADRANT;
     let rest = n.mul_add(-HALF_PI[0], x as f64);
     let hi = n.mul_add(-HALF_PI[1], rest);
-    turned(both(hi, None), shifted.to_bits())
+    let (sine, cosine) = turned(both(hi, None), shifted.to_bits());
+    (sine, cosine, Quadrants::of(shifted.to_bits()))
 }
 
-/// Sine and cosine, unless [`is_far`].
+/// Sine and cosine, unless [`is_far`]; and the quadrant.
 #[inline(always)]
-pub fn sin_cos_f32(x: f32) -> (f32, f32) {
-    let (sine, cosine) = sin_cos_of_single(x);
-    (sine as f32, cosine as f32)
+pub fn sin_cos_f32(x: f32) -> (f32, f32, Quadrants) {
+    let (sine, cosine, quadrant) = sin_cos_of_single(x);
+    (sine as f32, cosine as f32, quadrant)
 }
 
 /// Unless [`is_far`].
