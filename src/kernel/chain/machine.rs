@@ -173,6 +173,10 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
     }
 }
 
+/// Registers are stored there whole, without crossing cache lines.
+#[repr(align(64))]
+struct Aligned<T>(T);
+
 /// `L` registers are the lanes of a run, and `W` is a multiple of it.
 ///
 /// # Safety
@@ -185,6 +189,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
     sums: &mut [f64],
 ) {
     const SIZE: usize = size_of::<f64>();
+    const { assert!(L == 2 || L == 4) };
     let mut at = 0;
     for (&end, sum) in ends.iter().zip(sums) {
         // What changes nothing when added.
@@ -219,37 +224,39 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                 }
                 at += LANES;
             }
-            let mut first = 0;
-            while at + V::COUNT <= end {
-                let [term] = block::<V, 1>(
-                    links,
-                    operands,
-                    Along {
+            let mut rest = 0;
+            let mut one = |lane: &mut V| {
+                if at + V::COUNT <= end {
+                    let view = Along {
                         row: 0,
                         at: at * SIZE,
-                    },
-                );
-                lanes[first] = lanes[first].add(term);
-                first += 1;
-                at += V::COUNT;
+                    };
+                    let [terms] = block::<V, 1>(links, operands, view);
+                    *lane = lane.add(terms);
+                    rest += V::COUNT;
+                    at += V::COUNT;
+                }
+            };
+            // One after the other: lanes that are found by number are in no registers.
+            one(&mut lanes[0]);
+            if L == 4 {
+                one(&mut lanes[1]);
+                one(&mut lanes[2]);
             }
-            let mut single = [0.0; LANES];
+            let mut single = Aligned([0.0; LANES]);
             for i in 0..L {
-                lanes[i].store(single.as_mut_ptr().add(i * V::COUNT));
+                lanes[i].store(single.0.as_mut_ptr().add(i * V::COUNT));
             }
-            for lane in &mut single[first * V::COUNT..][..end - at] {
-                let [Few([term])] = block::<Few<f64, 1>, 1>(
-                    links,
-                    operands,
-                    Along {
-                        row: 0,
-                        at: at * SIZE,
-                    },
-                );
+            for lane in &mut single.0[rest..][..end - at] {
+                let view = Along {
+                    row: 0,
+                    at: at * SIZE,
+                };
+                let [Few([term])] = block::<Few<f64, 1>, 1>(links, operands, view);
                 *lane += term;
                 at += 1;
             }
-            *sum = sum_of_lanes(single);
+            *sum = sum_of_lanes(single.0);
         }
     }
 }
@@ -352,7 +359,22 @@ mod x86 {
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn sum(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
+    pub unsafe fn sum_avx2(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
+        // SAFETY: the caller's promise.
+        unsafe { sum_runs::<__m256d, 8, 4>(links, operands, ends, sums) }
+    }
+
+    /// With enough registers for operands, terms and lanes.
+    ///
+    /// # Safety
+    /// As for [`SumFn`](super::SumFn).
+    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    pub unsafe fn sum_avx512(
+        links: &[Link],
+        operands: &[Operand],
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
         // SAFETY: the caller's promise.
         unsafe { sum_runs::<__m256d, 8, 4>(links, operands, ends, sums) }
     }
@@ -411,8 +433,8 @@ pub fn sums(level: Level) -> Option<Sums> {
     if level >= Level::Avx2 {
         let wide = level == Level::Avx512;
         return Some(Sums {
-            runs: x86::sum,
-            near_runs: [x86::sum, x86::sum_near][usize::from(wide)],
+            runs: [x86::sum_avx2, x86::sum_avx512][usize::from(wide)],
+            near_runs: [x86::sum_avx2, x86::sum_near][usize::from(wide)],
             add_rows: [x86::add_rows_avx2, x86::add_rows_avx512][usize::from(wide)],
             crossed: [crossed::add_avx2, crossed::add_avx512][usize::from(wide)],
         });

@@ -109,7 +109,12 @@ const HYPERBOLIC: &[Case] = &[
     ),
 ];
 const TRIGONOMETRIC: &[Case] = &[
-    (Op::Sin, reference::sin, |x| !is_tiny(x), &[2.1e5, 1e22, 1e-9]),
+    (
+        Op::Sin,
+        reference::sin,
+        |x| !is_tiny(x),
+        &[2.1e5, 1e22, 1e-9],
+    ),
     (Op::Cos, reference::cos, |_| true, &[2.1e5, 1e22]),
     (
         Op::Tan,
