@@ -28,7 +28,7 @@ pub struct Prefetches {
 
 impl Prefetches {
     /// Lines that a processor fetches at a time, roughly.
-    pub const AT_ONCE: usize = 16;
+    pub const AT_ONCE: usize = 32;
 
     pub fn add(&mut self, start: *const u8, len: usize) {
         self.runs.push((start, len));
