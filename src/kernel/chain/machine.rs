@@ -225,23 +225,25 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                 at += LANES;
             }
             let mut rest = 0;
-            let mut one = |lane: &mut V| {
-                if at + V::COUNT <= end {
-                    let view = Along {
-                        row: 0,
-                        at: at * SIZE,
-                    };
-                    let [terms] = block::<V, 1>(links, operands, view);
-                    *lane = lane.add(terms);
-                    rest += V::COUNT;
-                    at += V::COUNT;
-                }
-            };
-            // One after the other: lanes that are found by number are in no registers.
-            one(&mut lanes[0]);
+            // One after the other, and inlined: lanes that are found by number are in no registers.
+            macro_rules! one {
+                ($lane:literal) => {
+                    if at + V::COUNT <= end {
+                        let view = Along {
+                            row: 0,
+                            at: at * SIZE,
+                        };
+                        let [terms] = block::<V, 1>(links, operands, view);
+                        lanes[$lane] = lanes[$lane].add(terms);
+                        rest += V::COUNT;
+                        at += V::COUNT;
+                    }
+                };
+            }
+            one!(0);
             if L == 4 {
-                one(&mut lanes[1]);
-                one(&mut lanes[2]);
+                one!(1);
+                one!(2);
             }
             let mut single = Aligned([0.0; LANES]);
             for i in 0..L {
