@@ -72,7 +72,7 @@ pub struct Program {
 const TILE_BYTES: usize = 8 << 10;
 
 /// What a chain of cheap instructions works on at once, at most.
-pub const BLOCK_BYTES: usize = 256;
+pub const BLOCK_BYTES: usize = 512;
 
 impl Program {
     /// The bytes of an element of the widest operand.

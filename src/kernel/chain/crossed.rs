@@ -10,12 +10,12 @@ use crate::op::reducer::LANES;
 
 const SIZE: isize = size_of::<f64>() as isize;
 
-/// The rows of a block; it has half as many columns.
+/// The rows of a block, and its columns at most: as many as a register has elements.
 const ROWS: usize = 8;
-const COLUMNS: usize = 4;
+const COLUMNS: usize = 8;
 
-/// The elements of a block: scratch has room for them.
-pub const BLOCK: usize = ROWS * COLUMNS;
+/// The elements for which memory is asked for at a time.
+pub const ASK: usize = ROWS * COLUMNS;
 
 /// Where an element of an operand is.
 #[inline(always)]
@@ -45,11 +45,7 @@ impl<V: Turned> View<V, ROWS> for Rows {
                 let row = |i: usize| first.byte_offset(i as isize * operand.row);
                 std::array::from_fn(|i| V::load(row(i)))
             } else {
-                let columns =
-                    [0, 1, 2, 3].map(|i| first.byte_offset(i * operand.column).cast_const());
-                let [a, b, c, d] = V::turned(columns);
-                let [e, f, g, h] = V::turned(columns.map(|column| column.add(COLUMNS)));
-                [a, b, c, d, e, f, g, h]
+                V::rows(first, operand.column)
             }
         }
     }
@@ -137,8 +133,10 @@ unsafe fn add<V: Turned>(
     for (number, lanes) in blocks.chunks_exact_mut(ROWS).enumerate() {
         let row = number * ROWS;
         let mut column = 0;
-        while column + COLUMNS <= n {
-            asking.ask();
+        while column + V::COUNT <= n {
+            if column.is_multiple_of(COLUMNS) {
+                asking.ask();
+            }
             // SAFETY: the block lies within the operands; a register fits into the lanes.
             unsafe {
                 let terms = block::<V, ROWS>(links, operands, Rows { row, column });
@@ -148,7 +146,7 @@ unsafe fn add<V: Turned>(
                     V::load(lanes).add(term).store(lanes);
                 }
             }
-            column += COLUMNS;
+            column += V::COUNT;
         }
         for column in column..n {
             let strip = Strip {
@@ -182,7 +180,7 @@ unsafe fn add<V: Turned>(
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use std::arch::x86_64::__m256d;
+    use std::arch::x86_64::{__m256d, __m512d};
 
     use super::*;
 
@@ -202,7 +200,7 @@ mod x86 {
 
     /// # Safety
     /// As for [`CrossedFn`](super::super::CrossedFn).
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn add_avx512(
         links: &[Link],
         operands: &[Operand],
@@ -211,7 +209,7 @@ mod x86 {
         lanes: &mut [RowLanes],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<__m256d>(links, operands, n, asking, lanes) }
+        unsafe { add::<__m512d>(links, operands, n, asking, lanes) }
     }
 }
 #[cfg(target_arch = "x86_64")]

@@ -13,6 +13,7 @@ use crate::base::dtype::DType;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
 use crate::kernel::reduce::sum_of_lanes;
+use crate::op::program::BLOCK_BYTES;
 use crate::op::reducer::LANES;
 
 /// Rows that are added to sums while these are in registers.
@@ -79,6 +80,8 @@ pub(super) unsafe fn block<V: Registers, const W: usize>(
     operands: &[Operand],
     view: impl View<V, W>,
 ) -> [V; W] {
+    // Blocks of scratch have no more room.
+    const { assert!(W * size_of::<V>() <= BLOCK_BYTES) };
     let mut a = [V::zero(); W];
     for link in links {
         // SAFETY: links name operands that there are, and these hold the block.

@@ -192,7 +192,7 @@ pub type CrossedFn = unsafe fn(
 
 /// How often a [`CrossedFn`] asks for memory.
 pub fn crossed_asks(rows: usize, n: usize) -> usize {
-    (rows * n).div_ceil(crossed::BLOCK).max(1)
+    (rows * n).div_ceil(crossed::ASK).max(1)
 }
 
 /// The sums of chains.

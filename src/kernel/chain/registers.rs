@@ -12,13 +12,14 @@ pub trait Registers: Lanes {
     fn square_root(self) -> Self;
 }
 
-/// Registers of which four can be turned into rows.
+/// Registers that columns can be turned into.
 pub trait Turned: Registers<Item = f64> {
-    /// Four rows of which these are the columns.
+    /// Eight rows of as many columns as a register has elements. The first column begins at `first`, the others so many
+    /// bytes further on each.
     ///
     /// # Safety
-    /// There must be four elements at each.
-    unsafe fn turned(columns: [*const f64; 4]) -> [Self; 4];
+    /// Each column must have eight elements, side by side.
+    unsafe fn rows(first: *const f64, step: isize) -> [Self; 8];
 }
 
 /// Few elements, for what is left of a run.
@@ -110,23 +111,59 @@ mod x86 {
 
     impl Turned for __m256d {
         #[inline(always)]
-        unsafe fn turned(columns: [*const f64; 4]) -> [__m256d; 4] {
+        unsafe fn rows(first: *const f64, step: isize) -> [__m256d; 8] {
             // SAFETY: the caller's promise; the machine has the instructions, as said above.
             unsafe {
-                let half = |column: usize, at: usize| _mm_loadu_pd(columns[column].add(at));
-                // Columns 0 and 2, and 1 and 3, side by side: two rows in each.
-                let pair = |first: usize, at: usize| {
-                    let low = _mm256_castpd128_pd256(half(first, at));
-                    _mm256_insertf128_pd::<1>(low, half(first + 2, at))
+                let half = |column: isize, row: usize| {
+                    _mm_loadu_pd(first.byte_offset(column * step).add(row))
                 };
-                let (a, b) = (pair(0, 0), pair(1, 0));
-                let (c, d) = (pair(0, 2), pair(1, 2));
-                [
-                    _mm256_unpacklo_pd(a, b),
-                    _mm256_unpackhi_pd(a, b),
-                    _mm256_unpacklo_pd(c, d),
-                    _mm256_unpackhi_pd(c, d),
-                ]
+                // Columns 0 and 2, and 1 and 3, side by side: two rows in each.
+                let pair = |first: isize, row: usize| {
+                    let low = _mm256_castpd128_pd256(half(first, row));
+                    _mm256_insertf128_pd::<1>(low, half(first + 2, row))
+                };
+                let two = |row: usize| {
+                    let (a, b) = (pair(0, row), pair(1, row));
+                    [_mm256_unpacklo_pd(a, b), _mm256_unpackhi_pd(a, b)]
+                };
+                let [[a, b], [c, d], [e, f], [g, h]] = [two(0), two(2), two(4), two(6)];
+                [a, b, c, d, e, f, g, h]
+            }
+        }
+    }
+
+    impl Turned for __m512d {
+        #[inline(always)]
+        unsafe fn rows(first: *const f64, step: isize) -> [__m512d; 8] {
+            // SAFETY: the caller's promise; the machine has the instructions, as said above.
+            unsafe {
+                let column = |i: isize| _mm512_loadu_pd(first.byte_offset(i * step));
+                // Of two columns the even rows and the odd ones: of each row two elements side by side.
+                let pair = |i: isize| {
+                    let (a, b) = (column(i), column(i + 1));
+                    [_mm512_unpacklo_pd(a, b), _mm512_unpackhi_pd(a, b)]
+                };
+                let pairs = [pair(0), pair(2), pair(4), pair(6)];
+                // Of rows 0, 2, 4, 6 or 1, 3, 5, 7 each.
+                let four = |odd: usize| {
+                    let [a, b, c, d] = pairs.map(|pair| pair[odd]);
+                    let (left, right) = (
+                        _mm512_shuffle_f64x2::<0b10_00_10_00>(a, b),
+                        _mm512_shuffle_f64x2::<0b10_00_10_00>(c, d),
+                    );
+                    let (left_next, right_next) = (
+                        _mm512_shuffle_f64x2::<0b11_01_11_01>(a, b),
+                        _mm512_shuffle_f64x2::<0b11_01_11_01>(c, d),
+                    );
+                    [
+                        _mm512_shuffle_f64x2::<0b10_00_10_00>(left, right),
+                        _mm512_shuffle_f64x2::<0b10_00_10_00>(left_next, right_next),
+                        _mm512_shuffle_f64x2::<0b11_01_11_01>(left, right),
+                        _mm512_shuffle_f64x2::<0b11_01_11_01>(left_next, right_next),
+                    ]
+                };
+                let ([a, c, e, g], [b, d, f, h]) = (four(0), four(1));
+                [a, b, c, d, e, f, g, h]
             }
         }
     }
