@@ -61,6 +61,24 @@ fn stored<V: Registers<Item = f64>, const L: usize>(registers: [V; L]) -> [f64; 
     lanes
 }
 
+/// The elements that fill registers.
+#[inline(always)]
+fn whole<V: Registers<Item = f64>>(elements: &[f64]) -> usize {
+    elements.len() / V::COUNT * V::COUNT
+}
+
+/// Where each register's elements begin.
+#[inline(always)]
+fn registers<V: Registers<Item = f64>>(elements: &[f64]) -> impl Iterator<Item = *const f64> {
+    elements.chunks_exact(V::COUNT).map(<[f64]>::as_ptr)
+}
+
+/// Where each register's lanes begin.
+#[inline(always)]
+fn lanes<V: Registers<Item = f64>>(lanes: &mut [f64; LANES]) -> impl Iterator<Item = *mut f64> {
+    lanes.chunks_exact_mut(V::COUNT).map(<[f64]>::as_mut_ptr)
+}
+
 /// # Safety
 /// As for [`StaggeredFn`].
 #[inline(always)]
@@ -91,10 +109,26 @@ unsafe fn body<V: Registers<Item = f64>, const L: usize>(
         }
     }
     let (mut sums, mut squares) = (stored(both.sums), stored(both.squares));
-    for (sum, next) in sums.iter_mut().zip(next_rest) {
+    // Whole registers first: what the compiler makes of a loop over single lanes are stores under a mask, which some
+    // machines take long for.
+    let (next, next_singles) = next_rest.split_at(whole::<V>(next_rest));
+    let (this, this_singles) = this_rest.split_at(whole::<V>(this_rest));
+    // SAFETY: a register's elements each, of lanes and of what is left.
+    unsafe {
+        for (next, sums) in registers::<V>(next).zip(lanes::<V>(&mut sums)) {
+            V::load(sums).add(V::load(next)).store(sums);
+        }
+        for (this, squares) in registers::<V>(this).zip(lanes::<V>(&mut squares)) {
+            let deviation = V::load(this).subtract(means);
+            V::load(squares)
+                .add(deviation.multiply(deviation))
+                .store(squares);
+        }
+    }
+    for (sum, next) in sums[next.len()..].iter_mut().zip(next_singles) {
         *sum += next;
     }
-    for (square, this) in squares.iter_mut().zip(this_rest) {
+    for (square, this) in squares[this.len()..].iter_mut().zip(this_singles) {
         let deviation = this - mean;
         *square += deviation * deviation;
     }
