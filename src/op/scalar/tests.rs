@@ -209,3 +209,29 @@ fn casts_of_single_values() {
     assert_eq!(cast(z, DType::Bool), Scalar::Bool(true));
     assert_eq!(cast(z, DType::I32), Scalar::I32(0));
 }
+
+#[test]
+fn quadrants_tell_of_every_far_angle() {
+    let far = [
+        210_000.1,
+        411_775.0,
+        1e6,
+        4e15,
+        7e15,
+        1e16,
+        1e22,
+        f64::MAX,
+        f64::INFINITY,
+    ];
+    for x in far.into_iter().flat_map(|x| [x, -x]) {
+        assert!(super::math::is_far(x), "{x}");
+        let (_, _, quadrants) = super::math::sin_cos(x);
+        assert!(quadrants.may_be_far(), "{x}");
+        // Among near ones, too.
+        let (_, _, near) = super::math::sin_cos(1.0);
+        assert!(near.join(quadrants).may_be_far(), "{x}");
+    }
+    for x in [0.0, -0.0, 5e-324, 1.0, -2e5, 2e5] {
+        assert!(!super::math::sin_cos(x).2.may_be_far(), "{x}");
+    }
+}
