@@ -4,7 +4,7 @@ const LINE: usize = 64;
 
 /// Asks for the cache lines of `len` bytes, as far as the second-level cache: it takes some time until they are
 /// read, and the first one is for what is needed meanwhile.
-#[inline]
+#[inline(always)]
 pub fn prefetch(start: *const u8, len: usize) {
     #[cfg(target_arch = "x86_64")]
     {

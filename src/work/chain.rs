@@ -3,9 +3,12 @@
 use super::prepare::{Call, OutputArg, Step, StepArg, Target};
 use crate::base::dtype::DType;
 use crate::base::few::{Few, few};
-use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, sums};
+use crate::graph::env::Env;
+use crate::graph::stage::Job;
+use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, functions, sums};
 use crate::kernel::level::Level;
 use crate::op::program::Arg;
+use crate::op::tree::Mode;
 
 pub type Links = Few<Link, 8>;
 
@@ -27,28 +30,60 @@ pub struct Folded {
     pub scratch: usize,
     /// Leaves what is summed in the accumulator.
     pub links: Links,
+    /// Then it is only `sums.runs` that the chain is for.
+    pub has_functions: bool,
     pub sums: Sums,
+}
+
+/// What takes the results of a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Arrays,
+    Folds,
+    /// One sum of lines, which takes `float64` terms from the registers of a chain.
+    Sum,
+}
+
+impl End {
+    pub fn of(job: &Job, env: &Env) -> End {
+        let Job::Reduce(job) = job else {
+            return End::Arrays;
+        };
+        match &job.folds[..] {
+            [usage]
+                if usage.mask.is_none()
+                    && env.folds[usage.fold].has_sums()
+                    && matches!(job.tree.mode(), Mode::Lines { .. }) =>
+            {
+                End::Sum
+            }
+            _ => End::Folds,
+        }
+    }
 }
 
 /// More operands have no numbers.
 const MOST: usize = 48;
 
-/// Replaces two or more neighbouring steps by a chain; or one if it is the last and `ends_in_fold`.
-pub fn join(
-    mut steps: Vec<Step>,
-    outputs: &[OutputArg],
-    level: Level,
-    ends_in_fold: bool,
-) -> Vec<Step> {
+/// Replaces two or more neighbouring steps by a chain; or one if it is the last before a fold.
+pub fn join(mut steps: Vec<Step>, outputs: &[OutputArg], level: Level, end: End) -> Vec<Step> {
     // From the end on, because what is needed afterwards decides what a chain stores: the last step comes first.
     let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
+    take_functions_out(&mut steps, end);
     for start in group_starts(&steps, outputs).into_iter().rev() {
         let group = &steps[start..];
-        let pays = group.len() > 1 || (ends_in_fold && joined.is_empty());
-        let run = group[0]
-            .cheap
-            .filter(|_| pays)
-            .and_then(|cheap| chain(cheap.dtype, level));
+        let pays = group.len() > 1 || (end != End::Arrays && joined.is_empty());
+        let has_functions = group
+            .iter()
+            .filter_map(|step| step.cheap)
+            .any(|cheap| cheap.is_function());
+        let run = group[0].cheap.filter(|_| pays).and_then(|cheap| {
+            let functions = || functions(level).map(|functions| functions.run);
+            match has_functions {
+                true => functions(),
+                false => chain(cheap.dtype, level),
+            }
+        });
         if let Some(run) = run {
             let needed = |slot: u32| is_needed(slot, joined.iter().rev(), outputs);
             let one = Joining::new(group, needed).finish(group, run);
@@ -60,6 +95,15 @@ pub fn join(
     }
     joined.reverse();
     joined
+}
+
+/// Functions pay where a sum takes them from registers; elsewhere a tile at a time is as fast.
+fn take_functions_out(steps: &mut [Step], end: End) {
+    let mut ends = end == End::Sum;
+    for step in steps.iter_mut().rev() {
+        step.cheap = step.cheap.filter(|cheap| ends || !cheap.is_function());
+        ends &= step.cheap.is_some_and(|cheap| cheap.dtype == DType::F64);
+    }
 }
 
 /// Where groups begin: runs of cheap steps of one dtype, and others by themselves.
@@ -114,6 +158,8 @@ fn is_needed<'a>(slot: u32, later: impl Iterator<Item = &'a Step>, outputs: &[Ou
 enum Source {
     /// The result of a step of the group.
     Step(usize),
+    /// The second result of one, which is always stored.
+    Second(usize),
     /// An argument of the chain.
     Arg(usize),
 }
@@ -133,8 +179,8 @@ struct Joining {
     scratch: usize,
     /// By step, its operands.
     sources: Few<Few<Source, 2>>,
-    /// By step, where its result is stored, if it is.
-    places: Few<Option<Place>>,
+    /// By step, where its result is stored, if it is, and its second one, if there is one.
+    places: Few<[Option<Place>; 2]>,
 }
 
 impl Joining {
@@ -148,35 +194,46 @@ impl Joining {
         };
         for (at, step) in steps.iter().enumerate() {
             let sources = step.args.iter().map(|&arg| {
-                let writer = match arg.arg {
-                    Arg::Slot(slot) => steps[..at]
-                        .iter()
-                        .rposition(|step| step.out == Target::Slot(slot)),
-                    _ => None,
+                let Arg::Slot(slot) = arg.arg else {
+                    return joining.arg(arg);
                 };
-                writer.map_or_else(|| joining.arg(arg), Source::Step)
+                let slot = Target::Slot(slot);
+                match steps[..at].iter().rposition(|step| step.writes(slot)) {
+                    Some(writer) if steps[writer].out == slot => Source::Step(writer),
+                    Some(writer) => Source::Second(writer),
+                    None => joining.arg(arg),
+                }
             });
             let sources = few(sources);
             joining.sources.push(sources);
         }
         for (at, step) in steps.iter().enumerate() {
-            let is_last = !steps[at + 1..].iter().any(|later| later.out == step.out);
-            let is_kept = match step.out {
-                Target::Slot(slot) => is_last && needed(slot),
+            let is_kept = |out: Target| match out {
+                Target::Slot(slot) => {
+                    !steps[at + 1..].iter().any(|later| later.writes(out)) && needed(slot)
+                }
                 Target::Output(_) => true,
             };
-            let place = if is_kept {
-                joining.outs.push(step.out);
-                Some(Place::Out(joining.outs.len() - 1))
-            } else if joining.is_read_from_memory(at) {
-                joining.scratch += 1;
-                Some(Place::Scratch(joining.scratch - 1))
-            } else {
-                None
-            };
-            joining.places.push(place);
+            let is_read = joining.is_read_from_memory(at);
+            let first = joining.keep(step.out, is_kept(step.out), is_read);
+            let second = step.second_out;
+            let second = second.and_then(|out| joining.keep(out, is_kept(out), true));
+            joining.places.push([first, second]);
         }
         joining
+    }
+
+    /// A place for a result that is needed after the chain, or read from memory in it.
+    fn keep(&mut self, out: Target, is_kept: bool, is_read: bool) -> Option<Place> {
+        if is_kept {
+            self.outs.push(out);
+            Some(Place::Out(self.outs.len() - 1))
+        } else if is_read {
+            self.scratch += 1;
+            Some(Place::Scratch(self.scratch - 1))
+        } else {
+            None
+        }
     }
 
     fn arg(&mut self, arg: StepArg) -> Source {
@@ -202,7 +259,8 @@ impl Joining {
     fn place(&self, source: Source) -> Place {
         match source {
             Source::Arg(number) => Place::Arg(number),
-            Source::Step(at) => self.places[at].expect("what is read from memory is stored"),
+            Source::Step(at) => self.places[at][0].expect("what is read from memory is stored"),
+            Source::Second(at) => self.places[at][1].expect("second results are stored"),
         }
     }
 
@@ -230,11 +288,9 @@ impl Joining {
                     if accumulator != Some(x) {
                         links.push(self.link(Does::Load, self.place(x)));
                     }
-                    links.push(Link {
-                        does: first,
-                        single: false,
-                        operand: 0,
-                    });
+                    let second = self.places[at][1];
+                    links
+                        .push(second.map_or_else(|| Link::alone(first), |to| self.link(first, to)));
                 }
                 [x, y] if accumulator == Some(x) => links.push(self.link(first, self.place(y))),
                 [x, y] if accumulator == Some(y) => links.push(self.link(second, self.place(x))),
@@ -245,7 +301,7 @@ impl Joining {
                 _ => unreachable!("no cheap operation has more operands"),
             }
             accumulator = Some(Source::Step(at));
-            if let Some(place) = self.places[at] {
+            if let Some(place) = self.places[at][0] {
                 links.push(self.link(Does::Store, place));
             }
         }
@@ -273,8 +329,7 @@ impl Joining {
 /// `scratch` for that, and is not read again, stays where it is.
 fn with_squares(links: &[Link], is_scratch: impl Fn(u8) -> bool) -> Links {
     let reads = |of: u8| {
-        let reads =
-            |link: &&Link| link.has_operand() && link.does != Does::Store && link.operand == of;
+        let reads = |link: &&Link| link.reads() && link.operand == of;
         links.iter().filter(reads).count()
     };
     let mut shorter = Links::new();
@@ -321,11 +376,25 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
     {
         sums.runs = sums.near_runs;
     }
+    let mut links = Links::from_slice(links);
+    let has_functions = links.iter().any(|link| link.does == Does::SinCos);
+    if has_functions {
+        sums.runs = functions(level)?.sum;
+        // Functions take longer than memory.
+        for link in &mut links {
+            let is_leaf = |arg: &StepArg| matches!(arg.arg, Arg::Leaf(_)) && !arg.scalar;
+            let operand = step.args.get(usize::from(link.operand));
+            if link.does == Does::Load && operand.is_some_and(is_leaf) {
+                link.does = Does::LoadAhead;
+            }
+        }
+    }
     (chain.outs[..] == [Target::Slot(slot)] && last.does == Does::Store).then(|| Folded {
         before: steps.len() - 1,
         args: step.args.clone(),
         scratch: chain.scratch,
-        links: Links::from_slice(links),
+        links,
+        has_functions,
         sums,
     })
 }

@@ -34,6 +34,7 @@ use crate::graph::stage::{Graph, Job, LoadFrom, Output, Pair, Place, Stage};
 use crate::op::fold::States;
 pub use blocks::Block;
 use blocks::{Inputs, Made, Store};
+use chain::End;
 use map::Destination;
 use prepare::Prepared;
 
@@ -114,13 +115,13 @@ impl GraphWork {
         let mut first_prepared: Few<usize> = smallvec![0];
         for stage in graph.dag.node_weights() {
             let in_place = matches!(stage.job, Job::Map(_) | Job::Contract(_) | Job::BlockFn(_));
-            let reduces = matches!(stage.job, Job::Reduce(_));
+            let end = End::of(&stage.job, &env);
             for fused in stage.fused() {
                 let mut program = Prepared::new(fused, &env);
                 if in_place {
                     program.write_in_place();
                 }
-                program.join(fused, reduces);
+                program.join(fused, end);
                 prepared.push(program);
             }
             first_prepared.push(prepared.len());

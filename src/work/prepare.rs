@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smallvec::smallvec;
 
-use super::chain::{self, Chain, Folded};
+use super::chain::{self, Chain, End, Folded};
 use super::scaled::Scaling;
 use crate::base::dtype::DType;
 use crate::base::few::{Few, few};
@@ -58,6 +58,13 @@ pub struct Step {
 pub struct Cheap {
     pub dtype: DType,
     pub links: [Does; 2],
+}
+
+impl Cheap {
+    /// Whether it is not as cheap as the others.
+    pub fn is_function(&self) -> bool {
+        self.links[0] == Does::SinCos
+    }
 }
 
 impl Step {
@@ -269,11 +276,11 @@ impl Prepared {
     }
 
     /// Joins cheap steps into chains; the program must not be changed any more.
-    pub fn join(&mut self, fused: &Fused, reduces: bool) {
+    pub fn join(&mut self, fused: &Fused, end: End) {
         let level = level();
         let steps = std::mem::take(&mut self.steps);
-        self.steps = chain::join(steps, &self.outputs, level, reduces);
-        if reduces && !self.outputs.is_empty() {
+        self.steps = chain::join(steps, &self.outputs, level, end);
+        if end != End::Arrays && !self.outputs.is_empty() {
             let dtype = fused.program.output_dtype(0);
             self.together = together(level);
             self.folded = chain::folded(&self.steps, &self.outputs, dtype, level);
@@ -283,10 +290,11 @@ impl Prepared {
 }
 
 fn cheap(instr: &Instr) -> Option<Cheap> {
-    let Func::Op(op) = instr.func else {
-        return None;
+    let links = match instr.func {
+        Func::Op(op) => links_of(op)?,
+        Func::SinCos => [Does::SinCos; 2],
+        _ => return None,
     };
-    let links = links_of(op)?;
     let dtype = instr.dtype;
     matches!(dtype, DType::F32 | DType::F64).then_some(Cheap { dtype, links })
 }

@@ -192,6 +192,16 @@ fn of_expressions(grid: Grid) -> Box<dyn Check> {
     ))
 }
 
+/// Sine and cosine of the same angles, of which some are far: sums of lines take both from registers.
+fn of_waves(grid: Grid) -> Box<dyn Check> {
+    let (x, z) = (x::<f64>(grid), z(grid));
+    let angles = z.map(|z| z * 1e5, |v| v * 1e5);
+    let (sine, cosine) = (angles.by_kernel(|x| x.sin()), angles.by_kernel(|x| x.cos()));
+    let y = &(&(&sine * 3.0) + &x) * &cosine;
+    let squares = &(&sine * &sine) + &(&cosine * &cosine);
+    over_all_axes(|over| Box::new((y.sum(over), y.max(over), squares.sum(over), y.t().sum(over))))
+}
+
 fn reductions_of_reductions(grid: Grid) -> Box<dyn Check> {
     let x = x::<f64>(grid);
     let sums = x.sum(&Over::axes(&[2])).map(|s| s * 0.5, |v| v * 0.5);
@@ -272,6 +282,7 @@ fn of_expressions_and_reductions() {
         Effort::Every,
         &[
             ("of expressions", of_expressions),
+            ("of waves", of_waves),
             ("reductions of reductions", reductions_of_reductions),
             ("residuals", residuals),
         ],

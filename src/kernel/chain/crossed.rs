@@ -112,7 +112,7 @@ unsafe fn add_few<const N: usize>(
         down: false,
     };
     // SAFETY: the caller's promise.
-    let [Few(terms)] = unsafe { block::<Few<f64, N>, 1>(links, operands, strip) };
+    let [Few(terms)] = unsafe { block::<Few<f64, N>, 1, false>(links, operands, strip) };
     for (i, term) in terms.into_iter().enumerate() {
         lanes[(column + i) % LANES] += term;
     }
@@ -139,7 +139,7 @@ unsafe fn add<V: Turned>(
             }
             // SAFETY: the block lies within the operands; a register fits into the lanes.
             unsafe {
-                let terms = block::<V, ROWS>(links, operands, Rows { row, column });
+                let terms = block::<V, ROWS, false>(links, operands, Rows { row, column });
                 let lane = column % LANES;
                 for (lanes, term) in lanes.iter_mut().zip(terms) {
                     let lanes = lanes.as_mut_ptr().add(lane);
@@ -155,7 +155,7 @@ unsafe fn add<V: Turned>(
                 down: true,
             };
             // SAFETY: the elements lie within the operands.
-            let [Few(terms)] = unsafe { block::<Few<f64, ROWS>, 1>(links, operands, strip) };
+            let [Few(terms)] = unsafe { block::<Few<f64, ROWS>, 1, false>(links, operands, strip) };
             for (lanes, term) in lanes.iter_mut().zip(terms) {
                 lanes[column % LANES] += term;
             }

@@ -8,14 +8,19 @@ use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use super::crossed;
 use super::registers::Registers;
-use super::{ChainFn, Does, Link, Operand, Sums};
+use super::{ChainFn, Does, Functions, Link, Operand, Sums};
 use crate::base::dtype::DType;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
+use crate::kernel::prefetch::prefetch;
 use crate::kernel::reduce::sum_of_lanes;
 use crate::op::program::BLOCK_BYTES;
 use crate::op::reducer::LANES;
 
+/// Registers whose functions are computed side by side.
+const TOGETHER: usize = 4;
+/// The bytes between what is loaded and what is asked for.
+const AHEAD: usize = 4096;
 /// Rows that are added to sums while these are in registers.
 const ROWS: usize = 8;
 
@@ -28,6 +33,10 @@ pub(super) trait View<V: Registers, const W: usize>: Copy {
     /// # Safety
     /// As for `load`, and the operand may be written.
     unsafe fn store(self, operand: &Operand, registers: [V; W]);
+
+    /// Asks for what a later block will load, unless the caller does.
+    #[inline(always)]
+    fn ask(self, _: &Operand) {}
 }
 
 /// A block of one row, that begins so many bytes from the beginning of it.
@@ -68,14 +77,25 @@ impl<V: Registers, const W: usize> View<V, W> for Along {
             }
         }
     }
+
+    #[inline(always)]
+    fn ask(self, operand: &Operand) {
+        let at = self.at.wrapping_add(AHEAD) & operand.mask;
+        let row = self.row as isize * operand.row;
+        let first = operand.first.wrapping_add(at).wrapping_offset(row);
+        prefetch(first, W * size_of::<V>());
+    }
 }
 
 /// The accumulator of `W` registers after all links.
 ///
+/// Functions take so many registers that, where they are compiled in, others have to be stored: chains without them
+/// have an interpreter without them.
+///
 /// # Safety
 /// As for [`ChainFn`]; the block must lie within the operands.
 #[inline(always)]
-pub(super) unsafe fn block<V: Registers, const W: usize>(
+pub(super) unsafe fn block<V: Registers, const W: usize, const FUNCTIONS: bool>(
     links: &[Link],
     operands: &[Operand],
     view: impl View<V, W>,
@@ -109,6 +129,13 @@ pub(super) unsafe fn block<V: Registers, const W: usize>(
             }
             match link.does {
                 Does::Load => all!(|_a, x| x),
+                Does::LoadAhead | Does::SinCos if !FUNCTIONS => {
+                    unreachable!("a chain with functions has an interpreter with functions")
+                }
+                Does::LoadAhead => {
+                    view.ask(operand);
+                    all!(|_a, x| x);
+                }
                 Does::LoadSquare => all!(|_a, x| x.multiply(x)),
                 Does::Store => view.store(operand, a),
                 Does::Add => all!(|a, x| a.add(x)),
@@ -122,16 +149,57 @@ pub(super) unsafe fn block<V: Registers, const W: usize>(
                 Does::Absolute => all!(|a| a.absolute()),
                 Does::Square => all!(|a| a.multiply(a)),
                 Does::SquareRoot => all!(|a| a.square_root()),
+                Does::SinCos => {
+                    let angles = a;
+                    let (mut cosines, mut quadrants) = (a, V::zero());
+                    let (some, rest) = angles.as_chunks::<TOGETHER>();
+                    let mut at = 0;
+                    macro_rules! some {
+                        ($angles:expr) => {
+                            let (sine, cosine, quadrant) = V::sin_cos($angles);
+                            for i in 0..sine.len() {
+                                a[at + i] = sine[i];
+                                cosines[at + i] = cosine[i];
+                                quadrants = quadrants.join(quadrant[i]);
+                            }
+                            at += sine.len();
+                        };
+                    }
+                    for angles in some {
+                        some!(*angles);
+                    }
+                    for angle in rest {
+                        some!([*angle]);
+                    }
+                    debug_assert!(at == W);
+                    view.store(operand, cosines);
+                    if quadrants.may_be_far() {
+                        let both = far(&angles);
+                        a = both.0;
+                        view.store(operand, both.1);
+                    }
+                }
             }
         }
     }
     a
 }
 
+/// Sine and cosine of registers some of whose elements may be far.
+#[cold]
+#[inline(never)]
+fn far<V: Registers, const W: usize>(angles: &[V; W]) -> ([V; W], [V; W]) {
+    let (mut sines, mut cosines) = (*angles, *angles);
+    for i in 0..W {
+        (sines[i], cosines[i]) = angles[i].sin_cos_of_any();
+    }
+    (sines, cosines)
+}
+
 /// # Safety
 /// As for [`ChainFn`].
 #[inline(always)]
-unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
+unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize, const FUNCTIONS: bool>(
     links: &[Link],
     operands: &[Operand],
     n: usize,
@@ -141,7 +209,7 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
     // SAFETY: blocks lie within the `n` elements.
     unsafe {
         while at + W * V::COUNT <= n {
-            block::<V, W>(
+            block::<V, W, FUNCTIONS>(
                 links,
                 operands,
                 Along {
@@ -152,7 +220,7 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
             at += W * V::COUNT;
         }
         while at + V::COUNT <= n {
-            block::<V, 1>(
+            block::<V, 1, FUNCTIONS>(
                 links,
                 operands,
                 Along {
@@ -163,7 +231,7 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
             at += V::COUNT;
         }
         while at < n {
-            block::<E, 1>(
+            block::<E, 1, FUNCTIONS>(
                 links,
                 operands,
                 Along {
@@ -185,7 +253,12 @@ struct Aligned<T>(T);
 /// # Safety
 /// As for [`SumFn`](super::SumFn).
 #[inline(always)]
-unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
+unsafe fn sum_runs<
+    V: Registers<Item = f64>,
+    const W: usize,
+    const L: usize,
+    const FUNCTIONS: bool,
+>(
     links: &[Link],
     operands: &[Operand],
     ends: &[usize],
@@ -200,7 +273,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
         // SAFETY: blocks lie within the last end's elements.
         unsafe {
             while at + W * V::COUNT <= end {
-                let terms = block::<V, W>(
+                let terms = block::<V, W, FUNCTIONS>(
                     links,
                     operands,
                     Along {
@@ -214,7 +287,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                 at += W * V::COUNT;
             }
             while at + LANES <= end {
-                let terms = block::<V, L>(
+                let terms = block::<V, L, FUNCTIONS>(
                     links,
                     operands,
                     Along {
@@ -236,7 +309,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                             row: 0,
                             at: at * SIZE,
                         };
-                        let [terms] = block::<V, 1>(links, operands, view);
+                        let [terms] = block::<V, 1, FUNCTIONS>(links, operands, view);
                         lanes[$lane] = lanes[$lane].add(terms);
                         rest += V::COUNT;
                         at += V::COUNT;
@@ -257,7 +330,7 @@ unsafe fn sum_runs<V: Registers<Item = f64>, const W: usize, const L: usize>(
                     row: 0,
                     at: at * SIZE,
                 };
-                let [Few([term])] = block::<Few<f64, 1>, 1>(links, operands, view);
+                let [Few([term])] = block::<Few<f64, 1>, 1, FUNCTIONS>(links, operands, view);
                 *lane += term;
                 at += 1;
             }
@@ -319,7 +392,7 @@ unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
             sums[i] = V::load(place(i));
         }
         for row in rows {
-            let terms = block::<V, W>(
+            let terms = block::<V, W, false>(
                 links,
                 operands,
                 Along {
@@ -350,7 +423,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f32(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<__m256, Few<f32, 1>, 8>(links, operands, n) }
+        unsafe { run::<__m256, Few<f32, 1>, 8, false>(links, operands, n) }
     }
 
     /// # Safety
@@ -358,7 +431,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f64(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<__m256d, Few<f64, 1>, 8>(links, operands, n) }
+        unsafe { run::<__m256d, Few<f64, 1>, 8, false>(links, operands, n) }
     }
 
     /// # Safety
@@ -366,7 +439,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn sum_avx2(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m256d, 8, 4, false>(links, operands, ends, sums) }
     }
 
     /// With enough registers for operands, terms and lanes.
@@ -381,7 +454,7 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m256d, 8, 4, false>(links, operands, ends, sums) }
     }
 
     /// Of operands that lie in the first-level cache, for which wider registers are faster.
@@ -391,7 +464,47 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn sum_near(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 8, 2>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m512d, 8, 2, false>(links, operands, ends, sums) }
+    }
+
+    /// Of chains with functions.
+    ///
+    /// # Safety
+    /// As for [`ChainFn`].
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn functions(links: &[Link], operands: &[Operand], n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { run::<__m256d, Few<f64, 1>, 8, true>(links, operands, n) }
+    }
+
+    /// Of chains with functions.
+    ///
+    /// # Safety
+    /// As for [`SumFn`](super::SumFn).
+    #[target_feature(enable = "avx2,fma")]
+    pub unsafe fn functions_avx2(
+        links: &[Link],
+        operands: &[Operand],
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { sum_runs::<__m256d, 8, 4, true>(links, operands, ends, sums) }
+    }
+
+    /// Of chains with functions.
+    ///
+    /// # Safety
+    /// As for [`SumFn`](super::SumFn).
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
+    pub unsafe fn functions_avx512(
+        links: &[Link],
+        operands: &[Operand],
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe { sum_runs::<__m512d, 8, 2, true>(links, operands, ends, sums) }
     }
 
     /// # Safety
@@ -431,6 +544,20 @@ pub fn chain(dtype: DType, level: Level) -> Option<ChainFn> {
         (DType::F64, Level::Avx2 | Level::Avx512) => x86::f64,
         _ => return None,
     })
+}
+
+/// Of `float64`, with functions.
+pub fn functions(level: Level) -> Option<Functions> {
+    #[cfg(target_arch = "x86_64")]
+    if level >= Level::Avx2 {
+        let wide = level == Level::Avx512;
+        return Some(Functions {
+            run: x86::functions,
+            sum: [x86::functions_avx2, x86::functions_avx512][usize::from(wide)],
+        });
+    }
+    let _ = level;
+    None
 }
 
 pub fn sums(level: Level) -> Option<Sums> {

@@ -24,6 +24,9 @@ use crate::op::table::Op;
 pub enum Does {
     /// `a = x`
     Load,
+    /// `a = x`, of memory that is asked for some blocks before: a link that takes long keeps the processor from
+    /// seeing the next blocks
+    LoadAhead,
     /// `a = x * x`
     LoadSquare,
     /// `x = a`
@@ -50,6 +53,8 @@ pub enum Does {
     Square,
     /// `a = √a`
     SquareRoot,
+    /// `x = cos a`, and then `a = sin a`, as the kernel of both computes them
+    SinCos,
 }
 
 /// The links for an operation whose operands are the accumulator and, if it has two, another one:
@@ -78,12 +83,26 @@ pub struct Link {
 }
 
 impl Link {
+    /// Without an operand.
+    pub fn alone(does: Does) -> Link {
+        Link {
+            does,
+            single: false,
+            operand: 0,
+        }
+    }
+
     /// Whether there is an operand besides the accumulator.
     pub fn has_operand(&self) -> bool {
         !matches!(
             self.does,
             Does::Negate | Does::Absolute | Does::Square | Does::SquareRoot
         )
+    }
+
+    /// Whether the operand is read.
+    pub fn reads(&self) -> bool {
+        self.has_operand() && !matches!(self.does, Does::Store | Does::SinCos)
     }
 }
 
@@ -149,7 +168,7 @@ impl Operand {
     }
 }
 
-/// Runs a chain over `n` elements.
+/// Runs a chain, without functions unless it is one of [`Functions`], over `n` elements.
 ///
 /// # Safety
 /// Every operand must be what it was said to be, aligned to the element type; an operand that is stored
@@ -203,6 +222,18 @@ pub struct Sums {
     pub near_runs: SumFn,
     pub add_rows: AddRowsFn,
     pub crossed: CrossedFn,
+}
+
+/// Chains with functions.
+#[derive(Clone, Copy)]
+pub struct Functions {
+    pub run: ChainFn,
+    pub sum: SumFn,
+}
+
+/// The `float64` chains and sums of chains with functions at a level, if there are any; others have none.
+pub fn functions(level: Level) -> Option<Functions> {
+    machine::functions(level)
 }
 
 /// The chains of a dtype at a level, if there are any. Without wide registers they would not pay.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::kernel::elementwise::sin_cos;
 use crate::kernel::prefetch::Prefetches;
 use crate::op::program::BLOCK_BYTES;
 use crate::op::tree::RUN;
@@ -266,4 +267,85 @@ fn there_are_no_chains_without_wide_registers() {
     assert!(chain(DType::F64, Level::Portable).is_none());
     assert!(chain(DType::I64, Level::Avx2).is_none());
     assert!(sums(Level::Portable).is_none());
+}
+
+/// Angles of all kinds: near ones, now and then one that is far, no number or a zero.
+fn angles(n: usize, far: bool) -> Vec<f64> {
+    let special = [
+        1e6,
+        -0.0,
+        1e22,
+        f64::NAN,
+        210_000.5,
+        f64::INFINITY,
+        -2e5,
+        0.0,
+    ];
+    let angle = |i: usize| match i % 13 {
+        5 if far => special[i / 13 % special.len()],
+        _ => (i as f64 * 0.77).exp2().fract() * 400.0 - i as f64,
+    };
+    (0..n).map(angle).collect()
+}
+
+#[test]
+fn sines_and_cosines_are_those_of_their_kernels() {
+    let link = |does, operand| Link {
+        does,
+        single: false,
+        operand,
+    };
+    let links = [
+        link(Does::LoadAhead, 0),
+        link(Does::SinCos, 1),
+        link(Does::Multiply, 2),
+        link(Does::Store, 2),
+        link(Does::Add, 1),
+    ];
+    for (level, far) in levels().flat_map(|level| [(level, false), (level, true)]) {
+        let Functions { run, sum } = functions(level).unwrap();
+        for n in (0..140).chain([1000]) {
+            let x = angles(n, far);
+            let mut both = [vec![0f64; n], vec![0f64; n]];
+            let outs = both.each_mut().map(|out| out.as_mut_ptr().cast());
+            let kernel = sin_cos(DType::F64, level).unwrap();
+            // SAFETY: all have `n` elements.
+            unsafe { kernel(n, x.as_ptr().cast(), outs) };
+            let [sines, cosines] = both;
+            let factor = |i: usize| 1.0 + i as f64;
+            let mut stored: Vec<f64> = (0..n).map(factor).collect();
+            let mut result = vec![f64::NAN; n];
+            let operands = [
+                Operand::vector(x.as_ptr().cast()),
+                Operand::vector(result.as_mut_ptr().cast::<u8>()),
+                Operand::vector(stored.as_mut_ptr().cast::<u8>()),
+            ];
+            // SAFETY: as above.
+            unsafe { run(&links, &operands, n) };
+            for i in 0..n {
+                assert_eq!(
+                    result[i].to_bits(),
+                    cosines[i].to_bits(),
+                    "{level:?} {n} {i}"
+                );
+                let product = sines[i] * factor(i);
+                assert_eq!(stored[i].to_bits(), product.to_bits(), "{level:?} {n} {i}");
+            }
+            let terms: Vec<f64> = (0..n).map(|i| sines[i] + cosines[i]).collect();
+            let links = [links[0], links[1], link(Does::Add, 1)];
+            let mut scratch = [0u64; BLOCK_BYTES / 8];
+            let operands = [
+                Operand::vector(x.as_ptr().cast()),
+                Operand::scratch(scratch.as_mut_ptr().cast()),
+            ];
+            let mut results = [0.0];
+            // SAFETY: as above, and there is a sum for the one end.
+            unsafe { sum(&links, &operands, &[n], &mut results) };
+            assert_eq!(
+                results[0].to_bits(),
+                sum_of(&terms).to_bits(),
+                "{level:?} {n} {far}"
+            );
+        }
+    }
 }

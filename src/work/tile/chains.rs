@@ -266,7 +266,7 @@ impl Evaluator<'_> {
         };
         let scalar = |leaf: &Bound| matches!(leaf, Bound::Place { .. });
         let mut leaves = self.binding.leaves.iter().zip(&self.prepared.scalar_leaves);
-        folded.is_some_and(|folded| folded.before == 0)
+        folded.is_some_and(|folded| folded.before == 0 && !folded.has_functions)
             && leaves.all(|(leaf, &is_scalar)| (is_scalar && scalar(leaf)) || lies(leaf))
     }
 

@@ -33,66 +33,127 @@ impl Quadrants {
         Quadrants(self.0 | other.0)
     }
 
+    /// Bits of near angles' quadrants that are not these count.
+    pub const ORIGIN: u64 = ROUND.to_bits();
+    /// How many may differ.
+    pub const BITS: u32 = 18;
+
     /// Of a sum of a near angle's quadrant and [`ROUND_QUADRANT`].
     #[inline(always)]
     fn of(sum: u64) -> Quadrants {
-        Quadrants(sum ^ ROUND.to_bits())
+        Quadrants(sum ^ Quadrants::ORIGIN)
     }
 
     /// If one is far, and perhaps if one is NaN.
     #[inline(always)]
     pub fn may_be_far(self) -> bool {
-        self.0 >> 18 != 0
+        self.0 >> Quadrants::BITS != 0
+    }
+}
+
+/// A `float64`, or a register of them.
+pub trait Numbers: Copy {
+    fn splat(x: f64) -> Self;
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    /// `self * a + b`, rounded once.
+    fn fused(self, a: Self, b: Self) -> Self;
+    /// Sine and cosine of an angle so many quadrants from the one whose sine and cosine are given. The quadrant is the
+    /// lowest two bits.
+    fn turned(sine: Self, cosine: Self, quadrant: Self) -> (Self, Self);
+}
+
+impl Numbers for f64 {
+    #[inline(always)]
+    fn splat(x: f64) -> f64 {
+        x
+    }
+
+    #[inline(always)]
+    fn plus(self, other: f64) -> f64 {
+        self + other
+    }
+
+    #[inline(always)]
+    fn minus(self, other: f64) -> f64 {
+        self - other
+    }
+
+    #[inline(always)]
+    fn times(self, other: f64) -> f64 {
+        self * other
+    }
+
+    #[inline(always)]
+    fn fused(self, a: f64, b: f64) -> f64 {
+        self.mul_add(a, b)
+    }
+
+    #[inline(always)]
+    fn turned(sine: f64, cosine: f64, quadrant: f64) -> (f64, f64) {
+        let quadrant = quadrant.to_bits();
+        let even = quadrant & 1 == 0;
+        let (y, x) = if even {
+            (sine, cosine)
+        } else {
+            (cosine, -sine)
+        };
+        let sign = (quadrant & 2) << 62;
+        (
+            f64::from_bits(y.to_bits() ^ sign),
+            f64::from_bits(x.to_bits() ^ sign),
+        )
     }
 }
 
 /// `x` less a multiple of π/2: `hi - excess`.
 #[derive(Clone, Copy)]
-struct Reduced {
-    hi: f64,
+struct Reduced<N> {
+    hi: N,
     /// About as small as the rounding of `hi`.
-    excess: f64,
-    /// How many, of which the lowest two bits count.
-    quadrant: u64,
+    excess: N,
+    /// How many: a number whose lowest two bits count.
+    quadrant: N,
 }
 
 /// Adding and subtracting it rounds to the nearest whole number, whose lowest two bits are those of the sum.
 const ROUND_QUADRANT: f64 = ROUND + Quadrants::FIRST;
 
 #[inline(always)]
-fn reduce(x: f64) -> Reduced {
-    let shifted = x.mul_add(TWO_BY_PI, ROUND_QUADRANT);
-    let n = shifted - ROUND_QUADRANT;
+fn reduce<N: Numbers>(x: N) -> Reduced<N> {
+    let shifted = x.fused(N::splat(TWO_BY_PI), N::splat(ROUND_QUADRANT));
+    let n = shifted.minus(N::splat(ROUND_QUADRANT));
     // Exact.
-    let rest = n.mul_add(-HALF_PI[0], x);
+    let rest = n.fused(N::splat(-HALF_PI[0]), x);
     // Exact, too: there are more units for additions than for this.
-    let more = n * HALF_PI[1];
+    let more = n.times(N::splat(HALF_PI[1]));
     // If much cancels it is exact; and else what it lacks is: both sides are multiples of 2⁻⁷³.
-    let hi = rest - more;
-    let rounding = (hi - rest) + more;
+    let hi = rest.minus(more);
+    let rounding = hi.minus(rest).plus(more);
     Reduced {
         hi,
-        excess: n.mul_add(HALF_PI[2], rounding),
-        quadrant: shifted.to_bits(),
+        excess: n.fused(N::splat(HALF_PI[2]), rounding),
+        quadrant: shifted,
     }
 }
 
 /// The terms of `coefficients` at `z`, on top of `first`. Horner's rule waits longer than others, but multiplies
 /// least; in a loop over vectors multiplications are what is waited for.
 #[inline(always)]
-fn series(coefficients: [f64; 6], z: f64) -> f64 {
-    let [first, rest @ ..] = coefficients;
-    let [a, b, c, d, e] = rest;
-    e.mul_add(z, d)
-        .mul_add(z, c)
-        .mul_add(z, b)
-        .mul_add(z, a)
-        .mul_add(z, first)
+fn series<N: Numbers>(coefficients: [f64; 6], z: N) -> N {
+    let [first, a, b, c, d, e] = coefficients;
+    N::splat(e)
+        .fused(z, N::splat(d))
+        .fused(z, N::splat(c))
+        .fused(z, N::splat(b))
+        .fused(z, N::splat(a))
+        .fused(z, N::splat(first))
 }
 
 /// Sine and cosine of `hi - excess`; without an excess, of `hi`.
 #[inline(always)]
-fn both(hi: f64, excess: Option<f64>) -> (f64, f64) {
+fn both<N: Numbers>(hi: N, excess: Option<N>) -> (N, N) {
     const S: [f64; 6] = [
         1.666_666_666_666_663_2e-1,
         -8.333_333_333_322_49e-3,
@@ -109,37 +170,34 @@ fn both(hi: f64, excess: Option<f64>) -> (f64, f64) {
         2.087_572_321_298_175e-9,
         -1.135_964_755_778_819_5e-11,
     ];
-    let z = hi * hi;
+    let z = hi.times(hi);
     // Of -0 the loss is 0 and the sine a difference, so that -0 stays what it is.
-    let loss = (z * hi).mul_add(series(S, z), excess.unwrap_or(0.0));
+    let loss = z
+        .times(hi)
+        .fused(series(S, z), excess.unwrap_or(N::splat(0.0)));
     // hi · (hi · (−½ + …) + excess): the excess costs nothing, and the 1 is added last.
-    let slope = series(C, z).mul_add(z, -0.5);
-    let slope = excess.map_or(hi * slope, |excess| hi.mul_add(slope, excess));
-    (hi - loss, hi.mul_add(slope, 1.0))
+    let slope = series(C, z).fused(z, N::splat(-0.5));
+    let slope = match excess {
+        Some(excess) => hi.fused(slope, excess),
+        None => hi.times(slope),
+    };
+    (hi.minus(loss), hi.fused(slope, N::splat(1.0)))
 }
 
-/// Sine and cosine of an angle so many quadrants from the one whose sine and cosine are given.
+/// Sine and cosine of numbers none of which [`is_far`]; and what [`Quadrants`] tell of.
 #[inline(always)]
-fn turned((sine, cosine): (f64, f64), quadrant: u64) -> (f64, f64) {
-    let even = quadrant & 1 == 0;
-    let (y, x) = if even {
-        (sine, cosine)
-    } else {
-        (cosine, -sine)
-    };
-    let sign = (quadrant & 2) << 62;
-    (
-        f64::from_bits(y.to_bits() ^ sign),
-        f64::from_bits(x.to_bits() ^ sign),
-    )
+pub fn sin_cos_of<N: Numbers>(x: N) -> (N, N, N) {
+    let reduced = reduce(x);
+    let (sine, cosine) = both(reduced.hi, Some(reduced.excess));
+    let (sine, cosine) = N::turned(sine, cosine, reduced.quadrant);
+    (sine, cosine, reduced.quadrant)
 }
 
 /// Sine and cosine, unless [`is_far`]; and the quadrant.
 #[inline(always)]
 pub fn sin_cos(x: f64) -> (f64, f64, Quadrants) {
-    let reduced = reduce(x);
-    let (sine, cosine) = turned(both(reduced.hi, Some(reduced.excess)), reduced.quadrant);
-    (sine, cosine, Quadrants::of(reduced.quadrant))
+    let (sine, cosine, quadrant) = sin_cos_of(x);
+    (sine, cosine, Quadrants::of(quadrant.to_bits()))
 }
 
 /// Unless [`is_far`].
@@ -161,7 +219,8 @@ fn sin_cos_of_single(x: f32) -> (f64, f64, Quadrants) {
     let n = shifted - ROUND_QUADRANT;
     let rest = n.mul_add(-HALF_PI[0], x as f64);
     let hi = n.mul_add(-HALF_PI[1], rest);
-    let (sine, cosine) = turned(both(hi, None), shifted.to_bits());
+    let (sine, cosine) = both(hi, None);
+    let (sine, cosine) = f64::turned(sine, cosine, shifted);
     (sine, cosine, Quadrants::of(shifted.to_bits()))
 }
 
