@@ -5,7 +5,7 @@ use crate::base::dtype::DType;
 use crate::base::few::{Few, few};
 use crate::graph::env::Env;
 use crate::graph::stage::Job;
-use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, functions, sums};
+use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, sums, with_functions};
 use crate::kernel::level::Level;
 use crate::op::program::Arg;
 use crate::op::tree::Mode;
@@ -69,7 +69,8 @@ const MOST: usize = 48;
 pub fn join(mut steps: Vec<Step>, outputs: &[OutputArg], level: Level, end: End) -> Vec<Step> {
     // From the end on, because what is needed afterwards decides what a chain stores: the last step comes first.
     let mut joined: Vec<Step> = Vec::with_capacity(steps.len());
-    take_functions_out(&mut steps, end);
+    let functions = with_functions(level);
+    take_functions_out(&mut steps, end == End::Sum && functions.is_some());
     for start in group_starts(&steps, outputs).into_iter().rev() {
         let group = &steps[start..];
         let pays = group.len() > 1 || (end != End::Arrays && joined.is_empty());
@@ -77,13 +78,13 @@ pub fn join(mut steps: Vec<Step>, outputs: &[OutputArg], level: Level, end: End)
             .iter()
             .filter_map(|step| step.cheap)
             .any(|cheap| cheap.is_function());
-        let run = group[0].cheap.filter(|_| pays).and_then(|cheap| {
-            let functions = || functions(level).map(|functions| functions.run);
-            match has_functions {
-                true => functions(),
+        let run = group[0]
+            .cheap
+            .filter(|_| pays)
+            .and_then(|cheap| match has_functions {
+                true => functions.map(|chains| chains.run),
                 false => chain(cheap.dtype, level),
-            }
-        });
+            });
         if let Some(run) = run {
             let needed = |slot: u32| is_needed(slot, joined.iter().rev(), outputs);
             let one = Joining::new(group, needed).finish(group, run);
@@ -97,9 +98,9 @@ pub fn join(mut steps: Vec<Step>, outputs: &[OutputArg], level: Level, end: End)
     joined
 }
 
-/// Functions pay where a sum takes them from registers; elsewhere a tile at a time is as fast.
-fn take_functions_out(steps: &mut [Step], end: End) {
-    let mut ends = end == End::Sum;
+/// Functions pay where a sum takes them from registers, if it does; elsewhere a tile at a time is as fast.
+fn take_functions_out(steps: &mut [Step], sums: bool) {
+    let mut ends = sums;
     for step in steps.iter_mut().rev() {
         step.cheap = step.cheap.filter(|cheap| ends || !cheap.is_function());
         ends &= step.cheap.is_some_and(|cheap| cheap.dtype == DType::F64);
@@ -379,8 +380,7 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
     let mut links = Links::from_slice(links);
     let has_functions = links.iter().any(|link| link.does == Does::SinCos);
     if has_functions {
-        sums.runs = functions(level)?.sum;
-        // Functions take longer than memory.
+        sums.runs = with_functions(level)?.sum;
         for link in &mut links {
             let is_leaf = |arg: &StepArg| matches!(arg.arg, Arg::Leaf(_)) && !arg.scalar;
             let operand = step.args.get(usize::from(link.operand));

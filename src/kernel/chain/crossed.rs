@@ -1,6 +1,7 @@
 //! Sums of chains of which some operands are read across their rows: a block is a few columns of some rows, which
 //! the operands that lie across are turned into in registers.
 
+use super::functions::Without;
 use super::machine::{View, block};
 use super::registers::Turned;
 use super::{Link, Operand, RowLanes};
@@ -112,7 +113,7 @@ unsafe fn add_few<const N: usize>(
         down: false,
     };
     // SAFETY: the caller's promise.
-    let [Few(terms)] = unsafe { block::<Few<f64, N>, 1, false>(links, operands, strip) };
+    let [Few(terms)] = unsafe { block::<Few<f64, N>, 1, _>(links, operands, strip, &mut Without) };
     for (i, term) in terms.into_iter().enumerate() {
         lanes[(column + i) % LANES] += term;
     }
@@ -139,7 +140,8 @@ unsafe fn add<V: Turned>(
             }
             // SAFETY: the block lies within the operands; a register fits into the lanes.
             unsafe {
-                let terms = block::<V, ROWS, false>(links, operands, Rows { row, column });
+                let terms =
+                    block::<V, ROWS, _>(links, operands, Rows { row, column }, &mut Without);
                 let lane = column % LANES;
                 for (lanes, term) in lanes.iter_mut().zip(terms) {
                     let lanes = lanes.as_mut_ptr().add(lane);
@@ -155,7 +157,8 @@ unsafe fn add<V: Turned>(
                 down: true,
             };
             // SAFETY: the elements lie within the operands.
-            let [Few(terms)] = unsafe { block::<Few<f64, ROWS>, 1, false>(links, operands, strip) };
+            let [Few(terms)] =
+                unsafe { block::<Few<f64, ROWS>, 1, _>(links, operands, strip, &mut Without) };
             for (lanes, term) in lanes.iter_mut().zip(terms) {
                 lanes[column % LANES] += term;
             }

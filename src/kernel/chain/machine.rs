@@ -7,8 +7,9 @@ use std::ops::Range;
 
 #[cfg(target_arch = "x86_64")]
 use super::crossed;
+use super::functions::{FunctionsOf, Without};
 use super::registers::Registers;
-use super::{ChainFn, Does, Functions, Link, Operand, Sums};
+use super::{ChainFn, ChainsWithFunctions, Does, Link, Operand, SumFn, Sums};
 use crate::base::dtype::DType;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
@@ -17,10 +18,6 @@ use crate::kernel::reduce::sum_of_lanes;
 use crate::op::program::BLOCK_BYTES;
 use crate::op::reducer::LANES;
 
-/// Registers whose functions are computed side by side.
-const TOGETHER: usize = 4;
-/// The bytes between what is loaded and what is asked for.
-const AHEAD: usize = 4096;
 /// Rows that are added to sums while these are in registers.
 const ROWS: usize = 8;
 
@@ -34,7 +31,7 @@ pub(super) trait View<V: Registers, const W: usize>: Copy {
     /// As for `load`, and the operand may be written.
     unsafe fn store(self, operand: &Operand, registers: [V; W]);
 
-    /// Asks for what a later block will load, unless the caller does.
+    /// Asks for what is loaded of the next row, unless the caller does.
     #[inline(always)]
     fn ask(self, _: &Operand) {}
 }
@@ -47,6 +44,12 @@ struct Along {
 }
 
 impl Along {
+    /// So many bytes from the beginning.
+    #[inline(always)]
+    fn row_at(at: usize) -> Along {
+        Along { row: 0, at }
+    }
+
     #[inline(always)]
     unsafe fn first<T>(self, operand: &Operand) -> *mut T {
         // SAFETY: the caller's promise.
@@ -80,10 +83,9 @@ impl<V: Registers, const W: usize> View<V, W> for Along {
 
     #[inline(always)]
     fn ask(self, operand: &Operand) {
-        let at = self.at.wrapping_add(AHEAD) & operand.mask;
-        let row = self.row as isize * operand.row;
-        let first = operand.first.wrapping_add(at).wrapping_offset(row);
-        prefetch(first, W * size_of::<V>());
+        let first = operand.first.wrapping_add(self.at & operand.mask);
+        let row = (self.row + 1) as isize * operand.row;
+        prefetch(first.wrapping_offset(row), W * size_of::<V>());
     }
 }
 
@@ -95,10 +97,11 @@ impl<V: Registers, const W: usize> View<V, W> for Along {
 /// # Safety
 /// As for [`ChainFn`]; the block must lie within the operands.
 #[inline(always)]
-pub(super) unsafe fn block<V: Registers, const W: usize, const FUNCTIONS: bool>(
+pub(super) unsafe fn block<V: Registers, const W: usize, F: FunctionsOf<V>>(
     links: &[Link],
     operands: &[Operand],
     view: impl View<V, W>,
+    functions: &mut F,
 ) -> [V; W] {
     // Blocks of scratch have no more room.
     const { assert!(W * size_of::<V>() <= BLOCK_BYTES) };
@@ -129,7 +132,7 @@ pub(super) unsafe fn block<V: Registers, const W: usize, const FUNCTIONS: bool>(
             }
             match link.does {
                 Does::Load => all!(|_a, x| x),
-                Does::LoadAhead | Does::SinCos if !FUNCTIONS => {
+                Does::LoadAhead | Does::SinCos if !F::SOME => {
                     unreachable!("a chain with functions has an interpreter with functions")
                 }
                 Does::LoadAhead => {
@@ -150,34 +153,9 @@ pub(super) unsafe fn block<V: Registers, const W: usize, const FUNCTIONS: bool>(
                 Does::Square => all!(|a| a.multiply(a)),
                 Does::SquareRoot => all!(|a| a.square_root()),
                 Does::SinCos => {
-                    let angles = a;
-                    let (mut cosines, mut quadrants) = (a, V::zero());
-                    let (some, rest) = angles.as_chunks::<TOGETHER>();
-                    let mut at = 0;
-                    macro_rules! some {
-                        ($angles:expr) => {
-                            let (sine, cosine, quadrant) = V::sin_cos($angles);
-                            for i in 0..sine.len() {
-                                a[at + i] = sine[i];
-                                cosines[at + i] = cosine[i];
-                                quadrants = quadrants.join(quadrant[i]);
-                            }
-                            at += sine.len();
-                        };
-                    }
-                    for angles in some {
-                        some!(*angles);
-                    }
-                    for angle in rest {
-                        some!([*angle]);
-                    }
-                    debug_assert!(at == W);
+                    let (sines, cosines) = functions.sin_cos(a);
                     view.store(operand, cosines);
-                    if quadrants.may_be_far() {
-                        let both = far(&angles);
-                        a = both.0;
-                        view.store(operand, both.1);
-                    }
+                    a = sines;
                 }
             }
         }
@@ -185,21 +163,10 @@ pub(super) unsafe fn block<V: Registers, const W: usize, const FUNCTIONS: bool>(
     a
 }
 
-/// Sine and cosine of registers some of whose elements may be far.
-#[cold]
-#[inline(never)]
-fn far<V: Registers, const W: usize>(angles: &[V; W]) -> ([V; W], [V; W]) {
-    let (mut sines, mut cosines) = (*angles, *angles);
-    for i in 0..W {
-        (sines[i], cosines[i]) = angles[i].sin_cos_of_any();
-    }
-    (sines, cosines)
-}
-
 /// # Safety
 /// As for [`ChainFn`].
 #[inline(always)]
-unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize, const FUNCTIONS: bool>(
+unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
     links: &[Link],
     operands: &[Operand],
     n: usize,
@@ -209,36 +176,15 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize, const 
     // SAFETY: blocks lie within the `n` elements.
     unsafe {
         while at + W * V::COUNT <= n {
-            block::<V, W, FUNCTIONS>(
-                links,
-                operands,
-                Along {
-                    row: 0,
-                    at: at * size,
-                },
-            );
+            block::<V, W, _>(links, operands, Along::row_at(at * size), &mut Without);
             at += W * V::COUNT;
         }
         while at + V::COUNT <= n {
-            block::<V, 1, FUNCTIONS>(
-                links,
-                operands,
-                Along {
-                    row: 0,
-                    at: at * size,
-                },
-            );
+            block::<V, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
             at += V::COUNT;
         }
         while at < n {
-            block::<E, 1, FUNCTIONS>(
-                links,
-                operands,
-                Along {
-                    row: 0,
-                    at: at * size,
-                },
-            );
+            block::<E, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
             at += 1;
         }
     }
@@ -248,7 +194,7 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize, const 
 #[repr(align(64))]
 struct Aligned<T>(T);
 
-/// `L` registers are the lanes of a run, and `W` is a multiple of it.
+/// `L` registers are the lanes of a run, and `W` is a multiple of it. `Again` is for functions that may be wrong.
 ///
 /// # Safety
 /// As for [`SumFn`](super::SumFn).
@@ -257,44 +203,34 @@ unsafe fn sum_runs<
     V: Registers<Item = f64>,
     const W: usize,
     const L: usize,
-    const FUNCTIONS: bool,
+    F: FunctionsOf<V> + FunctionsOf<Few<f64, 1>>,
 >(
     links: &[Link],
     operands: &[Operand],
     ends: &[usize],
     sums: &mut [f64],
+    again: Option<SumFn>,
 ) {
     const SIZE: usize = size_of::<f64>();
-    const { assert!(L == 2 || L == 4) };
+    const { assert!(LANES == L * V::COUNT && (L == 2 || L == 4)) };
+    let mut functions = F::default();
     let mut at = 0;
-    for (&end, sum) in ends.iter().zip(sums) {
+    for (&end, sum) in ends.iter().zip(&mut *sums) {
         // What changes nothing when added.
         let mut lanes = [V::splat(-0.0); L];
         // SAFETY: blocks lie within the last end's elements.
         unsafe {
             while at + W * V::COUNT <= end {
-                let terms = block::<V, W, FUNCTIONS>(
-                    links,
-                    operands,
-                    Along {
-                        row: 0,
-                        at: at * SIZE,
-                    },
-                );
+                let view = Along::row_at(at * SIZE);
+                let terms = block::<V, W, _>(links, operands, view, &mut functions);
                 for i in 0..W {
                     lanes[i % L] = lanes[i % L].add(terms[i]);
                 }
                 at += W * V::COUNT;
             }
             while at + LANES <= end {
-                let terms = block::<V, L, FUNCTIONS>(
-                    links,
-                    operands,
-                    Along {
-                        row: 0,
-                        at: at * SIZE,
-                    },
-                );
+                let view = Along::row_at(at * SIZE);
+                let terms = block::<V, L, _>(links, operands, view, &mut functions);
                 for i in 0..L {
                     lanes[i] = lanes[i].add(terms[i]);
                 }
@@ -305,11 +241,8 @@ unsafe fn sum_runs<
             macro_rules! one {
                 ($lane:literal) => {
                     if at + V::COUNT <= end {
-                        let view = Along {
-                            row: 0,
-                            at: at * SIZE,
-                        };
-                        let [terms] = block::<V, 1, FUNCTIONS>(links, operands, view);
+                        let view = Along::row_at(at * SIZE);
+                        let [terms] = block::<V, 1, _>(links, operands, view, &mut functions);
                         lanes[$lane] = lanes[$lane].add(terms);
                         rest += V::COUNT;
                         at += V::COUNT;
@@ -326,16 +259,19 @@ unsafe fn sum_runs<
                 lanes[i].store(single.0.as_mut_ptr().add(i * V::COUNT));
             }
             for lane in &mut single.0[rest..][..end - at] {
-                let view = Along {
-                    row: 0,
-                    at: at * SIZE,
-                };
-                let [Few([term])] = block::<Few<f64, 1>, 1, FUNCTIONS>(links, operands, view);
+                let view = Along::row_at(at * SIZE);
+                let [Few([term])] =
+                    block::<Few<f64, 1>, 1, _>(links, operands, view, &mut functions);
                 *lane += term;
                 at += 1;
             }
             *sum = sum_of_lanes(single.0);
         }
+    }
+    if functions.may_be_wrong() {
+        let again = again.expect("functions that may be wrong are computed again");
+        // SAFETY: the caller's promise; a sum stores nothing that its chain reads.
+        unsafe { again(links, operands, ends, sums) };
     }
 }
 
@@ -392,13 +328,14 @@ unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
             sums[i] = V::load(place(i));
         }
         for row in rows {
-            let terms = block::<V, W, false>(
+            let terms = block::<V, W, _>(
                 links,
                 operands,
                 Along {
                     row,
                     at: at * size_of::<f64>(),
                 },
+                &mut Without,
             );
             for i in 0..W {
                 sums[i] = sums[i].add(terms[i]);
@@ -416,6 +353,7 @@ unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
 mod x86 {
     use std::arch::x86_64::{__m256, __m256d, __m512d};
 
+    use super::super::functions::{Surely, Wide};
     use super::*;
 
     /// # Safety
@@ -423,7 +361,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f32(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<__m256, Few<f32, 1>, 8, false>(links, operands, n) }
+        unsafe { run::<__m256, Few<f32, 1>, 8>(links, operands, n) }
     }
 
     /// # Safety
@@ -431,7 +369,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f64(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<__m256d, Few<f64, 1>, 8, false>(links, operands, n) }
+        unsafe { run::<__m256d, Few<f64, 1>, 8>(links, operands, n) }
     }
 
     /// # Safety
@@ -439,7 +377,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn sum_avx2(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4, false>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m256d, 8, 4, Without>(links, operands, ends, sums, None) }
     }
 
     /// With enough registers for operands, terms and lanes.
@@ -454,7 +392,7 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4, false>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m256d, 8, 4, Without>(links, operands, ends, sums, None) }
     }
 
     /// Of operands that lie in the first-level cache, for which wider registers are faster.
@@ -464,32 +402,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn sum_near(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 8, 2, false>(links, operands, ends, sums) }
-    }
-
-    /// Of chains with functions.
-    ///
-    /// # Safety
-    /// As for [`ChainFn`].
-    #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn functions(links: &[Link], operands: &[Operand], n: usize) {
-        // SAFETY: the caller's promise.
-        unsafe { run::<__m256d, Few<f64, 1>, 8, true>(links, operands, n) }
-    }
-
-    /// Of chains with functions.
-    ///
-    /// # Safety
-    /// As for [`SumFn`](super::SumFn).
-    #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn functions_avx2(
-        links: &[Link],
-        operands: &[Operand],
-        ends: &[usize],
-        sums: &mut [f64],
-    ) {
-        // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4, true>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m512d, 8, 2, Without>(links, operands, ends, sums, None) }
     }
 
     /// Of chains with functions.
@@ -497,14 +410,34 @@ mod x86 {
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    pub unsafe fn functions_avx512(
+    pub unsafe fn sum_functions(
         links: &[Link],
         operands: &[Operand],
         ends: &[usize],
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 8, 2, true>(links, operands, ends, sums) }
+        unsafe { sum_runs::<__m512d, 4, 2, Wide>(links, operands, ends, sums, Some(sum_surely)) }
+    }
+
+    /// Of chains with functions, whatever their arguments.
+    ///
+    /// # Safety
+    /// As for [`SumFn`](super::SumFn).
+    #[cold]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
+    unsafe fn sum_surely(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
+        // SAFETY: the caller's promise.
+        unsafe { sum_runs::<__m512d, 8, 2, Surely>(links, operands, ends, sums, None) }
+    }
+
+    /// A chain with functions that nobody sums. It may overwrite what it has read, and could not be run again.
+    ///
+    /// # Safety
+    /// As for [`ChainFn`].
+    pub unsafe fn functions(links: &[Link], operands: &[Operand], n: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { sum_surely(links, operands, &[n], &mut [0.0]) }
     }
 
     /// # Safety
@@ -546,14 +479,12 @@ pub fn chain(dtype: DType, level: Level) -> Option<ChainFn> {
     })
 }
 
-/// Of `float64`, with functions.
-pub fn functions(level: Level) -> Option<Functions> {
+pub fn with_functions(level: Level) -> Option<ChainsWithFunctions> {
     #[cfg(target_arch = "x86_64")]
-    if level >= Level::Avx2 {
-        let wide = level == Level::Avx512;
-        return Some(Functions {
+    if level >= Level::Avx512 {
+        return Some(ChainsWithFunctions {
             run: x86::functions,
-            sum: [x86::functions_avx2, x86::functions_avx512][usize::from(wide)],
+            sum: x86::sum_functions,
         });
     }
     let _ = level;

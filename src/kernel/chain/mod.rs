@@ -6,6 +6,7 @@
 //! and loading them, and the processor fetches the operands of the next blocks meanwhile.
 
 mod crossed;
+mod functions;
 mod machine;
 mod registers;
 #[cfg(test)]
@@ -24,8 +25,8 @@ use crate::op::table::Op;
 pub enum Does {
     /// `a = x`
     Load,
-    /// `a = x`, of memory that is asked for some blocks before: a link that takes long keeps the processor from
-    /// seeing the next blocks
+    /// `a = x`, and the same elements of the next row are asked of memory: while functions are computed, a processor
+    /// does not see the next blocks
     LoadAhead,
     /// `a = x * x`
     LoadSquare,
@@ -168,7 +169,7 @@ impl Operand {
     }
 }
 
-/// Runs a chain, without functions unless it is one of [`Functions`], over `n` elements.
+/// Runs a chain, without functions unless it is one of [`ChainsWithFunctions`], over `n` elements.
 ///
 /// # Safety
 /// Every operand must be what it was said to be, aligned to the element type; an operand that is stored
@@ -224,16 +225,16 @@ pub struct Sums {
     pub crossed: CrossedFn,
 }
 
-/// Chains with functions.
+/// Chains of `float64` with functions.
 #[derive(Clone, Copy)]
-pub struct Functions {
+pub struct ChainsWithFunctions {
     pub run: ChainFn,
     pub sum: SumFn,
 }
 
-/// The `float64` chains and sums of chains with functions at a level, if there are any; others have none.
-pub fn functions(level: Level) -> Option<Functions> {
-    machine::functions(level)
+/// Chains with functions, at the levels at which they pay.
+pub fn with_functions(level: Level) -> Option<ChainsWithFunctions> {
+    machine::with_functions(level)
 }
 
 /// The chains of a dtype at a level, if there are any. Without wide registers they would not pay.

@@ -79,7 +79,7 @@ impl Driver<'_> {
                         self.evaluator.run_before_fold(&self.index, tile);
                         for row in 0..rows {
                             let sum = &mut sums[at(row)..][..1];
-                            self.evaluator.sum_runs(tile, row, &[columns], sum);
+                            self.evaluator.sum_runs(tile, row, None, &[columns], sum);
                         }
                     }
                 }

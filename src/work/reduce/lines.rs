@@ -109,6 +109,8 @@ impl Driver<'_> {
         let mut some_ends = Vec::new();
         let tile = self.evaluator.tile;
         let origin = self.origin(from) * self.tree.runs().inner();
+        let next = row_dim.or(self.dim_of_rank.last().copied());
+        let next = next.filter(|&dim| Some(dim) != column_dim);
         let (mut run, mut done) = (0, 0);
         while run < stride {
             // As many runs as fit into a tile, and as many lines.
@@ -163,7 +165,7 @@ impl Driver<'_> {
                             for r in 0..tile.rows {
                                 let at = at + (row + r) * stride + run;
                                 let sums = &mut sums[at..at + ends.len()];
-                                self.evaluator.sum_runs(tile, r, ends, sums);
+                                self.evaluator.sum_runs(tile, r, next, ends, sums);
                             }
                         }
                         continue;

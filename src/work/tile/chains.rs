@@ -8,6 +8,9 @@ use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::work::chain::Chain;
 use crate::work::prepare::{Prepared, Step, StepArg};
 
+/// The bytes between what is loaded and what is asked for where rows follow one another without gaps, or none does.
+const AHEAD: isize = 4096;
+
 /// The memory of the chains of a program.
 pub struct ChainRoom {
     /// Blocks for what is stored and loaded again.
@@ -110,7 +113,7 @@ impl Evaluator<'_> {
     }
 
     /// Sums the runs of one row of the tile, for which [`run_before_fold`](Evaluator::run_before_fold) was
-    /// called.
+    /// called. The next one will be the next along a dimension.
     ///
     /// # Safety
     /// The row must have as many elements as the last of `ends`.
@@ -118,12 +121,25 @@ impl Evaluator<'_> {
         &mut self,
         tile: TileShape,
         row: usize,
+        next: Option<usize>,
         ends: &[usize],
         sums: &mut [f64],
     ) {
         let folded = self.prepared.folded.as_ref();
         let folded = folded.expect("only called if there is one");
         self.aim(&folded.args, tile, row, 0);
+        let n = ends.last().map_or(0, |&end| end as isize);
+        for (operand, arg) in self.chains.operands.iter_mut().zip(&folded.args) {
+            let Arg::Leaf(leaf) = arg.arg else {
+                continue;
+            };
+            if let Bound::Place { linear, .. } = &self.binding.leaves[leaf as usize] {
+                let stride = next.and_then(|dim| linear.terms[dim].stride());
+                let apart = stride.filter(|&stride| stride != n);
+                let bytes = apart.map_or(AHEAD, |stride| stride * arg.size as isize);
+                *operand = operand.rows(bytes);
+            }
+        }
         self.add_scratch(folded.scratch);
         // SAFETY: the caller's contract.
         unsafe { (folded.sums.runs)(&folded.links, &self.chains.operands, ends, sums) };

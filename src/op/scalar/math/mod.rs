@@ -34,7 +34,7 @@ pub use log_of_powers::{logaddexp, logaddexp_f32, logaddexp2, logaddexp2_f32};
 pub use pow::{pow, pow_f32};
 pub use roots::{cbrt, hypot, hypot_f32};
 pub use trig::{
-    Numbers, Quadrants, cos, cos_f32, is_far, sin, sin_cos, sin_cos_f32, sin_cos_of,
+    Numbers, Quadrants, SinCos, cos, cos_f32, is_far, sin, sin_cos, sin_cos_f32, sin_cos_of,
     sin_cos_of_turns, sin_f32, tan, tan_is_far,
 };
 

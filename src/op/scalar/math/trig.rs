@@ -33,15 +33,15 @@ impl Quadrants {
         Quadrants(self.0 | other.0)
     }
 
-    /// Bits of near angles' quadrants that are not these count.
+    /// Where the quadrants of near angles begin.
     pub const ORIGIN: u64 = ROUND.to_bits();
-    /// How many may differ.
+    /// How many bits they have.
     pub const BITS: u32 = 18;
 
     /// Of a sum of a near angle's quadrant and [`ROUND_QUADRANT`].
     #[inline(always)]
     fn of(sum: u64) -> Quadrants {
-        Quadrants(sum ^ Quadrants::ORIGIN)
+        Quadrants(sum.wrapping_sub(Quadrants::ORIGIN))
     }
 
     /// If one is far, and perhaps if one is NaN.
@@ -59,9 +59,16 @@ pub trait Numbers: Copy {
     fn times(self, other: Self) -> Self;
     /// `self * a + b`, rounded once.
     fn fused(self, a: Self, b: Self) -> Self;
-    /// Sine and cosine of an angle so many quadrants from the one whose sine and cosine are given. The quadrant is the
-    /// lowest two bits.
-    fn turned(sine: Self, cosine: Self, quadrant: Self) -> (Self, Self);
+    /// Sine and cosine of an angle so many quadrants from one. The quadrant is the lowest two bits.
+    fn turned(one: SinCos<Self>, quadrant: Self) -> (Self, Self);
+}
+
+/// A sine and a cosine.
+#[derive(Clone, Copy)]
+pub struct SinCos<N> {
+    /// The sine is the difference of these: where subtractions cost least, so does its opposite.
+    pub sine: [N; 2],
+    pub cosine: N,
 }
 
 impl Numbers for f64 {
@@ -91,13 +98,16 @@ impl Numbers for f64 {
     }
 
     #[inline(always)]
-    fn turned(sine: f64, cosine: f64, quadrant: f64) -> (f64, f64) {
+    fn turned(one: SinCos<f64>, quadrant: f64) -> (f64, f64) {
+        let SinCos {
+            sine: [hi, loss],
+            cosine,
+        } = one;
         let quadrant = quadrant.to_bits();
-        let even = quadrant & 1 == 0;
-        let (y, x) = if even {
-            (sine, cosine)
-        } else {
-            (cosine, -sine)
+        let sine = hi - loss;
+        let (y, x) = match quadrant & 1 == 0 {
+            true => (sine, cosine),
+            false => (cosine, -sine),
         };
         let sign = (quadrant & 2) << 62;
         (
@@ -153,7 +163,7 @@ fn series<N: Numbers>(coefficients: [f64; 6], z: N) -> N {
 
 /// Sine and cosine of `hi - excess`; without an excess, of `hi`.
 #[inline(always)]
-fn both<N: Numbers>(hi: N, excess: Option<N>) -> (N, N) {
+fn both<N: Numbers>(hi: N, excess: Option<N>) -> SinCos<N> {
     const S: [f64; 6] = [
         1.666_666_666_666_663_2e-1,
         -8.333_333_333_322_49e-3,
@@ -181,15 +191,18 @@ fn both<N: Numbers>(hi: N, excess: Option<N>) -> (N, N) {
         Some(excess) => hi.fused(slope, excess),
         None => hi.times(slope),
     };
-    (hi.minus(loss), hi.fused(slope, N::splat(1.0)))
+    SinCos {
+        sine: [hi, loss],
+        cosine: hi.fused(slope, N::splat(1.0)),
+    }
 }
 
 /// Sine and cosine of numbers none of which [`is_far`]; and what [`Quadrants`] tell of.
 #[inline(always)]
 pub fn sin_cos_of<N: Numbers>(x: N) -> (N, N, N) {
     let reduced = reduce(x);
-    let (sine, cosine) = both(reduced.hi, Some(reduced.excess));
-    let (sine, cosine) = N::turned(sine, cosine, reduced.quadrant);
+    let one = both(reduced.hi, Some(reduced.excess));
+    let (sine, cosine) = N::turned(one, reduced.quadrant);
     (sine, cosine, reduced.quadrant)
 }
 
@@ -219,8 +232,7 @@ fn sin_cos_of_single(x: f32) -> (f64, f64, Quadrants) {
     let n = shifted - ROUND_QUADRANT;
     let rest = n.mul_add(-HALF_PI[0], x as f64);
     let hi = n.mul_add(-HALF_PI[1], rest);
-    let (sine, cosine) = both(hi, None);
-    let (sine, cosine) = f64::turned(sine, cosine, shifted);
+    let (sine, cosine) = f64::turned(both(hi, None), shifted);
     (sine, cosine, Quadrants::of(shifted.to_bits()))
 }
 
@@ -251,7 +263,8 @@ pub fn sin_cos_of_turns(word: u64) -> (f64, f64) {
     // The two bits of the nearest quadrant, and what is left as a signed fraction of a quadrant.
     let quadrant = word.wrapping_add(EIGHTH);
     let rest = (word & !0x7FF) << 2;
-    let (sine, cosine) = both(rest as i64 as f64 * UNIT, None);
+    let SinCos { sine, cosine } = both(rest as i64 as f64 * UNIT, None);
+    let sine = sine[0] - sine[1];
     let even = quadrant & (1 << 62) == 0;
     let (y, x) = if even { (sine, cosine) } else { (cosine, sine) };
     let sign = |quadrant: u64| quadrant & (1 << 63);

@@ -1,0 +1,229 @@
+//! The functions of chains: what takes so many registers that it has an interpreter of its own.
+
+use super::registers::Registers;
+
+/// What an interpreter of chains knows of functions, for a run.
+pub trait Functions: Default {
+    /// Whether it computes any.
+    const SOME: bool;
+
+    /// Whether a result may be wrong.
+    fn may_be_wrong(&self) -> bool {
+        false
+    }
+}
+
+/// Functions of registers, with the bits of their kernels unless they [may be wrong](Functions::may_be_wrong).
+pub trait FunctionsOf<V>: Functions {
+    fn sin_cos<const W: usize>(&mut self, angles: [V; W]) -> ([V; W], [V; W]);
+}
+
+/// None at all.
+#[derive(Default)]
+pub struct Without;
+
+impl Functions for Without {
+    const SOME: bool = false;
+}
+
+impl<V> FunctionsOf<V> for Without {
+    #[inline(always)]
+    fn sin_cos<const W: usize>(&mut self, _: [V; W]) -> ([V; W], [V; W]) {
+        unreachable!("a chain with functions has an interpreter with functions")
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Surely, Wide};
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use std::arch::x86_64::*;
+
+    use super::{Functions, FunctionsOf, Registers};
+    use crate::base::dtype::DType;
+    use crate::kernel::elementwise::sin_cos;
+    use crate::kernel::lanes::{Few, Lanes};
+    use crate::kernel::level::Level;
+    use crate::op::scalar::math::{Numbers, Quadrants, SinCos, sin_cos_of};
+
+    /// The functions of near angles with AVX-512. With fewer or narrower registers so much would have to be stored in
+    /// between that their kernels are as fast.
+    pub struct Wide {
+        /// What is known of them: at first zeros.
+        quadrants: __m512i,
+    }
+
+    impl Default for Wide {
+        #[inline(always)]
+        fn default() -> Wide {
+            Wide {
+                // SAFETY: the machine has the instructions: this is only called from functions that were compiled for
+                // them.
+                quadrants: unsafe { _mm512_setzero_si512() },
+            }
+        }
+    }
+
+    impl Functions for Wide {
+        const SOME: bool = true;
+
+        /// An angle may be far. To ask once for many costs less, and leaves the compiler the order of what is in
+        /// between.
+        #[inline(always)]
+        fn may_be_wrong(&self) -> bool {
+            // SAFETY: as above.
+            unsafe {
+                let counts = _mm512_set1_epi64(!0 << Quadrants::BITS);
+                _mm512_test_epi64_mask(self.quadrants, counts) != 0
+            }
+        }
+    }
+
+    /// Registers whose functions are computed side by side: one by one they would fill what a processor looks ahead.
+    const TOGETHER: usize = 4;
+
+    impl FunctionsOf<__m512d> for Wide {
+        #[inline(always)]
+        fn sin_cos<const W: usize>(
+            &mut self,
+            angles: [__m512d; W],
+        ) -> ([__m512d; W], [__m512d; W]) {
+            let (mut sines, mut cosines) = (angles, angles);
+            let (some, rest) = angles.as_chunks::<TOGETHER>();
+            let mut at = 0;
+            macro_rules! some {
+                ($angles:expr) => {
+                    let (sine, cosine, quadrant) = sin_cos_of(Together($angles));
+                    for i in 0..sine.0.len() {
+                        sines[at + i] = sine.0[i];
+                        cosines[at + i] = cosine.0[i];
+                        self.quadrants = join(self.quadrants, quadrant.0[i]);
+                    }
+                    at += sine.0.len();
+                };
+            }
+            for angles in some {
+                some!(*angles);
+            }
+            for angle in rest {
+                some!([*angle]);
+            }
+            debug_assert!(at == W);
+            (sines, cosines)
+        }
+    }
+
+    impl FunctionsOf<Few<f64, 1>> for Wide {
+        #[inline(always)]
+        fn sin_cos<const W: usize>(
+            &mut self,
+            angles: [Few<f64, 1>; W],
+        ) -> ([Few<f64, 1>; W], [Few<f64, 1>; W]) {
+            by_kernel(angles)
+        }
+    }
+
+    /// The functions of any angles, by their kernels.
+    #[derive(Default)]
+    pub struct Surely;
+
+    impl Functions for Surely {
+        const SOME: bool = true;
+    }
+
+    impl<V: Registers<Item = f64>> FunctionsOf<V> for Surely {
+        #[inline(always)]
+        fn sin_cos<const W: usize>(&mut self, angles: [V; W]) -> ([V; W], [V; W]) {
+            by_kernel(angles)
+        }
+    }
+
+    #[inline(always)]
+    fn by_kernel<V: Registers<Item = f64>, const W: usize>(angles: [V; W]) -> ([V; W], [V; W]) {
+        let (mut sines, mut cosines) = (angles, angles);
+        let outs = [(&raw mut sines).cast(), (&raw mut cosines).cast()];
+        let kernel = sin_cos(DType::F64, Level::Avx512).expect("floats have sines");
+        // SAFETY: registers are their elements, one after the other; the machine has the level, as above.
+        unsafe { kernel(W * V::COUNT, (&raw const angles).cast(), outs) };
+        (sines, cosines)
+    }
+
+    /// The quadrants of what was joined before and of more.
+    #[inline(always)]
+    fn join(quadrants: __m512i, more: __m512d) -> __m512i {
+        // SAFETY: the machine has the instructions, as everywhere here.
+        unsafe {
+            let more = _mm512_castpd_si512(more);
+            let counts = _mm512_sub_epi64(more, _mm512_set1_epi64(Quadrants::ORIGIN as i64));
+            _mm512_or_si512(quadrants, counts)
+        }
+    }
+
+    /// Several registers, step by step.
+    #[derive(Clone, Copy)]
+    struct Together<const N: usize>([__m512d; N]);
+
+    impl<const N: usize> Numbers for Together<N> {
+        #[inline(always)]
+        fn splat(x: f64) -> Self {
+            Together([__m512d::splat(x); N])
+        }
+        #[inline(always)]
+        fn plus(mut self, other: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = self.0[i].add(other.0[i]);
+            }
+            self
+        }
+        #[inline(always)]
+        fn minus(mut self, other: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = self.0[i].subtract(other.0[i]);
+            }
+            self
+        }
+        #[inline(always)]
+        fn times(mut self, other: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = self.0[i].multiply(other.0[i]);
+            }
+            self
+        }
+        #[inline(always)]
+        fn fused(mut self, a: Self, b: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = b.0[i].add_product(self.0[i], a.0[i]);
+            }
+            self
+        }
+        #[inline(always)]
+        fn turned(one: SinCos<Self>, quadrant: Self) -> (Self, Self) {
+            let SinCos {
+                sine: [mut hi, loss],
+                mut cosine,
+            } = one;
+            for i in 0..N {
+                let sine = [hi.0[i], loss.0[i]];
+                (hi.0[i], cosine.0[i]) = turned(sine, cosine.0[i], quadrant.0[i]);
+            }
+            (hi, cosine)
+        }
+    }
+
+    /// In few instructions that multiplications have to wait for: masks are made by the same units, and so are
+    /// operations of three operands.
+    #[inline(always)]
+    fn turned([hi, loss]: [__m512d; 2], cosine: __m512d, quadrant: __m512d) -> (__m512d, __m512d) {
+        // SAFETY: the machine has the instructions, as everywhere here.
+        unsafe {
+            let quadrant = _mm512_castpd_si512(quadrant);
+            let odd = _mm512_test_epi64_mask(quadrant, _mm512_set1_epi64(1));
+            let y = _mm512_mask_sub_pd(cosine, !odd, hi, loss);
+            let x = _mm512_mask_sub_pd(cosine, odd, loss, hi);
+            let second = _mm512_slli_epi64::<62>(quadrant);
+            let sign = _mm512_castsi512_pd(_mm512_and_si512(second, _mm512_set1_epi64(i64::MIN)));
+            (_mm512_xor_pd(y, sign), _mm512_xor_pd(x, sign))
+        }
+    }
+}
