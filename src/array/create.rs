@@ -299,9 +299,13 @@ impl<T: Element> Array<T> {
     ///
     /// ```
     /// use flagstone::Array;
+    /// use ndarray::ArrayD;
     ///
-    /// let x = Array::<f64>::try_from_blocks([4], 2, |region| Err(format!("no data for {region}").into()));
-    /// assert!(x.compute().unwrap_err().to_string().contains("no data for [0..2]"));
+    /// let x = Array::<f64>::try_from_blocks([4], 2, |region| match region.start()[0] {
+    ///     0 => Ok(ArrayD::zeros(region.shape())),
+    ///     _ => Err(format!("no data for {region}").into()),
+    /// });
+    /// assert!(x.compute().unwrap_err().to_string().contains("no data for [2..4]"));
     /// ```
     #[track_caller]
     pub fn try_from_blocks(
