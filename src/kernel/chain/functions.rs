@@ -2,7 +2,7 @@
 
 use super::registers::Registers;
 
-/// What an interpreter of chains knows of functions, for a run.
+/// What an interpreter of chains knows of functions, and of those that it has computed so far.
 pub trait Functions: Default {
     /// Whether it computes any.
     const SOME: bool;
@@ -48,7 +48,7 @@ mod x86 {
     use crate::op::scalar::math::{Numbers, Quadrants, SinCos, sin_cos_of};
 
     /// The functions of near angles with AVX-512. With fewer or narrower registers so much would have to be stored in
-    /// between that their kernels are as fast.
+    /// between that their kernels are faster.
     pub struct Wide {
         /// What is known of them: at first zeros.
         quadrants: __m512i,

@@ -128,8 +128,18 @@ impl Evaluator<'_> {
         let folded = self.prepared.folded.as_ref();
         let folded = folded.expect("only called if there is one");
         self.aim(&folded.args, tile, row, 0);
-        let n = ends.last().map_or(0, |&end| end as isize);
-        for (operand, arg) in self.chains.operands.iter_mut().zip(&folded.args) {
+        if folded.has_functions {
+            let n = ends.last().map_or(0, |&end| end as isize);
+            self.ask_ahead(&folded.args, n, next);
+        }
+        self.add_scratch(folded.scratch);
+        // SAFETY: the caller's contract.
+        unsafe { (folded.sums.runs)(&folded.links, &self.chains.operands, ends, sums) };
+    }
+
+    /// Lets a chain ask for the row after one of `n` elements.
+    fn ask_ahead(&mut self, args: &[StepArg], n: isize, next: Option<usize>) {
+        for (operand, arg) in self.chains.operands.iter_mut().zip(args) {
             let Arg::Leaf(leaf) = arg.arg else {
                 continue;
             };
@@ -140,9 +150,6 @@ impl Evaluator<'_> {
                 *operand = operand.rows(bytes);
             }
         }
-        self.add_scratch(folded.scratch);
-        // SAFETY: the caller's contract.
-        unsafe { (folded.sums.runs)(&folded.links, &self.chains.operands, ends, sums) };
     }
 
     /// Adds the rows of the tile to sums, one per column; as above.
