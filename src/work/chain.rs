@@ -5,7 +5,7 @@ use crate::base::dtype::DType;
 use crate::base::few::{Few, few};
 use crate::graph::env::Env;
 use crate::graph::stage::Job;
-use crate::kernel::chain::{ChainFn, Does, Link, Sums, chain, sums, with_functions};
+use crate::kernel::chain::{ChainFn, Does, Link, Of, Sums, chain, sums, with_functions};
 use crate::kernel::level::Level;
 use crate::op::program::Arg;
 use crate::op::tree::Mode;
@@ -267,14 +267,15 @@ impl Joining {
 
     fn link(&self, does: Does, place: Place) -> Link {
         let args = self.args.len();
-        let (operand, single) = match place {
-            Place::Arg(number) => (number, self.args[number].scalar),
-            Place::Scratch(number) => (args + number, false),
-            Place::Out(number) => (args + self.scratch + number, false),
+        let (operand, of) = match place {
+            Place::Arg(number) if self.args[number].scalar => (number, Of::One),
+            Place::Arg(number) => (number, Of::Elements),
+            Place::Scratch(number) => (args + number, Of::Elements),
+            Place::Out(number) => (args + self.scratch + number, Of::Elements),
         };
         Link {
             does,
-            single,
+            of,
             operand: operand.try_into().expect("groups are small"),
         }
     }
@@ -307,7 +308,8 @@ impl Joining {
             }
         }
         let scratch = self.args.len()..self.args.len() + self.scratch;
-        let links = with_squares(&links, |operand| scratch.contains(&usize::from(operand)));
+        let is_scratch = |operand: u8| scratch.contains(&usize::from(operand));
+        let links = with_second(with_squares(&links, is_scratch), is_scratch);
         Step {
             out: *self.outs.first().expect("the last result is needed"),
             second_out: self.outs.get(1).copied(),
@@ -357,12 +359,25 @@ fn with_squares(links: &[Link], is_scratch: impl Fn(u8) -> bool) -> Links {
     shorter
 }
 
+/// The second result of the only function stays in registers, if nobody else asked for it.
+fn with_second(mut links: Links, is_scratch: impl Fn(u8) -> bool) -> Links {
+    let mut functions = links.iter().filter(|link| link.does == Does::SinCos);
+    if let (Some(&only), None) = (functions.next(), functions.next())
+        && is_scratch(only.operand)
+    {
+        let of_it = |link: &&mut Link| link.has_operand() && link.operand == only.operand;
+        for link in links.iter_mut().filter(of_it) {
+            link.of = Of::Second;
+        }
+    }
+    links
+}
+
 /// What a sum of the only output can take from registers.
 pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level) -> Option<Folded> {
     let (DType::F64, [output]) = (dtype, outputs) else {
         return None;
     };
-    let mut sums = sums(level)?;
     let (Arg::Slot(slot), Some(step)) = (output.arg, steps.last()) else {
         return None;
     };
@@ -370,6 +385,7 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
         return None;
     };
     let (last, links) = chain.links.split_last()?;
+    let mut sums = sums(links, level)?;
     if step
         .args
         .iter()

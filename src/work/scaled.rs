@@ -3,7 +3,7 @@
 use super::prepare::{Call, Prepared, Step, Target};
 use crate::base::dtype::DType;
 use crate::graph::stage::Fused;
-use crate::kernel::chain::{Does, Link};
+use crate::kernel::chain::{Does, Link, Of};
 use crate::op::program::Arg;
 
 /// `x * scale + shift` of a leaf of `float64`, each step rounded.
@@ -28,7 +28,7 @@ impl Scaling {
         let Arg::Leaf(leaf) = step.args.get(usize::from(load.operand))?.arg else {
             return None;
         };
-        if (load.does, load.single, store.does) != (Does::Load, false, Does::Store)
+        if (load.does, load.of, store.does) != (Does::Load, Of::Elements, Does::Store)
             || prepared.outputs.len() != 1
             || chain.outs[..] != [Target::Output(0)]
             || fused.leaves[leaf as usize].dtype != DType::F64
@@ -66,7 +66,7 @@ impl Scaling {
 /// The constant that a link's operand is.
 fn constant(prepared: &Prepared, step: &Step, link: &Link) -> Option<f64> {
     match step.args.get(usize::from(link.operand))?.arg {
-        Arg::Const(number) if link.single => {
+        Arg::Const(number) if link.of == Of::One => {
             let [low, _] = prepared.consts[number as usize].as_chunks::<8>().0 else {
                 return None;
             };

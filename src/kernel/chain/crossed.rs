@@ -2,7 +2,7 @@
 //! the operands that lie across are turned into in registers.
 
 use super::functions::Without;
-use super::machine::{View, block};
+use super::program::{Program, View};
 use super::registers::Turned;
 use super::{Link, Operand, RowLanes};
 use crate::kernel::lanes::{Few, Lanes};
@@ -101,7 +101,7 @@ impl<const N: usize> View<Few<f64, N>, 1> for Strip {
 /// # Safety
 /// As for [`CrossedFn`](super::CrossedFn); the elements must be there.
 #[inline(always)]
-unsafe fn add_few<const N: usize>(
+unsafe fn add_few<P: Program, const N: usize>(
     links: &[Link],
     operands: &[Operand],
     [row, column]: [usize; 2],
@@ -113,7 +113,8 @@ unsafe fn add_few<const N: usize>(
         down: false,
     };
     // SAFETY: the caller's promise.
-    let [Few(terms)] = unsafe { block::<Few<f64, N>, 1, _>(links, operands, strip, &mut Without) };
+    let [Few(terms)] =
+        unsafe { P::block::<Few<f64, N>, 1, _>(links, operands, strip, &mut Without) };
     for (i, term) in terms.into_iter().enumerate() {
         lanes[(column + i) % LANES] += term;
     }
@@ -122,7 +123,7 @@ unsafe fn add_few<const N: usize>(
 /// # Safety
 /// As for [`CrossedFn`](super::CrossedFn).
 #[inline(always)]
-unsafe fn add<V: Turned>(
+unsafe fn add<P: Program, V: Turned>(
     links: &[Link],
     operands: &[Operand],
     n: usize,
@@ -141,7 +142,7 @@ unsafe fn add<V: Turned>(
             // SAFETY: the block lies within the operands; a register fits into the lanes.
             unsafe {
                 let terms =
-                    block::<V, ROWS, _>(links, operands, Rows { row, column }, &mut Without);
+                    P::block::<V, ROWS, _>(links, operands, Rows { row, column }, &mut Without);
                 let lane = column % LANES;
                 for (lanes, term) in lanes.iter_mut().zip(terms) {
                     let lanes = lanes.as_mut_ptr().add(lane);
@@ -158,7 +159,7 @@ unsafe fn add<V: Turned>(
             };
             // SAFETY: the elements lie within the operands.
             let [Few(terms)] =
-                unsafe { block::<Few<f64, ROWS>, 1, _>(links, operands, strip, &mut Without) };
+                unsafe { P::block::<Few<f64, ROWS>, 1, _>(links, operands, strip, &mut Without) };
             for (lanes, term) in lanes.iter_mut().zip(terms) {
                 lanes[column % LANES] += term;
             }
@@ -170,11 +171,11 @@ unsafe fn add<V: Turned>(
         // SAFETY: the elements lie within the operands.
         unsafe {
             while column + ROWS <= n {
-                add_few::<ROWS>(links, operands, [row, column], lanes);
+                add_few::<P, ROWS>(links, operands, [row, column], lanes);
                 column += ROWS;
             }
             while column < n {
-                add_few::<1>(links, operands, [row, column], lanes);
+                add_few::<P, 1>(links, operands, [row, column], lanes);
                 column += 1;
             }
         }
@@ -190,7 +191,7 @@ mod x86 {
     /// # Safety
     /// As for [`CrossedFn`](super::super::CrossedFn).
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn add_avx2(
+    pub unsafe fn add_avx2<P: Program>(
         links: &[Link],
         operands: &[Operand],
         n: usize,
@@ -198,13 +199,13 @@ mod x86 {
         lanes: &mut [RowLanes],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<__m256d>(links, operands, n, asking, lanes) }
+        unsafe { add::<P, __m256d>(links, operands, n, asking, lanes) }
     }
 
     /// # Safety
     /// As for [`CrossedFn`](super::super::CrossedFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    pub unsafe fn add_avx512(
+    pub unsafe fn add_avx512<P: Program>(
         links: &[Link],
         operands: &[Operand],
         n: usize,
@@ -212,7 +213,7 @@ mod x86 {
         lanes: &mut [RowLanes],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<__m512d>(links, operands, n, asking, lanes) }
+        unsafe { add::<P, __m512d>(links, operands, n, asking, lanes) }
     }
 }
 #[cfg(target_arch = "x86_64")]

@@ -164,6 +164,29 @@ mod x86 {
     #[derive(Clone, Copy)]
     struct Together<const N: usize>([__m512d; N]);
 
+    impl<const N: usize> Together<N> {
+        /// Keeps the order in which the registers' steps are written: what comes later waits for no more than what is
+        /// computed here. Left to itself, the compiler puts the series of the registers one after the other.
+        #[inline(always)]
+        fn before_more(mut self) -> Self {
+            for register in &mut self.0 {
+                // SAFETY: the machine has the registers, as everywhere here.
+                *register = unsafe { in_order(*register) };
+            }
+            self
+        }
+    }
+
+    #[target_feature(enable = "avx512f")]
+    #[inline]
+    fn in_order(mut register: __m512d) -> __m512d {
+        // SAFETY: no instruction at all.
+        unsafe {
+            std::arch::asm!("/* {0} */", inout(zmm_reg) register, options(nomem, nostack, preserves_flags));
+        }
+        register
+    }
+
     impl<const N: usize> Numbers for Together<N> {
         #[inline(always)]
         fn splat(x: f64) -> Self {
@@ -174,28 +197,28 @@ mod x86 {
             for i in 0..N {
                 self.0[i] = self.0[i].add(other.0[i]);
             }
-            self
+            self.before_more()
         }
         #[inline(always)]
         fn minus(mut self, other: Self) -> Self {
             for i in 0..N {
                 self.0[i] = self.0[i].subtract(other.0[i]);
             }
-            self
+            self.before_more()
         }
         #[inline(always)]
         fn times(mut self, other: Self) -> Self {
             for i in 0..N {
                 self.0[i] = self.0[i].multiply(other.0[i]);
             }
-            self
+            self.before_more()
         }
         #[inline(always)]
         fn fused(mut self, a: Self, b: Self) -> Self {
             for i in 0..N {
                 self.0[i] = b.0[i].add_product(self.0[i], a.0[i]);
             }
-            self
+            self.before_more()
         }
         #[inline(always)]
         fn turned(one: SinCos<Self>, quadrant: Self) -> (Self, Self) {

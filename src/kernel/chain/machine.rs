@@ -8,33 +8,18 @@ use std::ops::Range;
 #[cfg(target_arch = "x86_64")]
 use super::crossed;
 use super::functions::{FunctionsOf, Without};
+use super::program::{Interpreted, Program, View};
 use super::registers::Registers;
-use super::{ChainFn, ChainsWithFunctions, Does, Link, Operand, SumFn, Sums};
+use super::{ChainFn, ChainsWithFunctions, Link, Operand, SumFn, Sums};
 use crate::base::dtype::DType;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
 use crate::kernel::prefetch::prefetch;
 use crate::kernel::reduce::sum_of_lanes;
-use crate::op::program::BLOCK_BYTES;
 use crate::op::reducer::LANES;
 
 /// Rows that are added to sums while these are in registers.
 const ROWS: usize = 8;
-
-/// How the registers of a block are found in the operands.
-pub(super) trait View<V: Registers, const W: usize>: Copy {
-    /// # Safety
-    /// The operand must hold the block.
-    unsafe fn load(self, operand: &Operand) -> [V; W];
-
-    /// # Safety
-    /// As for `load`, and the operand may be written.
-    unsafe fn store(self, operand: &Operand, registers: [V; W]);
-
-    /// Asks for what is loaded of the next row, unless the caller does.
-    #[inline(always)]
-    fn ask(self, _: &Operand) {}
-}
 
 /// A block of one row, that begins so many bytes from the beginning of it.
 #[derive(Clone, Copy)]
@@ -89,84 +74,10 @@ impl<V: Registers, const W: usize> View<V, W> for Along {
     }
 }
 
-/// The accumulator of `W` registers after all links.
-///
-/// Functions take so many registers that, where they are compiled in, others have to be stored: chains without them
-/// have an interpreter without them.
-///
-/// # Safety
-/// As for [`ChainFn`]; the block must lie within the operands.
-#[inline(always)]
-pub(super) unsafe fn block<V: Registers, const W: usize, F: FunctionsOf<V>>(
-    links: &[Link],
-    operands: &[Operand],
-    view: impl View<V, W>,
-    functions: &mut F,
-) -> [V; W] {
-    // Blocks of scratch have no more room.
-    const { assert!(W * size_of::<V>() <= BLOCK_BYTES) };
-    let mut a = [V::zero(); W];
-    for link in links {
-        // SAFETY: links name operands that there are, and these hold the block.
-        unsafe {
-            let operand = operands.get_unchecked(usize::from(link.operand));
-            macro_rules! all {
-                (|$a:ident| $result:expr) => {
-                    for i in 0..W {
-                        let $a = a[i];
-                        a[i] = $result;
-                    }
-                };
-                (|$a:ident, $x:ident| $result:expr) => {
-                    if link.single {
-                        let $x = V::splat(operand.first.cast::<V::Item>().read());
-                        all!(|$a| $result);
-                    } else {
-                        let x = view.load(operand);
-                        for i in 0..W {
-                            let ($a, $x) = (a[i], x[i]);
-                            a[i] = $result;
-                        }
-                    }
-                };
-            }
-            match link.does {
-                Does::Load => all!(|_a, x| x),
-                Does::LoadAhead | Does::SinCos if !F::SOME => {
-                    unreachable!("a chain with functions has an interpreter with functions")
-                }
-                Does::LoadAhead => {
-                    view.ask(operand);
-                    all!(|_a, x| x);
-                }
-                Does::LoadSquare => all!(|_a, x| x.multiply(x)),
-                Does::Store => view.store(operand, a),
-                Does::Add => all!(|a, x| a.add(x)),
-                Does::AddSquare => all!(|a, x| a.add(x.multiply(x))),
-                Does::Subtract => all!(|a, x| a.subtract(x)),
-                Does::SubtractFrom => all!(|a, x| x.subtract(a)),
-                Does::Multiply => all!(|a, x| a.multiply(x)),
-                Does::Divide => all!(|a, x| a.divide(x)),
-                Does::DivideInto => all!(|a, x| x.divide(a)),
-                Does::Negate => all!(|a| a.negate()),
-                Does::Absolute => all!(|a| a.absolute()),
-                Does::Square => all!(|a| a.multiply(a)),
-                Does::SquareRoot => all!(|a| a.square_root()),
-                Does::SinCos => {
-                    let (sines, cosines) = functions.sin_cos(a);
-                    view.store(operand, cosines);
-                    a = sines;
-                }
-            }
-        }
-    }
-    a
-}
-
 /// # Safety
 /// As for [`ChainFn`].
 #[inline(always)]
-unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
+unsafe fn run<P: Program, V: Registers, E: Registers<Item = V::Item>, const W: usize>(
     links: &[Link],
     operands: &[Operand],
     n: usize,
@@ -176,15 +87,15 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, const W: usize>(
     // SAFETY: blocks lie within the `n` elements.
     unsafe {
         while at + W * V::COUNT <= n {
-            block::<V, W, _>(links, operands, Along::row_at(at * size), &mut Without);
+            P::block::<V, W, _>(links, operands, Along::row_at(at * size), &mut Without);
             at += W * V::COUNT;
         }
         while at + V::COUNT <= n {
-            block::<V, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
+            P::block::<V, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
             at += V::COUNT;
         }
         while at < n {
-            block::<E, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
+            P::block::<E, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
             at += 1;
         }
     }
@@ -200,6 +111,7 @@ struct Aligned<T>(T);
 /// As for [`SumFn`](super::SumFn).
 #[inline(always)]
 unsafe fn sum_runs<
+    P: Program,
     V: Registers<Item = f64>,
     const W: usize,
     const L: usize,
@@ -222,7 +134,7 @@ unsafe fn sum_runs<
         unsafe {
             while at + W * V::COUNT <= end {
                 let view = Along::row_at(at * SIZE);
-                let terms = block::<V, W, _>(links, operands, view, &mut functions);
+                let terms = P::block::<V, W, _>(links, operands, view, &mut functions);
                 for i in 0..W {
                     lanes[i % L] = lanes[i % L].add(terms[i]);
                 }
@@ -230,7 +142,7 @@ unsafe fn sum_runs<
             }
             while at + LANES <= end {
                 let view = Along::row_at(at * SIZE);
-                let terms = block::<V, L, _>(links, operands, view, &mut functions);
+                let terms = P::block::<V, L, _>(links, operands, view, &mut functions);
                 for i in 0..L {
                     lanes[i] = lanes[i].add(terms[i]);
                 }
@@ -242,7 +154,7 @@ unsafe fn sum_runs<
                 ($lane:literal) => {
                     if at + V::COUNT <= end {
                         let view = Along::row_at(at * SIZE);
-                        let [terms] = block::<V, 1, _>(links, operands, view, &mut functions);
+                        let [terms] = P::block::<V, 1, _>(links, operands, view, &mut functions);
                         lanes[$lane] = lanes[$lane].add(terms);
                         rest += V::COUNT;
                         at += V::COUNT;
@@ -261,7 +173,7 @@ unsafe fn sum_runs<
             for lane in &mut single.0[rest..][..end - at] {
                 let view = Along::row_at(at * SIZE);
                 let [Few([term])] =
-                    block::<Few<f64, 1>, 1, _>(links, operands, view, &mut functions);
+                    P::block::<Few<f64, 1>, 1, _>(links, operands, view, &mut functions);
                 *lane += term;
                 at += 1;
             }
@@ -278,7 +190,7 @@ unsafe fn sum_runs<
 /// # Safety
 /// As for [`AddRowsFn`](super::AddRowsFn).
 #[inline(always)]
-unsafe fn add_rows<V: Registers<Item = f64>, const W: usize, const HALF: usize>(
+unsafe fn add_rows<P: Program, V: Registers<Item = f64>, const W: usize, const HALF: usize>(
     links: &[Link],
     operands: &[Operand],
     rows: usize,
@@ -290,20 +202,29 @@ unsafe fn add_rows<V: Registers<Item = f64>, const W: usize, const HALF: usize>(
         let mut at = 0;
         // SAFETY: blocks lie within the rows' `n` elements.
         unsafe {
+            // Rows of three or four columns in lanes, which follow one another: memory is read in its order.
+            if P::KNOWN && n == 3 * HALF * V::COUNT && HALF == 4 {
+                add_block::<P, V, 12, 4>(links, operands, rows.clone(), at, sums);
+                at = n;
+            }
+            if P::KNOWN && n == 4 * HALF * V::COUNT && HALF == 4 {
+                add_block::<P, V, 16, 4>(links, operands, rows.clone(), at, sums);
+                at = n;
+            }
             while at + W * V::COUNT <= n {
-                add_block::<V, W>(links, operands, rows.clone(), at, sums);
+                add_block::<P, V, W, W>(links, operands, rows.clone(), at, sums);
                 at += W * V::COUNT;
             }
             while at + HALF * V::COUNT <= n {
-                add_block::<V, HALF>(links, operands, rows.clone(), at, sums);
+                add_block::<P, V, HALF, HALF>(links, operands, rows.clone(), at, sums);
                 at += HALF * V::COUNT;
             }
             while at + V::COUNT <= n {
-                add_block::<V, 1>(links, operands, rows.clone(), at, sums);
+                add_block::<P, V, 1, 1>(links, operands, rows.clone(), at, sums);
                 at += V::COUNT;
             }
             while at < n {
-                add_block::<Few<f64, 1>, 1>(links, operands, rows.clone(), at, sums);
+                add_block::<P, Few<f64, 1>, 1, 1>(links, operands, rows.clone(), at, sums);
                 at += 1;
             }
         }
@@ -313,7 +234,7 @@ unsafe fn add_rows<V: Registers<Item = f64>, const W: usize, const HALF: usize>(
 /// # Safety
 /// As for [`AddRowsFn`](super::AddRowsFn), for the elements of a block.
 #[inline(always)]
-unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
+unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const SUB: usize>(
     links: &[Link],
     operands: &[Operand],
     rows: Range<usize>,
@@ -328,17 +249,19 @@ unsafe fn add_block<V: Registers<Item = f64>, const W: usize>(
             sums[i] = V::load(place(i));
         }
         for row in rows {
-            let terms = block::<V, W, _>(
-                links,
-                operands,
-                Along {
-                    row,
-                    at: at * size_of::<f64>(),
-                },
-                &mut Without,
-            );
-            for i in 0..W {
-                sums[i] = sums[i].add(terms[i]);
+            for part in 0..W / SUB {
+                let terms = P::block::<V, SUB, _>(
+                    links,
+                    operands,
+                    Along {
+                        row,
+                        at: (at + part * SUB * V::COUNT) * size_of::<f64>(),
+                    },
+                    &mut Without,
+                );
+                for i in 0..SUB {
+                    sums[part * SUB + i] = sums[part * SUB + i].add(terms[i]);
+                }
             }
         }
         for i in 0..W {
@@ -361,7 +284,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f32(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<__m256, Few<f32, 1>, 8>(links, operands, n) }
+        unsafe { run::<Interpreted, __m256, Few<f32, 1>, 8>(links, operands, n) }
     }
 
     /// # Safety
@@ -369,15 +292,20 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f64(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<__m256d, Few<f64, 1>, 8>(links, operands, n) }
+        unsafe { run::<Interpreted, __m256d, Few<f64, 1>, 8>(links, operands, n) }
     }
 
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn sum_avx2(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
+    pub unsafe fn sum_avx2<P: Program>(
+        links: &[Link],
+        operands: &[Operand],
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4, Without>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<P, __m256d, 8, 4, Without>(links, operands, ends, sums, None) }
     }
 
     /// With enough registers for operands, terms and lanes.
@@ -385,14 +313,14 @@ mod x86 {
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
-    pub unsafe fn sum_avx512(
+    pub unsafe fn sum_avx512<P: Program>(
         links: &[Link],
         operands: &[Operand],
         ends: &[usize],
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m256d, 8, 4, Without>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<P, __m256d, 8, 4, Without>(links, operands, ends, sums, None) }
     }
 
     /// Of operands that lie in the first-level cache, for which wider registers are faster.
@@ -400,9 +328,14 @@ mod x86 {
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    pub unsafe fn sum_near(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
+    pub unsafe fn sum_near<P: Program>(
+        links: &[Link],
+        operands: &[Operand],
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 8, 2, Without>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<P, __m512d, 8, 2, Without>(links, operands, ends, sums, None) }
     }
 
     /// Of chains with functions.
@@ -417,7 +350,15 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 4, 2, Wide>(links, operands, ends, sums, Some(sum_surely)) }
+        unsafe {
+            sum_runs::<Interpreted, __m512d, 4, 2, Wide>(
+                links,
+                operands,
+                ends,
+                sums,
+                Some(sum_surely),
+            )
+        }
     }
 
     /// Of chains with functions, whatever their arguments.
@@ -428,7 +369,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     unsafe fn sum_surely(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<__m512d, 8, 2, Surely>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<Interpreted, __m512d, 8, 2, Surely>(links, operands, ends, sums, None) }
     }
 
     /// A chain with functions that nobody sums. It may overwrite what it has read, and could not be run again.
@@ -443,7 +384,7 @@ mod x86 {
     /// # Safety
     /// As for [`AddRowsFn`](super::AddRowsFn).
     #[target_feature(enable = "avx2,fma")]
-    pub unsafe fn add_rows_avx2(
+    pub unsafe fn add_rows_avx2<P: Program>(
         links: &[Link],
         operands: &[Operand],
         rows: usize,
@@ -451,13 +392,13 @@ mod x86 {
         sums: *mut f64,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add_rows::<__m256d, 4, 2>(links, operands, rows, n, sums) }
+        unsafe { add_rows::<P, __m256d, 4, 2>(links, operands, rows, n, sums) }
     }
 
     /// # Safety
     /// As for [`AddRowsFn`](super::AddRowsFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
-    pub unsafe fn add_rows_avx512(
+    pub unsafe fn add_rows_avx512<P: Program>(
         links: &[Link],
         operands: &[Operand],
         rows: usize,
@@ -465,7 +406,7 @@ mod x86 {
         sums: *mut f64,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add_rows::<__m256d, 8, 4>(links, operands, rows, n, sums) }
+        unsafe { add_rows::<P, __m256d, 8, 4>(links, operands, rows, n, sums) }
     }
 }
 
@@ -492,14 +433,19 @@ pub fn with_functions(level: Level) -> Option<ChainsWithFunctions> {
 }
 
 pub fn sums(level: Level) -> Option<Sums> {
+    sums_of::<Interpreted>(level)
+}
+
+/// The sums of a program.
+pub(super) fn sums_of<P: Program>(level: Level) -> Option<Sums> {
     #[cfg(target_arch = "x86_64")]
     if level >= Level::Avx2 {
         let wide = level == Level::Avx512;
         return Some(Sums {
-            runs: [x86::sum_avx2, x86::sum_avx512][usize::from(wide)],
-            near_runs: [x86::sum_avx2, x86::sum_near][usize::from(wide)],
-            add_rows: [x86::add_rows_avx2, x86::add_rows_avx512][usize::from(wide)],
-            crossed: [crossed::add_avx2, crossed::add_avx512][usize::from(wide)],
+            runs: [x86::sum_avx2::<P>, x86::sum_avx512::<P>][usize::from(wide)],
+            near_runs: [x86::sum_avx2::<P>, x86::sum_near::<P>][usize::from(wide)],
+            add_rows: [x86::add_rows_avx2::<P>, x86::add_rows_avx512::<P>][usize::from(wide)],
+            crossed: [crossed::add_avx2::<P>, crossed::add_avx512::<P>][usize::from(wide)],
         });
     }
     let _ = level;

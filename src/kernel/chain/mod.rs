@@ -7,7 +7,9 @@
 
 mod crossed;
 mod functions;
+mod known;
 mod machine;
+mod program;
 mod registers;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,17 @@ pub enum Does {
     SinCos,
 }
 
+/// What the operand of a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Of {
+    /// As many elements as the chain is run for, or a block of scratch.
+    Elements,
+    /// One element.
+    One,
+    /// The second result of the last function, which is still in registers: nothing is read or stored.
+    Second,
+}
+
 /// The links for an operation whose operands are the accumulator and, if it has two, another one:
 /// with the accumulator as the first of them and as the second.
 pub fn links_of(op: Op) -> Option<[Does; 2]> {
@@ -78,8 +91,7 @@ pub fn links_of(op: Op) -> Option<[Does; 2]> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Link {
     pub does: Does,
-    /// The operand is one element.
-    pub single: bool,
+    pub of: Of,
     pub operand: u8,
 }
 
@@ -88,7 +100,7 @@ impl Link {
     pub fn alone(does: Does) -> Link {
         Link {
             does,
-            single: false,
+            of: Of::Elements,
             operand: 0,
         }
     }
@@ -242,7 +254,7 @@ pub fn chain(dtype: DType, level: Level) -> Option<ChainFn> {
     machine::chain(dtype, level)
 }
 
-/// The sums of `float64` chains at a level, of runs and of rows.
-pub fn sums(level: Level) -> Option<Sums> {
-    machine::sums(level)
+/// The sums of a `float64` chain at a level, of runs and of rows.
+pub fn sums(links: &[Link], level: Level) -> Option<Sums> {
+    known::sums(links, level).or_else(|| machine::sums(level))
 }

@@ -6,32 +6,28 @@ use crate::op::tree::RUN;
 
 /// Every kind of link, with operands that advance, single ones and scratch.
 fn links() -> Vec<Link> {
-    let link = |does, single, operand| Link {
-        does,
-        single,
-        operand,
-    };
+    let link = |does, of, operand| Link { does, of, operand };
     vec![
-        link(Does::Load, false, 0),
-        link(Does::Subtract, true, 2),
-        link(Does::Store, false, 4),
-        link(Does::Absolute, false, 0),
-        link(Does::SquareRoot, false, 0),
-        link(Does::DivideInto, false, 1),
-        link(Does::Negate, false, 0),
-        link(Does::Add, false, 4),
-        link(Does::Store, false, 3),
-        link(Does::Square, false, 0),
-        link(Does::Multiply, true, 2),
-        link(Does::SubtractFrom, false, 1),
-        link(Does::Divide, false, 3),
-        link(Does::DivideInto, true, 2),
-        link(Does::Add, true, 2),
-        link(Does::AddSquare, false, 1),
-        link(Does::AddSquare, true, 2),
-        link(Does::Store, false, 4),
-        link(Does::LoadSquare, false, 1),
-        link(Does::Add, false, 4),
+        link(Does::Load, Of::Elements, 0),
+        link(Does::Subtract, Of::One, 2),
+        link(Does::Store, Of::Elements, 4),
+        link(Does::Absolute, Of::Elements, 0),
+        link(Does::SquareRoot, Of::Elements, 0),
+        link(Does::DivideInto, Of::Elements, 1),
+        link(Does::Negate, Of::Elements, 0),
+        link(Does::Add, Of::Elements, 4),
+        link(Does::Store, Of::Elements, 3),
+        link(Does::Square, Of::Elements, 0),
+        link(Does::Multiply, Of::One, 2),
+        link(Does::SubtractFrom, Of::Elements, 1),
+        link(Does::Divide, Of::Elements, 3),
+        link(Does::DivideInto, Of::One, 2),
+        link(Does::Add, Of::One, 2),
+        link(Does::AddSquare, Of::Elements, 1),
+        link(Does::AddSquare, Of::One, 2),
+        link(Does::Store, Of::Elements, 4),
+        link(Does::LoadSquare, Of::Elements, 1),
+        link(Does::Add, Of::Elements, 4),
     ]
 }
 
@@ -128,7 +124,7 @@ fn single_precision_is_computed_in_single_precision() {
     ];
     let links = links.map(|(does, operand)| Link {
         does,
-        single: false,
+        of: Of::Elements,
         operand,
     });
     for level in levels() {
@@ -166,7 +162,7 @@ fn sum_of(terms: &[f64]) -> f64 {
 #[test]
 fn runs_are_summed_in_lanes() {
     for (level, near) in levels().flat_map(|level| [(level, false), (level, true)]) {
-        let sums = sums(level).unwrap();
+        let sums = sums(&links(), level).unwrap();
         let sum = if near { sums.near_runs } else { sums.runs };
         for lens in [
             vec![0],
@@ -201,7 +197,7 @@ fn runs_are_summed_in_lanes() {
 #[test]
 fn rows_are_added_one_after_the_other() {
     for level in levels() {
-        let add_rows = sums(level).unwrap().add_rows;
+        let add_rows = sums(&links(), level).unwrap().add_rows;
         for (rows, n, apart) in [(0, 5, 5), (1, 1, 1), (7, 3, 4), (8, 64, 64), (19, 77, 90)] {
             let mut data = Data::new(rows * apart + n);
             let operands = data.operands(0, apart);
@@ -226,7 +222,7 @@ fn operands_across_are_turned() {
     const ROWS: usize = 19;
     const SIZE: isize = size_of::<f64>() as isize;
     for level in levels() {
-        let crossed = sums(level).unwrap().crossed;
+        let crossed = sums(&links(), level).unwrap().crossed;
         for n in (0..40).chain([100, RUN]) {
             let mut data = Data::new(ROWS * (n + 3) + (n + 1) * (ROWS + 5));
             // x row after row, y column after column.
@@ -266,7 +262,7 @@ fn operands_across_are_turned() {
 fn there_are_no_chains_without_wide_registers() {
     assert!(chain(DType::F64, Level::Portable).is_none());
     assert!(chain(DType::I64, Level::Avx2).is_none());
-    assert!(sums(Level::Portable).is_none());
+    assert!(sums(&links(), Level::Portable).is_none());
 }
 
 /// Angles of all kinds: near ones, now and then one that is far, no number or a zero.
@@ -292,7 +288,7 @@ fn angles(n: usize, far: bool) -> Vec<f64> {
 fn sines_and_cosines_are_those_of_their_kernels() {
     let link = |does, operand| Link {
         does,
-        single: false,
+        of: Of::Elements,
         operand,
     };
     let links = [

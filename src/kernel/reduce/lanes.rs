@@ -9,6 +9,10 @@ use crate::op::reducer::LANES;
 /// Rows taken in one pass over the states: enough that the states' loads and stores do not count.
 pub const PASS: usize = 8;
 
+/// Rows of at most so many bytes that follow one another are taken one by one, so that memory is read in the order in
+/// which it lies: to jump to and fro between several takes up to twice as long.
+const SHORT: usize = 8192;
+
 /// The loops of a monoid, at every level. (Methods of a trait, so that the compiler makes them part of
 /// the unit of code of the monoid.)
 pub trait Loops: Monoid {
@@ -91,8 +95,14 @@ pub trait Loops: Monoid {
         } else {
             level
         };
-        let (passes, rest) = rows.as_chunks::<PASS>();
-        let (pairs, rest) = rest.as_chunks::<2>();
+        let follows = |rows: &[*const Self::Term]| match rows {
+            [first, second, ..] => first.wrapping_add(states.len()) == *second,
+            _ => false,
+        };
+        let one_by_one = states.len() * size_of::<Self::Term>() <= SHORT && follows(rows);
+        let (several, rest) = rows.split_at(if one_by_one { 0 } else { rows.len() });
+        let (passes, several) = several.as_chunks::<PASS>();
+        let (pairs, last) = several.as_chunks::<2>();
         // SAFETY: the caller's promise.
         unsafe {
             for rows in passes {
@@ -109,7 +119,7 @@ pub trait Loops: Monoid {
                     Level::Avx512 => Self::pair_avx512(self, pair, states),
                 }
             }
-            for &row in rest {
+            for &row in last.iter().chain(rest) {
                 match level {
                     Level::Portable => Self::row_portable(self, row, states),
                     Level::Avx2 => Self::row_avx2(self, row, states),

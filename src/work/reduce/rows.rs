@@ -19,9 +19,69 @@ impl Driver<'_> {
     /// Folds the rows of a leaf for `n` outputs from the current position on.
     pub fn fold_rows(&mut self, cell: &Cell, leaf: Range<usize>, n: usize, levels: &mut [Levels]) {
         let most = self.tree.piece();
-        for start in leaf.clone().step_by(most) {
-            self.piece(cell, start..(start + most).min(leaf.end), n, levels);
+        let mut at = leaf.start;
+        while at < leaf.end {
+            let pieces = self.wide_pieces(cell, &leaf, at, n, levels);
+            if pieces == 0 {
+                self.piece(cell, at..(at + most).min(leaf.end), n, levels);
+            }
+            at += pieces.max(1) * most;
         }
+    }
+
+    /// Folds some whole pieces at once, a complete subtree, if their rows are [wide](Driver::wide): a piece of few
+    /// columns is soon done, and what belongs to it would take as long. Gives how many.
+    fn wide_pieces(
+        &mut self,
+        cell: &Cell,
+        leaf: &Range<usize>,
+        at: usize,
+        n: usize,
+        levels: &mut [Levels],
+    ) -> usize {
+        let column_dim = self.lens.len().checked_sub(1);
+        let ([level], true) = (levels, self.wide) else {
+            return 0;
+        };
+        if Some(n) != column_dim.map(|dim| self.lens[dim]) {
+            return 0;
+        }
+        let (_, follow) = self.seek(cell, at);
+        let (lanes, piece) = (self.tree.lanes(), self.tree.piece());
+        let whole = follow.min(leaf.end - at) / piece;
+        let number = (at - leaf.start) / piece;
+        // As many results as there are lanes have room where those are.
+        let mut pieces = 1;
+        while 2 * pieces <= whole.min(lanes) && number.is_multiple_of(2 * pieces) {
+            pieces *= 2;
+        }
+        let mut states = level.unset();
+        let sums = (pieces > 1).then(|| level.fold.sums(&mut states)).flatten();
+        let Some(sums) = sums else {
+            level.give_back(states);
+            return 0;
+        };
+        let tile = TileShape {
+            row_dim: self.dim_of_rank.last().copied(),
+            column_dim,
+            rows: piece,
+            columns: n,
+        };
+        // Neighbours have to meet first when halves are merged: the bits in reverse.
+        let unused = usize::BITS - pieces.trailing_zeros();
+        let keep = |number: usize, lanes: &[f64]| {
+            let slot = number.reverse_bits() >> unused;
+            sums[slot * n..][..n].copy_from_slice(lanes);
+        };
+        // SAFETY: rows of whole pieces, which are all wide.
+        unsafe { (self.evaluator).add_wide_pieces(&self.index, tile, lanes, pieces, keep) };
+        let mut half = pieces / 2;
+        while half > 0 {
+            level.fold.merge_halves(&mut states, half * n);
+            half /= 2;
+        }
+        level.push_pieces(states, pieces, n);
+        pieces
     }
 
     fn piece(&mut self, cell: &Cell, piece: Range<usize>, n: usize, levels: &mut [Levels]) {

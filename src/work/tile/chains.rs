@@ -2,9 +2,11 @@
 
 use super::{Bound, Call, Evaluator, OutPlace, TileShape};
 use crate::base::aligned::AlignedBytes;
+use crate::base::few::Few;
 use crate::kernel::chain::{Operand as ChainOperand, RowLanes};
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::op::program::{Arg, BLOCK_BYTES};
+use crate::op::reducer::LANES;
 use crate::work::chain::Chain;
 use crate::work::prepare::{Prepared, Step, StepArg};
 
@@ -248,18 +250,9 @@ impl Evaluator<'_> {
             (rows / lanes, 1, rows % lanes * columns),
         ] {
             self.aim(&folded.args, few, 0, 0);
-            for (operand, arg) in self.chains.operands.iter_mut().zip(&folded.args) {
-                let leaf = match arg.arg {
-                    Arg::Leaf(leaf) => &self.binding.leaves[leaf as usize],
-                    _ => continue,
-                };
-                let advances = match leaf {
-                    Bound::Place { linear, .. } => tile
-                        .row_dim
-                        .is_some_and(|dim| linear.terms[dim].stride() != Some(0)),
-                    _ => false,
-                };
-                let bytes = if advances { wide * arg.size } else { 0 };
+            for (number, arg) in folded.args.iter().enumerate() {
+                let bytes = self.bytes_of_wide(arg, tile, wide);
+                let operand = &mut self.chains.operands[number];
                 *operand = operand.advanced(first * bytes).rows(bytes as isize);
             }
             self.add_scratch(folded.scratch);
@@ -267,6 +260,81 @@ impl Evaluator<'_> {
             // SAFETY: these are all elements of the rows.
             unsafe { (folded.sums.add_rows)(&folded.links, operands, rows, n, sums.as_mut_ptr()) };
         }
+    }
+
+    /// Sums each column of several pieces of as many whole rows as the tile has, from `index` on, in lanes, and gives
+    /// `keep` the number of each piece and its sums.
+    ///
+    /// # Safety
+    /// The rows must lie within the bound region and be [wide](Evaluator::has_wide_rows), and there be as many in
+    /// each piece as fill whole lanes.
+    pub unsafe fn add_wide_pieces(
+        &mut self,
+        index: &[usize],
+        tile: TileShape,
+        lanes: usize,
+        pieces: usize,
+        mut keep: impl FnMut(usize, &[f64]),
+    ) {
+        let TileShape { rows, columns, .. } = tile;
+        let few = TileShape {
+            rows: rows.min(lanes),
+            ..tile
+        };
+        // SAFETY: a tile of few rows.
+        unsafe { self.run_before_fold(index, few) };
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        let wide = lanes * columns;
+        let mut room = [0.0; LANES * LANES];
+        let sums = &mut room[..wide];
+        self.aim(&folded.args, few, 0, 0);
+        let bytes: Few<usize, 4> = folded
+            .args
+            .iter()
+            .map(|arg| self.bytes_of_wide(arg, tile, wide))
+            .collect();
+        for (operand, &bytes) in self.chains.operands.iter_mut().zip(&bytes) {
+            *operand = operand.rows(bytes as isize);
+        }
+        self.add_scratch(folded.scratch);
+        let whole = rows / lanes;
+        for piece in 0..pieces {
+            // What changes nothing when added.
+            sums.fill(-0.0);
+            let operands = &self.chains.operands;
+            // SAFETY: these are all elements of the rows of the piece.
+            unsafe {
+                let to = sums.as_mut_ptr();
+                (folded.sums.add_rows)(&folded.links, operands, whole, wide, to);
+            }
+            let mut half = lanes / 2;
+            while half > 0 {
+                let (left, right) = sums.split_at_mut(half * columns);
+                for (left, right) in left.iter_mut().zip(right) {
+                    *left += *right;
+                }
+                half /= 2;
+            }
+            keep(piece, &sums[..columns]);
+            for (operand, bytes) in self.chains.operands.iter_mut().zip(&bytes) {
+                *operand = operand.advanced(whole * bytes);
+            }
+        }
+    }
+
+    /// The bytes from a row of lanes to the next in an operand of wide rows.
+    fn bytes_of_wide(&self, arg: &StepArg, tile: TileShape, wide: usize) -> usize {
+        let advances = match arg.arg {
+            Arg::Leaf(leaf) => match &self.binding.leaves[leaf as usize] {
+                Bound::Place { linear, .. } => tile
+                    .row_dim
+                    .is_some_and(|dim| linear.terms[dim].stride() != Some(0)),
+                _ => false,
+            },
+            _ => false,
+        };
+        if advances { wide * arg.size } else { 0 }
     }
 
     /// Whether the rows of the tile, for which [`run_before_fold`](Evaluator::run_before_fold) was called,
