@@ -1,6 +1,5 @@
-//! Chains that are known when this crate is compiled: the short ones that are met most.
-//!
-//! To ask for each block what to do costs as much as loading it.
+//! Chains that are known when this crate is compiled: the short ones that are met most. Asking for each block what to
+//! do would take as long as doing it.
 
 use super::functions::FunctionsOf;
 use super::machine::sums_of;
@@ -39,7 +38,11 @@ macro_rules! known {
             }
         )*
 
-        /// The sums of a chain that is known.
+        /// What the links of each of them do.
+        #[cfg(test)]
+        pub const ALL: &[&[(Does, Of)]] = &[$(&[$((Does::$does, Of::$of)),*]),*];
+
+        /// Its sums, if the chain is known.
         pub fn sums(links: &[Link], level: Level) -> Option<Sums> {
             $(
                 if is(links, &[$((Does::$does, Of::$of)),*]) {
@@ -51,6 +54,7 @@ macro_rules! known {
     };
 }
 
+// Of what is summed; each of them is compiled for all levels and orders of its operands.
 known! {
     Sum: Load Elements, Add Elements;
     Difference: Load Elements, Subtract Elements;

@@ -21,6 +21,9 @@ use crate::op::reducer::LANES;
 /// Rows that are added to sums while these are in registers.
 const ROWS: usize = 8;
 
+/// But if rows of at most so many bytes follow one another, one at a time: memory is read in the order in which it lies.
+const SHORT: usize = 8192;
+
 /// A block of one row, that begins so many bytes from the beginning of it.
 #[derive(Clone, Copy)]
 struct Along {
@@ -197,8 +200,12 @@ unsafe fn add_rows<P: Program, V: Registers<Item = f64>, const W: usize, const H
     n: usize,
     sums: *mut f64,
 ) {
-    for first in (0..rows).step_by(ROWS) {
-        let rows = first..(first + ROWS).min(rows);
+    let bytes = n * size_of::<f64>();
+    let in_lanes = P::KNOWN && HALF == 4 && (n == 12 * V::COUNT || n == 16 * V::COUNT);
+    let follow = bytes <= SHORT && operands.iter().any(|operand| operand.row == bytes as isize);
+    let at_once = if follow && !in_lanes { 1 } else { ROWS };
+    for first in (0..rows).step_by(at_once) {
+        let rows = first..(first + at_once).min(rows);
         let mut at = 0;
         // SAFETY: blocks lie within the rows' `n` elements.
         unsafe {
@@ -432,6 +439,7 @@ pub fn with_functions(level: Level) -> Option<ChainsWithFunctions> {
     None
 }
 
+/// The sums of any chain.
 pub fn sums(level: Level) -> Option<Sums> {
     sums_of::<Interpreted>(level)
 }

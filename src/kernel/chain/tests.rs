@@ -331,19 +331,109 @@ fn sines_and_cosines_are_those_of_their_kernels() {
             }
             let terms: Vec<f64> = (0..n).map(|i| sines[i] + cosines[i]).collect();
             let links = [links[0], links[1], link(Does::Add, 1)];
+            let in_registers = links.map(|link| match link.does {
+                Does::LoadAhead => link,
+                _ => Link {
+                    of: Of::Second,
+                    ..link
+                },
+            });
             let mut scratch = [0u64; BLOCK_BYTES / 8];
             let operands = [
                 Operand::vector(x.as_ptr().cast()),
                 Operand::scratch(scratch.as_mut_ptr().cast()),
             ];
-            let mut results = [0.0];
-            // SAFETY: as above, and there is a sum for the one end.
-            unsafe { sum(&links, &operands, &[n], &mut results) };
+            for links in [links, in_registers] {
+                let mut results = [0.0];
+                // SAFETY: as above, and there is a sum for the one end.
+                unsafe { sum(&links, &operands, &[n], &mut results) };
+                assert_eq!(
+                    results[0].to_bits(),
+                    sum_of(&terms).to_bits(),
+                    "{level:?} {n} {far} {links:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Links that do this to operands 0 and 1, in turn, and to the single operand 2.
+fn links_to(does: &[(Does, Of)]) -> Vec<Link> {
+    let mut advancing = 0;
+    let link = |&(does, of)| {
+        let operand = match of {
+            Of::One => 2,
+            _ => advancing,
+        };
+        let link = Link { does, of, operand };
+        advancing += u8::from(link.has_operand() && of != Of::One);
+        link
+    };
+    does.iter().map(link).collect()
+}
+
+#[test]
+fn known_chains_have_the_bits_of_interpreted_ones() {
+    let bits = |sums: &[f64]| sums.iter().map(|sum| sum.to_bits()).collect::<Vec<_>>();
+    for (level, does) in levels().flat_map(|level| known::ALL.iter().map(move |does| (level, does)))
+    {
+        let links = links_to(does);
+        let (known, any) = (
+            known::sums(&links, level).unwrap(),
+            machine::sums(level).unwrap(),
+        );
+        for len in (0..70).chain([RUN, 300]) {
+            let mut data = Data::new(2 * len + 3);
+            let ends = [len / 3, len, 2 * len];
+            let sum_runs = |sum: SumFn, operands: &[Operand]| {
+                let mut sums = [f64::NAN; 3];
+                // SAFETY: the operands have as many elements, and there are as many sums as ends.
+                unsafe { sum(&links, operands, &ends, &mut sums) };
+                bits(&sums)
+            };
+            let operands = data.operands(3, 0);
+            let expected = sum_runs(any.runs, &operands);
+            assert_eq!(sum_runs(known.runs, &operands), expected, "{does:?} {len}");
             assert_eq!(
-                results[0].to_bits(),
-                sum_of(&terms).to_bits(),
-                "{level:?} {n} {far}"
+                sum_runs(known.near_runs, &operands),
+                expected,
+                "{does:?} {len}"
             );
+        }
+        // Rows that follow one another, of all numbers of registers, and rows that do not.
+        for (rows, n, apart) in [
+            (19, 48, 48),
+            (9, 64, 64),
+            (8, 96, 96),
+            (21, 5, 5),
+            (17, 77, 80),
+        ] {
+            let mut data = Data::new(rows * apart + n);
+            let operands = data.operands(0, apart);
+            let add_rows = |add: AddRowsFn| {
+                let mut sums: Vec<f64> = (0..n).map(|column| column as f64).collect();
+                // SAFETY: the operands have the rows, and there are `n` sums.
+                unsafe { add(&links, &operands, rows, n, sums.as_mut_ptr()) };
+                bits(&sums)
+            };
+            assert_eq!(
+                add_rows(known.add_rows),
+                add_rows(any.add_rows),
+                "{does:?} {rows} {n}"
+            );
+        }
+        for n in [0, 3, 16, 29, 128] {
+            let mut data = Data::new(24 * n + 24);
+            let mut operands = data.operands(0, n);
+            operands[0] = operands[0].columns(8);
+            operands[1] = operands[1].rows(8).columns(24 * 8);
+            let crossed = |add: CrossedFn| {
+                let mut lanes = [[-0.0; LANES]; 19];
+                // SAFETY: the operands have the rows and the columns.
+                unsafe { add(&links, &operands, n, Asking::default(), &mut lanes) };
+                bits(lanes.as_flattened())
+            };
+            assert_eq!(crossed(known.crossed), crossed(any.crossed), "{does:?} {n}");
         }
     }
 }
