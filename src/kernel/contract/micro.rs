@@ -34,6 +34,9 @@ pub type MicroFn = unsafe fn(depth: usize, a: *const u8, b: *const u8, tile: &Ti
 /// How many steps ahead the panel of columns, which comes from the second-level cache, is asked for.
 const AHEAD: usize = 8;
 
+/// How many steps before the end of a panel the places of its sums are asked for.
+const LAST: usize = 24;
+
 /// Real numbers: `R` rows of `C` registers.
 ///
 /// # Safety
@@ -53,26 +56,30 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
     // SAFETY: the panels hold `depth` steps, prefetching cannot fail, and the tile's places are there.
     unsafe {
         let row = |i: usize| first.offset(*tile.rows.add(i) + *tile.columns);
-        if whole && tile.accumulate {
-            for i in 0..R {
-                prefetch(row(i).cast(), size_of::<V>() * C);
-            }
-        }
         let mut sums = [[V::zero(); C]; R];
-        for _ in 0..depth {
-            let mut columns = [V::zero(); C];
-            for j in 0..C {
-                columns[j] = V::load(b.add(j * V::COUNT));
-                prefetch(b.wrapping_add((AHEAD * C + j) * V::COUNT).cast(), 1);
-            }
-            for i in 0..R {
-                let factor = V::splat(*a.add(i));
+        // What is added to is asked for late: the panels that pass by would push it out of the nearest cache again.
+        let early = depth.saturating_sub(LAST);
+        for steps in [early, depth - early] {
+            for _ in 0..steps {
+                let mut columns = [V::zero(); C];
                 for j in 0..C {
-                    sums[i][j] = sums[i][j].add_product(factor, columns[j]);
+                    columns[j] = V::load(b.add(j * V::COUNT));
+                    prefetch(b.wrapping_add((AHEAD * C + j) * V::COUNT).cast(), 1);
+                }
+                for i in 0..R {
+                    let factor = V::splat(*a.add(i));
+                    for j in 0..C {
+                        sums[i][j] = sums[i][j].add_product(factor, columns[j]);
+                    }
+                }
+                a = a.add(R);
+                b = b.add(C * V::COUNT);
+            }
+            if whole {
+                for i in 0..R {
+                    prefetch(row(i).cast(), size_of::<V>() * C);
                 }
             }
-            a = a.add(R);
-            b = b.add(C * V::COUNT);
         }
         if whole {
             for i in 0..R {

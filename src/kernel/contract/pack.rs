@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::Kernel;
 use crate::kernel::copy::copy_2d;
+use crate::kernel::prefetch::prefetch;
 
 /// Where a matrix lies: `lane` is a row of the first operand or a column of the second. Strides are in
 /// elements.
@@ -87,6 +88,9 @@ struct Panels {
 /// another page.
 const AT_ONCE: usize = 16;
 
+/// So many steps ahead the source is asked for: each is a stretch of memory of its own, which no processor foresees.
+const AHEAD: isize = 2;
+
 impl Panels {
     /// # Safety
     /// The source must have the lanes of all panels for so many steps, `step_stride` bytes apart, and the panels room for
@@ -101,6 +105,7 @@ impl Panels {
                     let to = self
                         .first
                         .wrapping_add(panel * self.bytes + step * self.step_bytes);
+                    prefetch(from.wrapping_offset(AHEAD * step_stride), self.step_bytes);
                     // SAFETY: the caller's promise.
                     unsafe { copy_short(from, to, self.step_bytes) };
                 }
