@@ -1,6 +1,7 @@
 //! What users hold: typed handles over the plan, and the one place where the pipeline is joined.
 
 mod any;
+mod at_once;
 mod block_functions;
 mod blocks;
 mod closures;
