@@ -61,6 +61,16 @@ const JOBS: &[(&str, &str, Prepare)] = &[
         },
     ),
     (
+        "planned_block",
+        "the same of 20 × 20 numbers, which are too many to do without a plan",
+        |engine| {
+            Box::new(move || {
+                let y = ((Array::<f64>::ones([20, 20], [20, 20]) + 1.0) * 2.0).sum(keep(..));
+                finish(engine.compute(&y).expect("a sum"))
+            })
+        },
+    ),
+    (
         "tile",
         "2x + 1 of 1,000 numbers, into memory that is there",
         |engine| {
