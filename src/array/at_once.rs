@@ -3,6 +3,8 @@
 //!
 //! The kernels are those of tasks, so that the bits are, too. What is not as simple as that is planned.
 
+use std::mem::MaybeUninit;
+
 use super::engine::Engine;
 use crate::base::few::Few;
 use crate::base::scalar::Scalar;
@@ -30,9 +32,11 @@ const ROOM: usize = 512;
 /// A plan needs less of an engine that has as much. Whether one that has less may compute is a question for planning.
 const LEAST_MEMORY: u64 = 16 << 20;
 
-/// Elements of values, and what is left of the room for them.
+/// Computes nodes into room on the stack.
 struct Evaluator {
-    room: [std::mem::MaybeUninit<u128>; ROOM],
+    /// Of [`ROOM`] words, which outlives this and is touched by nobody else.
+    room: *mut u128,
+    /// The words that have been given away.
     used: usize,
     bytes_read: u64,
 }
@@ -44,12 +48,6 @@ enum Held {
     /// The only element, which is in memory.
     Same(*const u8),
     Each(*const u8),
-}
-
-impl Default for Held {
-    fn default() -> Held {
-        Held::Same(std::ptr::null())
-    }
 }
 
 /// What the computation was.
@@ -82,8 +80,9 @@ pub(super) unsafe fn compute(
     if walk.order.len() > NODES {
         return Ok(None);
     }
+    let mut room = [const { MaybeUninit::<u128>::uninit() }; ROOM];
     let mut evaluator = Evaluator {
-        room: [const { std::mem::MaybeUninit::uninit() }; ROOM],
+        room: room.as_mut_ptr().cast(),
         used: 0,
         bytes_read: 0,
     };
@@ -136,10 +135,9 @@ unsafe fn spread(from: Held, n: usize, size: usize, to: *mut u8) {
 impl Evaluator {
     /// Room for some bytes.
     fn take(&mut self, bytes: usize) -> Option<*mut u8> {
-        let words = bytes.div_ceil(size_of::<u128>());
-        let room = self.room.get_mut(self.used..self.used + words)?;
-        self.used += words;
-        Some(room.as_mut_ptr().cast())
+        let first = self.room.wrapping_add(self.used);
+        self.used += bytes.div_ceil(size_of::<u128>());
+        (self.used <= ROOM).then_some(first.cast())
     }
 
     fn node(&mut self, node: &Node, of: impl Fn(&Value) -> Held) -> Option<Held> {

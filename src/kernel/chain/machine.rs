@@ -201,20 +201,20 @@ unsafe fn add_rows<P: Program, V: Registers<Item = f64>, const W: usize, const H
     sums: *mut f64,
 ) {
     let bytes = n * size_of::<f64>();
-    let in_lanes = P::KNOWN && HALF == 4 && (n == 12 * V::COUNT || n == 16 * V::COUNT);
     let follow = bytes <= SHORT && operands.iter().any(|operand| operand.row == bytes as isize);
-    let at_once = if follow && !in_lanes { 1 } else { ROWS };
+    // Rows of three or four columns in lanes: with AVX-512 there are registers for the sums of all of these.
+    let is_wide = |registers: usize| P::KNOWN && W == 8 && n == registers * V::COUNT;
+    let (three, four) = (is_wide(12), is_wide(16));
+    let at_once = if follow && !three && !four { 1 } else { ROWS };
     for first in (0..rows).step_by(at_once) {
         let rows = first..(first + at_once).min(rows);
         let mut at = 0;
         // SAFETY: blocks lie within the rows' `n` elements.
         unsafe {
-            // Rows of three or four columns in lanes, which follow one another: memory is read in its order.
-            if P::KNOWN && n == 3 * HALF * V::COUNT && HALF == 4 {
+            if P::KNOWN && three {
                 add_block::<P, V, 12, 4>(links, operands, rows.clone(), at, sums);
                 at = n;
-            }
-            if P::KNOWN && n == 4 * HALF * V::COUNT && HALF == 4 {
+            } else if P::KNOWN && four {
                 add_block::<P, V, 16, 4>(links, operands, rows.clone(), at, sums);
                 at = n;
             }
@@ -238,10 +238,12 @@ unsafe fn add_rows<P: Program, V: Registers<Item = f64>, const W: usize, const H
     }
 }
 
+/// The sums of `W` registers, whose terms are computed `PART` registers at a time.
+///
 /// # Safety
 /// As for [`AddRowsFn`](super::AddRowsFn), for the elements of a block.
 #[inline(always)]
-unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const SUB: usize>(
+unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const PART: usize>(
     links: &[Link],
     operands: &[Operand],
     rows: Range<usize>,
@@ -256,18 +258,18 @@ unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const 
             sums[i] = V::load(place(i));
         }
         for row in rows {
-            for part in 0..W / SUB {
-                let terms = P::block::<V, SUB, _>(
+            for part in 0..W / PART {
+                let terms = P::block::<V, PART, _>(
                     links,
                     operands,
                     Along {
                         row,
-                        at: (at + part * SUB * V::COUNT) * size_of::<f64>(),
+                        at: (at + part * PART * V::COUNT) * size_of::<f64>(),
                     },
                     &mut Without,
                 );
-                for i in 0..SUB {
-                    sums[part * SUB + i] = sums[part * SUB + i].add(terms[i]);
+                for i in 0..PART {
+                    sums[part * PART + i] = sums[part * PART + i].add(terms[i]);
                 }
             }
         }
