@@ -73,6 +73,7 @@ pub(super) unsafe fn compute(
         || engine.cancel.is_some()
         || !engine.off.is_empty()
         || engine.is_observed()
+        || is_deep(value)
     {
         return Ok(None);
     }
@@ -109,6 +110,13 @@ pub(super) unsafe fn compute(
         },
         bytes_read: evaluator.bytes_read,
     }))
+}
+
+/// Whether there are more nodes than are computed here already on the way along first inputs: a plan may be a million
+/// nodes deep, and whoever plans it walks over it again.
+fn is_deep(value: &Value) -> bool {
+    let way = std::iter::successors(Some(value), |value| value.node.inputs.first());
+    way.take(NODES + 1).count() > NODES
 }
 
 /// Writes `n` elements of a value, of `size` bytes each.
