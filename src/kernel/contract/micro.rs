@@ -59,7 +59,7 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
         let mut sums = [[V::zero(); C]; R];
         // What is added to is asked for late: the panels that pass by would push it out of the nearest cache again.
         let early = depth.saturating_sub(LAST);
-        for steps in [early, depth - early] {
+        for (is_last, steps) in [(false, early), (true, depth - early)] {
             for _ in 0..steps {
                 let mut columns = [V::zero(); C];
                 for j in 0..C {
@@ -75,7 +75,7 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
                 a = a.add(R);
                 b = b.add(C * V::COUNT);
             }
-            if whole {
+            if whole && !is_last {
                 for i in 0..R {
                     prefetch(row(i).cast(), size_of::<V>() * C);
                 }

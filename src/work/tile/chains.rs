@@ -7,7 +7,7 @@ use crate::kernel::chain::{Operand as ChainOperand, RowLanes};
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::op::reducer::LANES;
-use crate::work::chain::Chain;
+use crate::work::chain::{Chain, Folded};
 use crate::work::prepare::{Prepared, Step, StepArg};
 
 /// The bytes between what is loaded and what is asked for where rows follow one another without gaps, or none does.
@@ -33,7 +33,7 @@ impl ChainRoom {
     }
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     /// # Safety
     /// As for [`run`](Evaluator::run), with all operands ready.
     pub(super) unsafe fn chain(
@@ -235,14 +235,8 @@ impl Evaluator<'_> {
         sums: &mut [f64],
     ) {
         let TileShape { rows, columns, .. } = tile;
-        let few = TileShape {
-            rows: rows.min(lanes),
-            ..tile
-        };
-        // SAFETY: a tile of few rows.
-        unsafe { self.run_before_fold(index, few) };
-        let folded = self.prepared.folded.as_ref();
-        let folded = folded.expect("only called if there is one");
+        // SAFETY: the caller's promise.
+        let (folded, few) = unsafe { self.ready_wide(index, tile, lanes) };
         let wide = lanes * columns;
         assert!(sums.len() >= wide);
         for (first, rows, n) in [
@@ -277,14 +271,8 @@ impl Evaluator<'_> {
         mut keep: impl FnMut(usize, &[f64]),
     ) {
         let TileShape { rows, columns, .. } = tile;
-        let few = TileShape {
-            rows: rows.min(lanes),
-            ..tile
-        };
-        // SAFETY: a tile of few rows.
-        unsafe { self.run_before_fold(index, few) };
-        let folded = self.prepared.folded.as_ref();
-        let folded = folded.expect("only called if there is one");
+        // SAFETY: the caller's promise.
+        let (folded, few) = unsafe { self.ready_wide(index, tile, lanes) };
         let wide = lanes * columns;
         let mut room = [0.0; LANES * LANES];
         let sums = &mut room[..wide];
@@ -321,6 +309,26 @@ impl Evaluator<'_> {
                 *operand = operand.advanced(whole * bytes);
             }
         }
+    }
+
+    /// Makes as many of the tile's rows ready as there are lanes, and gives the fold and these.
+    ///
+    /// # Safety
+    /// The rows must lie within the bound region.
+    unsafe fn ready_wide(
+        &mut self,
+        index: &[usize],
+        tile: TileShape,
+        lanes: usize,
+    ) -> (&'a Folded, TileShape) {
+        let few = TileShape {
+            rows: tile.rows.min(lanes),
+            ..tile
+        };
+        // SAFETY: a tile of few rows.
+        unsafe { self.run_before_fold(index, few) };
+        let folded = self.prepared.folded.as_ref();
+        (folded.expect("only called if there is one"), few)
     }
 
     /// The bytes from a row of lanes to the next in an operand of wide rows.
