@@ -188,6 +188,40 @@ fn results_go_wherever_they_are_wanted() {
     assert_eq!(out.slice(s![..;-2, ..;2]), wanted);
 }
 
+/// Several blocks of the sum, of which the last is shorter; several bands of columns; and panels that are not filled.
+#[test]
+fn long_sums_of_many_columns() {
+    let (x, y) = (matrix(61, 700), matrix(700, 1003));
+    let wanted = x.dot(&y);
+    let engines = [1, 3].map(|threads| Engine::builder().threads(threads).build().unwrap());
+    macro_rules! check {
+        ($($ty:ty, $make:expr;)*) => {$(
+            let make: fn(f64) -> $ty = $make;
+            let lazy = |m: &Array2<f64>| Array::from_ndarray(m.mapv(make).into_shared(), 256);
+            let (a, b) = (lazy(&x), lazy(&y));
+            // As they lie, turned, and computed.
+            let (turned_a, turned_b) = (lazy(&x.t().to_owned()), lazy(&y.t().to_owned()));
+            let zero = make(0.0);
+            for product in [
+                a.matmul(&b),
+                turned_a.t().matmul(turned_b.t()),
+                (&a + zero).matmul(&b + zero),
+            ] {
+                for engine in &engines {
+                    let got = engine.compute(&product).unwrap();
+                    assert_eq!(got, wanted.mapv(make).into_dyn(), "{}", stringify!($ty));
+                }
+            }
+        )*};
+    }
+    check! {
+        f64, |v| v;
+        f32, |v| v as f32;
+        i32, |v| v as i32;
+        num_complex::Complex<f64>, |v| num_complex::Complex::new(v, 0.0);
+    }
+}
+
 #[test]
 fn operands_are_read_where_they_lie() {
     let x = matrix(200, 300);

@@ -6,6 +6,7 @@ use foldhash::{HashMap, HashMapExt};
 
 use super::engine::Engine;
 use super::refusal::refuse;
+use crate::base::dtype::DType;
 use crate::base::few::few;
 use crate::error::Result;
 use crate::graph::env::Env;
@@ -63,6 +64,7 @@ fn plan_optimized(engine: &Engine, walk: &Walk<'_>, places: &[Place]) -> Planned
         memory: budget,
         choices: HashMap::new(),
         fold: make_fold,
+        panel: product_panel,
     };
     let planner = Planner {
         walk,
@@ -198,12 +200,13 @@ impl Planner<'_, '_> {
     }
 }
 
-fn make_fold(
-    op: ReduceOp,
-    dtype: crate::base::dtype::DType,
-    masked: bool,
-) -> Option<Arc<dyn Fold>> {
+fn make_fold(op: ReduceOp, dtype: DType, masked: bool) -> Option<Arc<dyn Fold>> {
     crate::kernel::reduce::fold(op, dtype, masked, level())
+}
+
+fn product_panel(dtype: DType) -> [usize; 2] {
+    let kernel = crate::kernel::contract::kernel(dtype, level());
+    [kernel.rows, kernel.columns]
 }
 
 impl Planned {

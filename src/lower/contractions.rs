@@ -10,12 +10,15 @@ use super::grid::bands;
 use super::stages::{TASK_COST, fused_cost, held_bytes};
 use super::{Build, Options};
 use crate::base::chunks::{AxisChunks, Chunks};
+use crate::base::dtype::DType;
 use crate::base::region::Region;
 use crate::graph::stage::{ContractJob, Job, Output, Place, Stage};
 use crate::op::contract::{BLOCK, Contraction, Role};
 
-/// Enough for the last of them to end at about the same time.
+/// Enough for the last of them to end at about the same time, whatever their number.
 const TASKS_PER_THREAD: usize = 4;
+/// Enough if each thread has as many: fewer tasks pack less.
+const EVEN_TASKS_PER_THREAD: usize = 2;
 /// A task of fewer products is not worth its bookkeeping and the packing of its operands.
 const MIN_PRODUCTS: usize = 1 << 21;
 /// Packed panels of a task, and what it adds up, are at most so large.
@@ -42,7 +45,7 @@ impl Build<'_> {
             let grid = bands(domain.shape(), cell.iter().product());
             (grid, whole(contraction))
         } else {
-            product_grid(contraction, &domain, item, self.options)
+            product_grid(contraction, &domain, spec.dtype, self.options)
         };
         let output = Output {
             dtype: spec.dtype,
@@ -121,6 +124,11 @@ fn largest_cell(contraction: &Contraction, grid: &Chunks) -> [usize; 3] {
     contraction.extents(&Region::whole(&lens))
 }
 
+fn are_enough(tasks: usize, threads: usize) -> bool {
+    tasks >= threads * TASKS_PER_THREAD
+        || (tasks >= threads * EVEN_TASKS_PER_THREAD && tasks.is_multiple_of(threads))
+}
+
 /// The [batch, rows, columns] of a task: halved, batch first and then the longer side, until there are enough
 /// tasks and each keeps to its memory.
 fn cell(contraction: &Contraction, domain: &Region, item: usize, options: &Options) -> [usize; 3] {
@@ -138,7 +146,7 @@ fn cell(contraction: &Contraction, domain: &Region, item: usize, options: &Optio
         let tasks: usize = (0..3).map(|i| whole[i].div_ceil(cell[i].max(1))).product();
         let long = elements.saturating_mul(contraction.depth()) >= 2 * MIN_PRODUCTS;
         let panels = (rows + columns) * contraction.depth().min(BLOCK) * item;
-        let few = tasks < options.threads * TASKS_PER_THREAD && long;
+        let few = !are_enough(tasks, options.threads) && long;
         let large = panels > most || sums * elements * item > most;
         if !few && !large {
             return cell;
@@ -157,20 +165,40 @@ fn cell(contraction: &Contraction, domain: &Region, item: usize, options: &Optio
     }
 }
 
+/// Bands of about `size`, and of whole panels of so many rows or columns: one that is not filled takes a kernel as long as
+/// a full one. The longer ones come first.
+fn panels(len: usize, size: usize, panel: usize) -> AxisChunks {
+    let bands = len.div_ceil(size.max(1)).max(1);
+    let panels = len.div_ceil(panel);
+    if bands > panels {
+        return AxisChunks::regular(len, len.div_ceil(bands));
+    }
+    let end = |band: usize| len.min((panels * band).div_ceil(bands) * panel);
+    let sizes: Vec<usize> = (0..bands).map(|band| end(band + 1) - end(band)).collect();
+    AxisChunks::from_sizes(&sizes)
+}
+
 /// The grid over the result, and the parts of the sum that tasks of one cell share.
 fn product_grid(
     contraction: &Contraction,
     domain: &Region,
-    item: usize,
+    dtype: DType,
     options: &Options,
 ) -> (Chunks, Vec<Range<usize>>) {
-    let cell = cell(contraction, domain, item, options);
+    let cell = cell(contraction, domain, dtype.size(), options);
+    let [rows, columns] = (options.panel)(dtype);
+    let roles = [
+        (Role::Batch, 1),
+        (Role::Rows, rows),
+        (Role::Columns, columns),
+    ];
     let mut axes = vec![AxisChunks::whole(0); domain.ndim()];
-    for (role, size) in [Role::Batch, Role::Rows, Role::Columns]
-        .into_iter()
-        .zip(cell)
-    {
+    for ((role, panel), size) in roles.into_iter().zip(cell) {
         let own = contraction.axes(role);
+        if let [axis] = own[..] {
+            axes[axis] = panels(domain.shape()[axis], size, panel);
+            continue;
+        }
         let lens: Vec<usize> = own.iter().map(|&axis| domain.shape()[axis]).collect();
         for (axis, chunks) in own.into_iter().zip(bands(&lens, size).0) {
             axes[axis] = chunks;
@@ -178,7 +206,10 @@ fn product_grid(
     }
     let grid = Chunks(axes.into());
     let parts = contraction.parts();
-    let wanted = (options.threads * TASKS_PER_THREAD).div_ceil(grid.count());
+    let wanted = match are_enough(grid.count(), options.threads) {
+        true => 1,
+        false => (options.threads * TASKS_PER_THREAD).div_ceil(grid.count()),
+    };
     // Complete subtrees of the sum: ranges of a power of two.
     let span = match wanted {
         0 | 1 => parts,
@@ -187,4 +218,44 @@ fn product_grid(
     let ranges = (0..parts).step_by(span);
     let ranges = ranges.map(|start| start..(start + span).min(parts));
     (grid, ranges.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::panels;
+
+    #[test]
+    fn bands_are_of_whole_panels_and_differ_by_one_at_most() {
+        for (len, size, panel) in [
+            (3000, 750, 24),
+            (3000, 1500, 8),
+            (100, 30, 8),
+            (23, 30, 24),
+            (25, 13, 24),
+            (7, 2, 4),
+            (1, 1, 1),
+            (0, 5, 8),
+        ] {
+            let bands = panels(len, size, panel);
+            let sizes: Vec<usize> = (0..bands.count()).map(|i| bands.range(i).len()).collect();
+            assert_eq!(sizes.iter().sum::<usize>(), len);
+            let Some((last, others)) = sizes.split_last() else {
+                panic!("no band of {len}");
+            };
+            let whole = others.iter().all(|size| size % panel == 0);
+            let least = sizes.iter().map(|size| size.div_ceil(panel)).min();
+            let most = sizes.iter().map(|size| size.div_ceil(panel)).max();
+            // Where there are more bands than panels, each is within one.
+            let split = len.div_ceil(size) > len.div_ceil(panel);
+            assert!(whole || split, "{len} by {size}: {sizes:?} of {panel}");
+            assert!(most.unwrap() <= least.unwrap() + 1, "{sizes:?}");
+            assert!(len == 0 || *last > 0, "{sizes:?}");
+        }
+        let sizes = |len, size, panel| -> Vec<usize> {
+            let bands = panels(len, size, panel);
+            (0..bands.count()).map(|i| bands.range(i).len()).collect()
+        };
+        assert_eq!(sizes(3000, 750, 24), [768, 744, 744, 744]);
+        assert_eq!(sizes(3000, 1500, 8), [1504, 1496]);
+    }
 }

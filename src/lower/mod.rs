@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use foldhash::{HashMap, HashMapExt, HashSet, HashSetExt};
 
+use crate::base::dtype::DType;
 use crate::base::lookup::Lookup;
 use crate::base::memory::Memory;
 use crate::base::scalar::Scalar;
@@ -53,6 +54,8 @@ pub struct Options {
     pub choices: HashMap<ValueKey, Choice>,
     /// Makes kept and reduced axes' reducers: how the kernel layer's folds are named here.
     pub fold: FoldMaker,
+    /// The rows and columns of a product that the kernel layer computes at once.
+    pub panel: fn(DType) -> [usize; 2],
 }
 
 /// What is done with a value that several tasks read, instead of holding its blocks.

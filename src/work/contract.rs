@@ -151,6 +151,9 @@ struct Task<'a> {
     /// Of the region: batch, rows, columns.
     extents: [usize; 3],
     sides: [Side; 2],
+    /// The columns that are packed at a time: right before they are needed, so that panels are written where they are
+    /// read again, in a near cache. What is computed is faster computed in long strips.
+    band: usize,
     panels: [AlignedBytes; 2],
     strip: Option<AlignedBytes>,
 }
@@ -170,11 +173,6 @@ impl<'a> Task<'a> {
         let kernel = kernel(job.fused[0].program_dtype(), level());
         let extents = contraction.extents(&region);
         let depth = contraction.depth().min(BLOCK);
-        let [_, rows, columns] = extents;
-        let panels = [
-            AlignedBytes::new(kernel.panel_bytes(kernel.rows, rows, depth)),
-            AlignedBytes::new(kernel.panel_bytes(kernel.columns, columns, depth)),
-        ];
         let mut task = Task {
             work,
             job,
@@ -184,13 +182,24 @@ impl<'a> Task<'a> {
             region,
             extents,
             sides: [Side::Computed, Side::Computed],
-            panels,
+            band: 0,
+            panels: [AlignedBytes::new(0), AlignedBytes::new(0)],
             strip: None,
         };
-        let depth = contraction.depth_of(parts);
+        let steps = contraction.depth_of(parts);
         for number in 0..2 {
-            task.sides[number] = task.side(number, &depth)?;
+            task.sides[number] = task.side(number, &steps)?;
         }
+        let [_, rows, columns] = extents;
+        task.band = match task.sides[1] {
+            Side::Placed(_) => kernel.band(depth),
+            Side::Computed => columns,
+        };
+        let columns = columns.min(task.band);
+        task.panels = [
+            AlignedBytes::new(kernel.panel_bytes(kernel.rows, rows, depth)),
+            AlignedBytes::new(kernel.panel_bytes(kernel.columns, columns, depth)),
+        ];
         Ok(task)
     }
 
@@ -381,44 +390,54 @@ impl<'a> Task<'a> {
             let block = from..(from + BLOCK).min(end);
             self.work.stop.check()?;
             for matrix in 0..self.extents[0] {
-                for number in 0..2 {
-                    self.pack(number, matrix, &block)?;
-                }
+                self.pack(0, matrix, &block, 0..self.extents[1])?;
                 let offset = to.batch[matrix] * self.kernel.item as isize;
-                let places = Places {
-                    first: first.wrapping_offset(offset),
-                    rows: &to.rows,
-                    columns: &to.columns,
-                };
-                // SAFETY: both panels were packed with this depth; the places are this task's own, and written
-                // with the first block.
-                unsafe {
-                    self.kernel.multiply(
-                        block.len(),
-                        self.panels[0].as_ptr(),
-                        self.panels[1].as_ptr(),
-                        places,
-                        from != start,
-                    );
+                let columns = self.extents[2];
+                for column in (0..columns).step_by(self.band.max(1)) {
+                    let band = column..(column + self.band).min(columns);
+                    self.pack(1, matrix, &block, band.clone())?;
+                    let places = Places {
+                        first: first.wrapping_offset(offset),
+                        rows: &to.rows,
+                        columns: &to.columns[band],
+                    };
+                    // SAFETY: both panels were packed with this depth; the places are this task's own, and written
+                    // with the first block.
+                    unsafe {
+                        self.kernel.multiply(
+                            block.len(),
+                            self.panels[0].as_ptr(),
+                            self.panels[1].as_ptr(),
+                            places,
+                            from != start,
+                        );
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Packs one block of one matrix of an operand.
-    fn pack(&mut self, number: usize, matrix: usize, block: &Range<usize>) -> Result<()> {
-        let lanes = self.extents[number + 1];
+    /// Packs some rows or columns of one block of one matrix of an operand: all of them, if they are computed.
+    fn pack(
+        &mut self,
+        number: usize,
+        matrix: usize,
+        block: &Range<usize>,
+        lanes: Range<usize>,
+    ) -> Result<()> {
         let width = [self.kernel.rows, self.kernel.columns][number];
         let Side::Placed(placed) = &self.sides[number] else {
-            return self.pack_strips(number, matrix, block, lanes, width);
+            debug_assert_eq!(lanes, 0..self.extents[number + 1]);
+            return self.pack_strips(number, matrix, block, lanes.len(), width);
         };
         let item = self.kernel.item as isize;
         let steps = (block.start - placed.origin) as isize * placed.step_stride;
+        let skipped = lanes.start as isize * placed.lane_stride;
         let source = Source {
             first: placed
                 .first
-                .wrapping_offset((placed.batch[matrix] + steps) * item),
+                .wrapping_offset((placed.batch[matrix] + steps + skipped) * item),
             lane_stride: placed.lane_stride,
             step_stride: placed.step_stride,
         };
@@ -429,7 +448,7 @@ impl<'a> Task<'a> {
                 &self.kernel,
                 width,
                 source,
-                0..lanes,
+                0..lanes.len(),
                 0..block.len(),
                 block.len(),
                 to,

@@ -7,6 +7,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::kernel::lanes::Lanes;
+use crate::kernel::prefetch::prefetch;
 
 /// Where the sums of one tile go: row `i`, column `j` at `first + rows[i] + columns[j]`, in elements.
 #[derive(Clone, Copy)]
@@ -21,6 +22,9 @@ pub struct Tile {
     pub dense: bool,
     /// Whether sums are added to what is there.
     pub accumulate: bool,
+    /// Memory that is needed soon, and how many bytes of it are asked for with each step.
+    pub soon: *const u8,
+    pub soon_step: usize,
 }
 
 /// Multiplies two panels of a depth.
@@ -57,6 +61,7 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
     unsafe {
         let row = |i: usize| first.offset(*tile.rows.add(i) + *tile.columns);
         let mut sums = [[V::zero(); C]; R];
+        let mut soon = tile.soon;
         // What is added to is asked for late: the panels that pass by would push it out of the nearest cache again.
         let early = depth.saturating_sub(LAST);
         for (is_last, steps) in [(false, early), (true, depth - early)] {
@@ -64,8 +69,10 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
                 let mut columns = [V::zero(); C];
                 for j in 0..C {
                     columns[j] = V::load(b.add(j * V::COUNT));
-                    prefetch(b.wrapping_add((AHEAD * C + j) * V::COUNT).cast(), 1);
+                    nearest(b.wrapping_add((AHEAD * C + j) * V::COUNT).cast(), 1);
                 }
+                prefetch(soon, 1);
+                soon = soon.wrapping_add(tile.soon_step);
                 for i in 0..R {
                     let factor = V::splat(*a.add(i));
                     for j in 0..C {
@@ -77,7 +84,7 @@ pub unsafe fn real<V: Lanes, const R: usize, const C: usize>(
             }
             if whole && !is_last {
                 for i in 0..R {
-                    prefetch(row(i).cast(), size_of::<V>() * C);
+                    nearest(row(i).cast(), size_of::<V>() * C);
                 }
             }
         }
@@ -186,9 +193,9 @@ pub unsafe fn loops<T: Ring, const R: usize, const C: usize>(
     }
 }
 
-/// Asks for the cache lines of `len` bytes. Any address is harmless.
+/// Asks for the cache lines of `len` bytes, as far as the first-level cache. Any address is harmless.
 #[inline(always)]
-fn prefetch(start: *const u8, len: usize) {
+fn nearest(start: *const u8, len: usize) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};

@@ -15,8 +15,9 @@ use micro::{MicroFn, Tile};
 pub use pack::{Source, pack};
 pub use select::kernel;
 
-/// Columns whose panels of one block are this large stay in the second-level cache while rows pass by.
-const CACHED_BYTES: usize = 512 << 10;
+/// Columns whose panels of one block are this large stay in the second-level cache while rows pass by: half of the
+/// smallest, or a quarter where two threads of a core share it.
+const CACHED_BYTES: usize = 256 << 10;
 
 /// How products of one dtype are computed on one level.
 #[derive(Clone, Copy)]
@@ -50,6 +51,12 @@ impl Kernel {
         lanes.next_multiple_of(width) * depth * self.item
     }
 
+    /// How many columns make a *band*: their panels, packed with this depth, stay in a near cache.
+    pub fn band(&self, depth: usize) -> usize {
+        let panel = self.panel_bytes(self.columns, 1, depth);
+        (CACHED_BYTES / panel.max(1)).max(1) * self.columns
+    }
+
     /// Multiplies packed rows and columns of a depth; their products are stored, or added to what is there.
     ///
     /// # Safety
@@ -69,10 +76,15 @@ impl Kernel {
         let neighbours = |panel: &[isize]| panel.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let dense: Vec<bool> = to.columns.chunks(self.columns).map(neighbours).collect();
         let panel = |width: usize| width * depth * self.item;
-        let cached = (CACHED_BYTES / panel(self.columns).max(1)).max(1) * self.columns;
-        for band in (0..columns).step_by(cached) {
+        let band = self.band(depth);
+        for first in (0..columns).step_by(band) {
             for row in (0..rows).step_by(self.rows) {
-                for column in (band..columns.min(band + cached)).step_by(self.columns) {
+                let next = if row + self.rows < rows {
+                    row + self.rows
+                } else {
+                    0
+                };
+                for column in (first..columns.min(first + band)).step_by(self.columns) {
                     let tile = Tile {
                         first: to.first,
                         rows: to.rows[row..].as_ptr(),
@@ -81,6 +93,13 @@ impl Kernel {
                         n_columns: self.columns.min(columns - column),
                         dense: dense[column / self.columns],
                         accumulate,
+                        // The next panel of rows comes from beyond the second-level cache: once per band it is asked
+                        // for, while the first tile of this one is computed.
+                        soon: a.wrapping_add(next / self.rows * panel(self.rows)),
+                        soon_step: match column == first {
+                            true => self.rows * self.item,
+                            false => 0,
+                        },
                     };
                     // SAFETY: the panels of these rows and columns begin there, as the caller promised.
                     unsafe {

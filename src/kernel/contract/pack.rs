@@ -55,25 +55,43 @@ pub unsafe fn pack(
         let panel = to.wrapping_add((lane / width * depth + steps.start) * step_bytes);
         let from = (lane - lanes.start) as isize * source.lane_stride * kernel.item as isize;
         let from = source.first.wrapping_offset(from);
-        // SAFETY: the caller's promise.
-        unsafe {
-            if n < width {
-                panel.write_bytes(0, steps.len() * step_bytes);
+        if n < width {
+            // SAFETY: the caller's promise.
+            unsafe { panel.write_bytes(0, steps.len() * step_bytes) };
+        }
+        let upcoming = width.min(lanes.end - lane - n);
+        for step in (0..steps.len()).step_by(STRETCH) {
+            let some = STRETCH.min(steps.len() - step);
+            let from =
+                from.wrapping_offset(step as isize * source.step_stride * kernel.item as isize);
+            let panel = panel.wrapping_add(step * step_bytes);
+            if source.step_stride == 1 {
+                for next in n..n + upcoming {
+                    let next = next as isize * source.lane_stride * kernel.item as isize;
+                    prefetch(from.wrapping_offset(next), some * kernel.item);
+                }
             }
             for plane in 0..planes {
-                copy_2d(
-                    item,
-                    steps.len(),
-                    n,
-                    from.wrapping_add(plane * item),
-                    [source.step_stride * stretch, source.lane_stride * stretch],
-                    panel.wrapping_add(plane * width * item),
-                    [(width * planes) as isize, 1],
-                );
+                // SAFETY: the caller's promise.
+                unsafe {
+                    copy_2d(
+                        item,
+                        some,
+                        n,
+                        from.wrapping_add(plane * item),
+                        [source.step_stride * stretch, source.lane_stride * stretch],
+                        panel.wrapping_add(plane * width * item),
+                        [(width * planes) as isize, 1],
+                    );
+                }
             }
         }
     }
 }
+
+/// So many steps of a panel are packed while those of the next one are asked for: each of its lanes is a stretch of
+/// memory of its own, too short for a processor to foresee it.
+const STRETCH: usize = 64;
 
 /// Panels whose lanes lie side by side in the source.
 struct Panels {
@@ -89,7 +107,7 @@ struct Panels {
 const AT_ONCE: usize = 16;
 
 /// So many steps ahead the source is asked for: each is a stretch of memory of its own, which no processor foresees.
-const AHEAD: isize = 2;
+const AHEAD: isize = 8;
 
 impl Panels {
     /// # Safety
