@@ -14,10 +14,10 @@ use super::vector::{Vector, dispatch};
 
 /// Steps of the sum whose panels are multiplied at a time.
 const DEPTH: usize = 384;
-/// Rows of a band: a block of them stays in the second-level cache.
-const BAND: usize = 192;
+/// Rows of a band: a block of them stays in the second-level cache, beside columns.
+const BAND: usize = 96;
 /// Bytes of the second matrix's panels that stay in the second-level cache while the band's rows pass by.
-const CACHED: usize = 512 << 10;
+const CACHED: usize = 256 << 10;
 /// How many steps ahead panels are asked for.
 const AHEAD: usize = 8;
 
