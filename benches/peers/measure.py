@@ -2,6 +2,7 @@
 
 import math
 import statistics
+import time
 
 # What the order of additions may change, relative to the values.
 TOLERANCE = 1e-9
@@ -12,6 +13,9 @@ DEVIATIONS = 6
 # Shorter jobs are repeated within a sample.
 SAMPLE_SECONDS = 0.05
 MOST_REPEATS = 1000
+# Before each sample: the threads of some libraries (OpenBLAS's, for one) go on waiting busily for a while when their job
+# is done, and would have a core of whoever comes next.
+PAUSE = 0.05
 # A job that takes longer is not run a second time to warm up.
 LONG_SECONDS = 2
 
@@ -45,6 +49,7 @@ def measure(job, engines, chunks, rounds, patience, rows):
             name = engine.name
             if name not in samples or samples[name] and spent[name] >= patience:
                 continue
+            time.sleep(PAUSE)
             answer = engine.run(job, chunks, repeats[name])
             check(job, name, answer, first, rows)
             samples[name].append(answer["seconds"])
