@@ -13,8 +13,8 @@ DEVIATIONS = 6
 # Shorter jobs are repeated within a sample.
 SAMPLE_SECONDS = 0.05
 MOST_REPEATS = 1000
-# Before each sample: the threads of some libraries (OpenBLAS's, for one) go on waiting busily for a while when their job
-# is done, and would have a core of whoever comes next.
+# Before each sample: a library's threads may go on waiting busily for a while when their job is done, and would have a
+# core of whoever comes next.
 PAUSE = 0.05
 # A job that takes longer is not run a second time to warm up.
 LONG_SECONDS = 2
