@@ -124,6 +124,7 @@ fn largest_cell(contraction: &Contraction, grid: &Chunks) -> [usize; 3] {
     contraction.extents(&Region::whole(&lens))
 }
 
+/// Whether threads have enough tasks not to wait long for the last ones.
 fn are_enough(tasks: usize, threads: usize) -> bool {
     tasks >= threads * TASKS_PER_THREAD
         || (tasks >= threads * EVEN_TASKS_PER_THREAD && tasks.is_multiple_of(threads))
@@ -188,14 +189,15 @@ fn product_grid(
     let cell = cell(contraction, domain, dtype.size(), options);
     let [rows, columns] = (options.panel)(dtype);
     let roles = [
-        (Role::Batch, 1),
-        (Role::Rows, rows),
-        (Role::Columns, columns),
+        (Role::Batch, None),
+        (Role::Rows, Some(rows)),
+        (Role::Columns, Some(columns)),
     ];
     let mut axes = vec![AxisChunks::whole(0); domain.ndim()];
     for ((role, panel), size) in roles.into_iter().zip(cell) {
         let own = contraction.axes(role);
-        if let [axis] = own[..] {
+        if let ([axis], Some(panel)) = (&own[..], panel) {
+            let axis = *axis;
             axes[axis] = panels(domain.shape()[axis], size, panel);
             continue;
         }

@@ -22,7 +22,8 @@ pub struct Tile {
     pub dense: bool,
     /// Whether sums are added to what is there.
     pub accumulate: bool,
-    /// Memory that is needed soon, and how many bytes of it are asked for with each step.
+    /// Memory that is needed soon, and how many bytes of it are asked for with each step; only real numbers are
+    /// multiplied fast enough for it to matter.
     pub soon: *const u8,
     pub soon_step: usize,
 }

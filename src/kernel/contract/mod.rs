@@ -15,8 +15,8 @@ use micro::{MicroFn, Tile};
 pub use pack::{Source, pack};
 pub use select::kernel;
 
-/// Columns whose panels of one block are this large stay in the second-level cache while rows pass by: half of the
-/// smallest, or a quarter where two threads of a core share it.
+/// Columns whose panels of one block are this large stay in the second-level cache while rows pass by: a
+/// quarter of 1 MiB, which two threads of a core may have to share, and half of 512 KiB.
 const CACHED_BYTES: usize = 256 << 10;
 
 /// How products of one dtype are computed on one level.
