@@ -142,8 +142,8 @@ impl<T: Value> Fold for Product<'_, T> {
     }
 }
 
-/// Mean and sum of squared deviations: of a run in two passes, of rows by the deviations from the first
-/// element that takes part; pieces merged by Chan's formula.
+/// Mean and sum of squared deviations, by the deviations from the first element that takes part; pieces merged by
+/// Chan's formula.
 pub struct Variance<'a, T>(pub &'a Elements<'a, T>);
 
 #[derive(Clone, Copy)]
@@ -183,33 +183,28 @@ impl<T: Value> Fold for Variance<'_, T> {
         if n == 0.0 {
             return self.identity();
         }
-        if !run {
-            let taking_part = || items.iter().filter(|item| self.0.takes_part(**item));
-            let center = self.0.parts(*taking_part().next().unwrap());
-            let (mut sum, mut m2) = ([0.0; 2], 0.0);
-            for &item in taking_part() {
-                let deviation = self.deviation(item, center);
-                sum = [sum[0] + deviation[0], sum[1] + deviation[1]];
-                m2 += Self::square(deviation);
-            }
-            let shift = [sum[0] / n, sum[1] / n];
-            let m2 = m2 - Self::square(shift) * n;
-            return Moments {
-                n,
-                mean: [center[0] + shift[0], center[1] + shift[1]],
-                m2: if m2 < 0.0 { 0.0 } else { m2 },
-            };
-        }
-        let sum = Sum(self.0).piece(run, items).parts;
-        let mean = [sum[0] / n, sum[1] / n];
-        let step = |m2: f64, item: Item| {
+        let takes_part = |item: &&Item| self.0.takes_part(**item);
+        let center = self.0.parts(*items.iter().find(takes_part).unwrap());
+        let step = |(sum, m2): ([f64; 2], f64), item: Item| {
             if !self.0.takes_part(item) {
-                return m2;
+                return (sum, m2);
             }
-            m2 + Self::square(self.deviation(item, mean))
+            let deviation = self.deviation(item, center);
+            let sum = [sum[0] + deviation[0], sum[1] + deviation[1]];
+            (sum, m2 + Self::square(deviation))
         };
-        let m2 = in_lanes(run, items, 0.0, step, |left, right| left + right);
-        Moments { n, mean, m2 }
+        let merge = |left: ([f64; 2], f64), right: ([f64; 2], f64)| {
+            let sum = [left.0[0] + right.0[0], left.0[1] + right.0[1]];
+            (sum, left.1 + right.1)
+        };
+        let (sum, m2) = in_lanes(run, items, ([0.0; 2], 0.0), step, merge);
+        let shift = [sum[0] / n, sum[1] / n];
+        let m2 = m2 - Self::square(shift) * n;
+        Moments {
+            n,
+            mean: [center[0] + shift[0], center[1] + shift[1]],
+            m2: if m2 < 0.0 { 0.0 } else { m2 },
+        }
     }
 
     fn merge(&self, left: Moments, right: Moments) -> Moments {

@@ -37,6 +37,30 @@ pub trait Loops: Monoid {
         }
     }
 
+    /// As `fold_run`, of runs side by side: of the terms up to the first of `ends`, from there to the second, and so
+    /// on.
+    ///
+    /// # Safety
+    /// There must be terms up to the last end, and as many states as ends; the machine must have the level.
+    unsafe fn fold_runs(
+        self,
+        terms: *const Self::Term,
+        ends: &[usize],
+        states: &mut [Self::State],
+        level: Level,
+    ) {
+        let is_short = ends.first().is_some_and(|&end| end < 4 * LANES);
+        // SAFETY: the caller's promise.
+        unsafe {
+            match level {
+                _ if is_short => Self::runs_portable(self, terms, ends, states),
+                Level::Portable => Self::runs_portable(self, terms, ends, states),
+                Level::Avx2 => Self::runs_avx2(self, terms, ends, states),
+                Level::Avx512 => Self::runs_avx512(self, terms, ends, states),
+            }
+        }
+    }
+
     /// Takes a part of a run into the lanes. All parts but the last are whole numbers of lanes.
     ///
     /// # Safety
@@ -131,6 +155,8 @@ pub trait Loops: Monoid {
 
     level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
         this: Self, terms: &[Self::Term]) -> Self::State = Self::run_body);
+    level_functions!(unsafe fn runs_portable, runs_avx2, runs_avx512(
+        this: Self, terms: *const Self::Term, ends: &[usize], states: &mut [Self::State]) = Self::runs_body);
     level_functions!(unsafe fn lanes_portable, lanes_avx2, lanes_avx512(
         this: Self, terms: &[Self::Term], lanes: &mut [Self::State; LANES]) = Self::lanes_body);
     level_functions!(unsafe fn pass_portable, pass_avx2, pass_avx512(
@@ -149,6 +175,21 @@ pub trait Loops: Monoid {
     }
 
     #[inline(always)]
+    unsafe fn runs_body(
+        self,
+        terms: *const Self::Term,
+        ends: &[usize],
+        states: &mut [Self::State],
+    ) {
+        let mut start = 0;
+        for (state, &end) in states.iter_mut().zip(ends) {
+            // SAFETY: the caller promises terms up to the last end; the body is safe code.
+            *state = unsafe { self.run_body(from_raw_parts(terms.add(start), end - start)) };
+            start = end;
+        }
+    }
+
+    #[inline(always)]
     unsafe fn lanes_body(self, terms: &[Self::Term], out: &mut [Self::State; LANES]) {
         // A copy, which the compiler can keep in registers.
         let mut lanes = *out;
@@ -158,8 +199,16 @@ pub trait Loops: Monoid {
                 lanes[j] = self.step(lanes[j], chunk[j]);
             }
         }
+        // Half of the lanes still stay in registers. Single ones are stored, and wide loads then wait for them.
+        let (half, rest) = rest.as_chunks::<{ LANES / 2 }>();
+        for half in half {
+            for j in 0..LANES / 2 {
+                lanes[j] = self.step(lanes[j], half[j]);
+            }
+        }
         *out = lanes;
-        for (lane, &term) in out.iter_mut().zip(rest) {
+        let left = &mut out[half.len() * (LANES / 2)..];
+        for (lane, &term) in left.iter_mut().zip(rest) {
             *lane = self.step(*lane, term);
         }
     }

@@ -15,12 +15,12 @@
 mod arg;
 mod counted;
 mod custom;
+mod deviations;
 mod lanes;
 mod monoid;
 mod prepare;
 mod select;
 mod simple;
-mod staggered;
 #[cfg(test)]
 mod tests;
 mod together;

@@ -189,25 +189,3 @@ impl Monoid for CountOf {
         left + right
     }
 }
-
-/// The sum of the squares of the deviations from a mean.
-#[derive(Clone, Copy)]
-pub struct DeviationOf<T>(pub T);
-
-impl<T: Moment> Monoid for DeviationOf<T> {
-    type Term = T;
-    type State = f64;
-
-    #[inline(always)]
-    fn identity(self) -> f64 {
-        0.0
-    }
-    #[inline(always)]
-    fn step(self, m2: f64, term: T) -> f64 {
-        m2 + term.subtract(self.0).norm_square()
-    }
-    #[inline(always)]
-    fn merge(self, left: f64, right: f64) -> f64 {
-        left + right
-    }
-}

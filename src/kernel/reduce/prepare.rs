@@ -156,8 +156,7 @@ impl Prepare {
         }
     }
 
-    /// Makes `n ≤ CHUNK` terms, in `out` or where the values themselves are. With `fill` that value
-    /// stands for what does not take part.
+    /// Makes `n ≤ CHUNK` terms, in `out` or where the values themselves are.
     ///
     /// # Safety
     /// `values` must be `n` values, `mask` null or `n` bytes, of the types promised; the machine must
@@ -167,7 +166,6 @@ impl Prepare {
         values: *const u8,
         mask: *const u8,
         n: usize,
-        fill: Option<&Value>,
         out: &mut Buffer,
     ) -> *const u8 {
         debug_assert!(n <= CHUNK);
@@ -184,10 +182,10 @@ impl Prepare {
                 match step {
                     Step::Map(kernel) => kernel(n, &[current; 3], to),
                     Step::ReplaceNan(kernel, neutral) => {
-                        kernel(n, &[current, fill.unwrap_or(neutral).as_ptr(), current], to);
+                        kernel(n, &[current, neutral.as_ptr(), current], to);
                     }
                     Step::Neutralize(kernel, neutral) => {
-                        kernel(n, &[mask, current, fill.unwrap_or(neutral).as_ptr()], to);
+                        kernel(n, &[mask, current, neutral.as_ptr()], to);
                     }
                     Step::AndMask(kernel) => kernel(n, &[mask, current, current], to),
                     Step::TakeMask => {
@@ -207,7 +205,7 @@ impl Prepare {
     }
 
     /// Whether the terms are the values.
-    fn is_direct(&self, mask: *const u8) -> bool {
+    pub fn is_direct(&self, mask: *const u8) -> bool {
         !self.steps.iter().any(|step| step.applies(mask))
     }
 
@@ -223,36 +221,6 @@ impl Prepare {
         mask: *const u8,
         n: usize,
     ) -> M::State {
-        // SAFETY: the caller's promise.
-        unsafe { self.fold_lanes(monoid, values, mask, n, None) }
-    }
-
-    /// As `fold_run`, but `fill`, of the type of the terms, stands for what does not take part.
-    ///
-    /// # Safety
-    /// As for `fold_run`; what replaces NaN must be replaced in terms.
-    pub unsafe fn fold_run_filled<M: Monoid>(
-        &self,
-        monoid: M,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
-        fill: &Value,
-    ) -> M::State {
-        // SAFETY: the caller's promise.
-        unsafe { self.fold_lanes(monoid, values, mask, n, Some(fill)) }
-    }
-
-    /// # Safety
-    /// As for `fold_run`.
-    unsafe fn fold_lanes<M: Monoid>(
-        &self,
-        monoid: M,
-        values: *const u8,
-        mask: *const u8,
-        n: usize,
-        fill: Option<&Value>,
-    ) -> M::State {
         let part = |start: usize, now: usize, buffer: &mut Buffer| {
             let values = values.wrapping_add(start * self.from.size());
             let mask = if mask.is_null() {
@@ -261,7 +229,7 @@ impl Prepare {
                 mask.wrapping_add(start)
             };
             // SAFETY: a part of what the caller promised.
-            unsafe { self.run(values, mask, now, fill, buffer).cast::<M::Term>() }
+            unsafe { self.run(values, mask, now, buffer).cast::<M::Term>() }
         };
         let mut buffer = Buffer::new();
         // SAFETY: there are as many terms as values, and the caller promised the level.
@@ -280,6 +248,24 @@ impl Prepare {
             }
             monoid.merge_lanes(lanes)
         }
+    }
+
+    /// Folds the runs of a row, one after the other, whose values are terms.
+    ///
+    /// # Safety
+    /// The row must have values up to the last end, which [are terms](Prepare::is_direct) of the monoid; there must be
+    /// as many states as ends; the machine must have the level.
+    pub unsafe fn fold_runs<M: Monoid>(
+        &self,
+        monoid: M,
+        rows: &Rows,
+        r: usize,
+        ends: &[usize],
+        states: &mut [M::State],
+    ) {
+        let terms = rows.values(r, 0, self.from).cast();
+        // SAFETY: the caller's promise.
+        unsafe { monoid.fold_runs(terms, ends, states, self.level) }
     }
 
     /// Takes rows into the states, one per column.
@@ -367,7 +353,6 @@ impl Prepare {
                 rows.values(r, column, self.from),
                 rows.mask(r, column),
                 width,
-                None,
                 buffer,
             )
         }

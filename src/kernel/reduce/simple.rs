@@ -172,6 +172,13 @@ impl<M: Monoid<State: Element>> Fold for Simple<M> {
         let states = typed_mut::<M::State>(states);
         // SAFETY: the contract of `Fold::runs`.
         unsafe {
+            if self.prepare.is_direct(rows.mask) {
+                for r in 0..rows.rows {
+                    let states = &mut states[at + r * stride..][..ends.len()];
+                    self.prepare.fold_runs(self.monoid, rows, r, ends, states);
+                }
+                return;
+            }
             each_run(rows, ends, self.prepare.dtype(), |r, i, run| {
                 states[at + r * stride + i] =
                     self.prepare

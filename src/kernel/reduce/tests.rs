@@ -186,15 +186,10 @@ fn check_moments<T: Element + CastToAll>(with_nan: bool) {
                     .collect();
                 ordered_sum(&how, &powers, 0.0)
             };
-            let m2 = match how {
-                Piece::Run => from(mean, 2),
-                Piece::Rows(..) => {
-                    let center = terms.iter().flatten().next().copied().unwrap_or(0.0);
-                    let shift = from(center, 1) / count;
-                    let m2 = from(center, 2) - shift * shift * count;
-                    if m2 < 0.0 { 0.0 } else { m2 }
-                }
-            };
+            let center = terms.iter().flatten().next().copied().unwrap_or(0.0);
+            let shift = from(center, 1) / count;
+            let m2 = from(center, 2) - shift * shift * count;
+            let m2 = if m2 < 0.0 { 0.0 } else { m2 };
             let variance = m2 / (count - 1.0).max(0.0);
             let variance = if count == 0.0 { f64::NAN } else { variance };
             let ddof = Ddof::new(1.0);
@@ -329,6 +324,46 @@ fn norms_and_products() {
         assert_eq!(get(ReduceKind::Norm(Norm::Two)), Scalar::F32(5.0));
         assert_eq!(get(ReduceKind::Norm(Norm::Max)), Scalar::F32(4.0));
         assert_eq!(get(ReduceKind::Prod), Scalar::F32(-0.0));
+    }
+}
+
+/// Against exact integers: with values far from 0, and with a first one far from the others.
+#[test]
+fn variances_lose_few_bits() {
+    let near = |i: usize| (i * 7919 % 101) as i64;
+    let far_from_zero = |i: usize| (1 << 40) + near(i);
+    let far_first = |i: usize| if i == 0 { 1 << 30 } else { near(i) };
+    let far_last = |i: usize| if i == 127 { 1 << 30 } else { near(i) };
+    let cases: [(&dyn Fn(usize) -> i64, f64); 4] = [
+        (&near, 8.0),
+        (&far_from_zero, 8.0),
+        (&far_first, 2.0 * RUN as f64),
+        (&far_last, 8.0),
+    ];
+    for (value, most) in cases {
+        for (how, n) in [
+            (Piece::Run, RUN),
+            (Piece::Run, 250),
+            (Piece::Rows(3, 3), ROWS),
+        ] {
+            let values: Vec<i64> = (0..n).map(value).collect();
+            let sum: i128 = values.iter().map(|&x| x as i128).sum();
+            let squares: i128 = values.iter().map(|&x| (x as i128).pow(2)).sum();
+            let count = n as i128;
+            let exact = (count * squares - sum * sum) as f64 / (count * (count - 1)) as f64;
+            let data: Vec<f64> = values.iter().map(|&x| x as f64).collect();
+            for level in Level::available() {
+                let ddof = Ddof::new(1.0);
+                let op = ReduceOp {
+                    kind: ReduceKind::Var { ddof },
+                    skip_nan: false,
+                };
+                let fold = fold(op, DType::F64, false, level).unwrap();
+                let got = as_f64(piece(&*fold, &how, &data, None).unwrap());
+                let error = (got / exact - 1.0).abs() / f64::EPSILON;
+                assert!(error <= most, "{n} values, {level:?}: {got}, not {exact}");
+            }
+        }
     }
 }
 

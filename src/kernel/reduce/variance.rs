@@ -1,27 +1,26 @@
-//! Variance and standard deviation: two passes over a run, one over rows; pieces merged by Chan's
+//! Variance and standard deviation, in one pass by deviations from a piece's first value; pieces merged by Chan's
 //! formula.
 
 use std::ops::Range;
 
 use super::counted::Keep;
-use super::monoid::{DeviationOf, Moment, SumOf};
-use super::prepare::{Buffer, CHUNK, Prepare, Value, run};
+use super::deviations::Deviations;
+use super::monoid::Moment;
+use super::prepare::{Buffer, CHUNK, Prepare, each_run};
 use super::simple::{Held, typed, typed_mut};
-use super::staggered::{StaggeredFn, staggered};
 use super::{Columns, Fold, Numbers, Rows, States};
 use crate::base::dtype::DType;
 use crate::base::element::Element;
 use crate::error::Result;
 use crate::kernel::elementwise::{TileFn, cast};
 use crate::kernel::level::{Level, level_functions};
-use crate::kernel::prefetch::prefetch;
-use crate::op::tree::RUN;
+use crate::op::reducer::LANES;
 
 /// For each state how many values there were, their mean, and the sum of the squares of their
 /// deviations from it.
 ///
-/// While rows are folded, the deviations are those from the *center*, the first value of the column:
-/// `mean` is the center, and the mean is known by the sum of the deviations. As the center is one of
+/// While a piece is folded, the deviations are those from the *center*, the first value of the run or of the
+/// column: `mean` is the center, and the mean is known by the sum of the deviations. As the center is one of
 /// the values, `n` times the square of its distance from the mean is at most `n` times the sum of the
 /// squares in question: of a piece's bits, rounding takes at most the factor `n + 1`, however far from
 /// the others the center lies.
@@ -122,6 +121,19 @@ impl<M: Moment> One<M> {
         m2: 0.0,
     };
 
+    /// Of `n > 0` values, by the sums of their deviations from a center and of the squares of these.
+    #[inline(always)]
+    fn around(center: M, n: f64, sum: M, squares: f64) -> One<M> {
+        let shift = sum.over(n);
+        let m2 = squares - shift.norm_square() * n;
+        One {
+            n,
+            mean: center.add(shift),
+            // Rounding may leave a little less than nothing; NaN stays.
+            m2: if m2 < 0.0 { 0.0 } else { m2 },
+        }
+    }
+
     /// Chan, Golub and LeVeque, "Updating formulae and a pairwise algorithm for computing sample
     /// variances" (1979). The states of no values change nothing.
     #[inline(always)]
@@ -144,88 +156,120 @@ pub struct Variance<M> {
     ddof: f64,
     root: bool,
     level: Level,
-    /// Values as `M`, with nothing where they do not take part.
-    terms: Prepare,
     /// Values as `M`.
     plain: Prepare,
     keep: Keep,
     to_output: TileFn,
     output: DType,
-    /// For plain `float64` values.
-    staggered: Option<StaggeredFn>,
     carried: std::marker::PhantomData<fn(M)>,
 }
 
 impl<M: Moment + Element> Variance<M> {
     pub fn new(dtype: DType, skip_nan: bool, ddof: f64, root: bool, level: Level) -> Variance<M> {
-        let plain = || Prepare::new(dtype, level).convert(M::DTYPE);
-        let terms = if skip_nan {
-            plain().replace_nan(M::NOTHING.to_scalar())
-        } else {
-            plain()
-        };
         let output = if dtype.is_integer() || dtype == DType::Bool {
             DType::F64
         } else {
             dtype.part()
         };
-        let is_plain = dtype == DType::F64 && !skip_nan;
         Variance {
             ddof,
             root,
             level,
-            terms: terms.neutralize(M::NOTHING),
-            plain: plain(),
+            plain: Prepare::new(dtype, level).convert(M::DTYPE),
             keep: Keep::new(dtype, skip_nan, level),
-            staggered: staggered(level).filter(|_| is_plain),
             to_output: cast(DType::F64, output, Level::Portable),
             output,
             carried: std::marker::PhantomData,
         }
     }
 
-    /// The mean of a run, and how many values it is of.
+    level_functions!(unsafe fn lines_portable, lines_avx2, lines_avx512(
+        values: *const M, ends: &[usize], states: Part<'_, M>) = Self::lines);
+
+    /// Folds runs that take part as a whole and whose terms lie side by side.
     ///
     /// # Safety
-    /// As for [`Fold::runs`].
-    unsafe fn mean_of(&self, run: &Rows) -> One<M> {
-        // SAFETY: the contract of `Fold::runs`.
+    /// There must be terms up to the last end, and as many states as ends.
+    #[inline(always)]
+    unsafe fn lines(values: *const M, ends: &[usize], states: Part<'_, M>) {
+        let mut start = 0;
+        for (i, &end) in ends.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            let terms = unsafe { std::slice::from_raw_parts(values.add(start), end - start) };
+            let one = match terms {
+                [] => One::NONE,
+                [center, ..] => {
+                    let mut deviations = Deviations::none();
+                    deviations.take(terms, *center);
+                    let (sum, squares) = deviations.sums();
+                    One::around(*center, terms.len() as f64, sum, squares)
+                }
+            };
+            (states.n[i], states.mean[i], states.m2[i]) = (one.n, one.mean, one.m2);
+            start = end;
+        }
+    }
+
+    /// As `lines`, at the level of the fold.
+    ///
+    /// # Safety
+    /// As for `lines`.
+    unsafe fn fold_lines(&self, values: *const M, ends: &[usize], states: Part<'_, M>) {
+        // Wide registers only pay where they are filled a few times.
+        let is_short = ends.first().is_some_and(|&end| end < 4 * LANES);
+        // SAFETY: the caller's promise; whoever made the fold vouches for the level.
         unsafe {
-            let n = self.keep.count_run(run.values, run.mask, run.width) as f64;
-            if n == 0.0 {
-                return One::NONE;
-            }
-            let sum = self
-                .terms
-                .fold_run(SumOf::<M>::new(), run.values, run.mask, run.width);
-            One {
-                n,
-                mean: sum.over(n),
-                m2: 0.0,
+            match self.level {
+                _ if is_short => Self::lines_portable(values, ends, states),
+                Level::Portable => Self::lines_portable(values, ends, states),
+                Level::Avx2 => Self::lines_avx2(values, ends, states),
+                Level::Avx512 => Self::lines_avx512(values, ends, states),
             }
         }
     }
 
-    /// The sum of the squares of a run's deviations from its mean.
+    level_functions!(unsafe fn kept_portable, kept_avx2, kept_avx512(
+        deviations: &mut Deviations<M>, terms: &[M], keep: &[u8], center: M) = Deviations::take_kept);
+
+    /// Folds a run that has to be prepared first, or of which some elements do not take part.
     ///
     /// # Safety
     /// As for [`Fold::runs`].
-    unsafe fn m2_of(&self, run: &Rows, one: One<M>) -> f64 {
-        let (values, mask, n) = (run.values, run.mask, run.width);
-        let deviation = DeviationOf(one.mean);
-        // SAFETY: the contract of `Fold::runs`.
-        unsafe {
-            if one.n == 0.0 {
-                0.0
-            } else if self.keep.is_all(mask) {
-                self.terms.fold_run(deviation, values, mask, n)
-            } else {
-                // The mean does not deviate from itself: it stands for what does not take part.
-                let fill = Value::new(one.mean);
-                self.terms
-                    .fold_run_filled(deviation, values, mask, n, &fill)
+    unsafe fn fold_prepared(&self, run: &Rows) -> One<M> {
+        let (mut buffer, mut keep_buffer) = (Buffer::new(), Buffer::new());
+        let mut deviations = Deviations::none();
+        let (mut n, mut center) = (0.0, None);
+        // A chunk is a whole number of lanes.
+        for start in (0..run.width).step_by(CHUNK) {
+            let len = CHUNK.min(run.width - start);
+            // SAFETY: the contract of `Fold::runs`; terms are of type `M`, and there is a `bool` for each.
+            unsafe {
+                let terms = self.plain.run_row(run, 0, start, len, &mut buffer);
+                let terms = std::slice::from_raw_parts(terms.cast::<M>(), len);
+                let everything = [1; CHUNK];
+                let keep = if self.keep.is_all(run.mask) {
+                    &everything[..len]
+                } else {
+                    let keep = self.keep.row(run, 0, start, len, &mut keep_buffer);
+                    std::slice::from_raw_parts(keep, len)
+                };
+                n += keep.iter().map(|&keep| keep as usize).sum::<usize>() as f64;
+                let first = || keep.iter().position(|&keep| keep != 0).map(|i| terms[i]);
+                center = center.or_else(first);
+                let Some(center) = center else {
+                    continue;
+                };
+                match self.level {
+                    Level::Portable => Self::kept_portable(&mut deviations, terms, keep, center),
+                    Level::Avx2 => Self::kept_avx2(&mut deviations, terms, keep, center),
+                    Level::Avx512 => Self::kept_avx512(&mut deviations, terms, keep, center),
+                }
             }
         }
+        center.map_or(One::NONE, |center| {
+            let (sum, squares) = deviations.sums();
+            One::around(center, n, sum, squares)
+        })
     }
 
     level_functions!(unsafe fn deviate_portable, deviate_avx2, deviate_avx512(
@@ -360,51 +404,6 @@ impl<M: Moment + Element> Variance<M> {
     }
 }
 
-/// Folds runs of plain values; each run's deviations are taken during the sum of the next one.
-///
-/// # Safety
-/// As for [`Fold::runs`]; the values must be of type `f64`.
-unsafe fn runs_staggered(
-    staggered: StaggeredFn,
-    rows: &Rows,
-    ends: &[usize],
-    states: &mut Moments<f64>,
-    [at, stride]: [usize; 2],
-) {
-    if rows.rows == 0 || ends.is_empty() {
-        return;
-    }
-    let none: &[f64] = &[];
-    let (mut last, mut last_at) = (none, at);
-    let runs = (0..rows.rows).flat_map(|r| (0..ends.len()).map(move |i| (r, i)));
-    for (r, i) in runs {
-        let run = run(rows, r, ends, i, DType::F64);
-        // SAFETY: the caller's promise.
-        let (next, (sum, m2)) = unsafe {
-            let next = std::slice::from_raw_parts(run.values.cast::<f64>(), run.width);
-            (next, staggered(next, last, states.mean[last_at]))
-        };
-        states.m2[last_at] = m2;
-        last_at = at + r * stride + i;
-        let n = next.len() as f64;
-        states.set(
-            last_at,
-            match next {
-                [] => One::NONE,
-                _ => One {
-                    n,
-                    mean: sum.over(n),
-                    m2: 0.0,
-                },
-            },
-        );
-        last = next;
-    }
-    // SAFETY: as above.
-    let (_, m2) = unsafe { staggered(none, last, states.mean[last_at]) };
-    states.m2[last_at] = m2;
-}
-
 /// The states as what they are.
 fn moments<M: Moment>(states: &States) -> &Moments<M> {
     &typed::<Moments<M>>(states)[0]
@@ -440,39 +439,21 @@ impl<M: Moment + Element> Fold for Variance<M> {
         at: usize,
         stride: usize,
     ) {
-        if let Some(staggered) = self.staggered
-            && rows.mask.is_null()
-        {
-            let states = moments_mut::<f64>(states);
-            // SAFETY: the contract of `Fold::runs`; the values are of type `f64`.
-            unsafe { runs_staggered(staggered, rows, ends, states, [at, stride]) };
-            return;
-        }
         let states = moments_mut::<M>(states);
-        // The second pass of some runs follows the first pass of all of them: they are still in the
-        // first-level cache, and the next sums need not wait for a mean.
-        const GROUP: usize = 8;
-        for r in 0..rows.rows {
-            for first in (0..ends.len()).step_by(GROUP) {
-                let group = first..(first + GROUP).min(ends.len());
-                let at = at + r * stride;
-                // SAFETY: the contract of `Fold::runs`.
-                unsafe {
-                    for i in group.clone() {
-                        let run = run(rows, r, ends, i, self.plain.dtype());
-                        states.set(at + i, self.mean_of(&run));
-                    }
-                    let bytes = self.plain.dtype().size() * RUN;
-                    for i in group {
-                        let run = run(rows, r, ends, i, self.plain.dtype());
-                        if ends.len() > GROUP {
-                            // Long rows lie in memory, and what follows this group is next.
-                            prefetch(run.values.wrapping_add(GROUP * bytes), bytes);
-                        }
-                        states.m2[at + i] = self.m2_of(&run, states.get(at + i));
-                    }
+        let is_direct = self.keep.is_all(rows.mask) && self.plain.takes_as_is(M::DTYPE);
+        // SAFETY: the contract of `Fold::runs`; values that are taken as they are, are terms.
+        unsafe {
+            if is_direct {
+                for r in 0..rows.rows {
+                    let at = at + r * stride;
+                    let values = rows.values(r, 0, M::DTYPE).cast();
+                    self.fold_lines(values, ends, states.part(at..at + ends.len()));
                 }
+                return;
             }
+            each_run(rows, ends, self.plain.dtype(), |r, i, run| {
+                states.set(at + r * stride + i, self.fold_prepared(run));
+            });
         }
     }
 
@@ -511,11 +492,8 @@ impl<M: Moment + Element> Fold for Variance<M> {
         } = moments_mut::<M>(states);
         for i in 0..n {
             if counts[i] > 0.0 {
-                let shift = sum[i].over(counts[i]);
-                let square = m2[i] - shift.norm_square() * counts[i];
-                mean[i] = mean[i].add(shift);
-                // Rounding may leave a little less than nothing; NaN stays.
-                m2[i] = if square < 0.0 { 0.0 } else { square };
+                let one = One::around(mean[i], counts[i], sum[i], m2[i]);
+                (mean[i], m2[i]) = (one.mean, one.m2);
             }
         }
     }

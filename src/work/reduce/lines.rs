@@ -196,7 +196,8 @@ impl Driver<'_> {
     /// Lets the evaluation of a tile ask for the memory of the next one: what follows in its line, or the next
     /// line if it ends its own, of which so many columns are `before` it.
     fn prefetch_after(&mut self, tile: TileShape, before: Option<usize>) {
-        let Some(column) = tile.column_dim else {
+        // Where nothing is computed meanwhile, to ask for memory takes as long as to read it.
+        let Some(column) = tile.column_dim.filter(|_| !self.in_place) else {
             return;
         };
         let here = self.index[column];
