@@ -1,6 +1,6 @@
 //! Joins neighbouring cheap steps of a program into chains, see [`kernel::chain`](crate::kernel::chain).
 
-use super::prepare::{Call, OutputArg, Step, StepArg, Target};
+use super::prepare::{Call, Cheap, OutputArg, Step, StepArg, Target};
 use crate::base::dtype::DType;
 use crate::base::few::{Few, few};
 use crate::graph::env::Env;
@@ -98,11 +98,20 @@ pub fn join(mut steps: Vec<Step>, outputs: &[OutputArg], level: Level, end: End)
     joined
 }
 
-/// Functions pay where a sum takes them from registers, if it does; elsewhere a tile at a time is as fast.
+/// Functions pay where a sum takes them from registers, if it does; elsewhere a tile at a time is as fast. Those of one
+/// chain are of one kind.
 fn take_functions_out(steps: &mut [Step], sums: bool) {
     let mut ends = sums;
+    let mut kind = None;
     for step in steps.iter_mut().rev() {
-        step.cheap = step.cheap.filter(|cheap| ends || !cheap.is_function());
+        let fits = |cheap: &Cheap| {
+            let does = cheap.links[0];
+            !does.is_function() || (ends && kind.is_none_or(|kind| kind == does.is_exponential()))
+        };
+        step.cheap = step.cheap.filter(fits);
+        if let Some(cheap) = step.cheap.filter(Cheap::is_function) {
+            kind = Some(cheap.links[0].is_exponential());
+        }
         ends &= step.cheap.is_some_and(|cheap| cheap.dtype == DType::F64);
     }
 }
@@ -359,7 +368,7 @@ fn with_squares(links: &[Link], is_scratch: impl Fn(u8) -> bool) -> Links {
     shorter
 }
 
-/// The second result of the only function stays in registers, if nobody else asked for it.
+/// The second result of the only function that has two stays in registers, if nobody else asked for it.
 fn with_second(mut links: Links, is_scratch: impl Fn(u8) -> bool) -> Links {
     let mut functions = links.iter().filter(|link| link.does == Does::SinCos);
     if let (Some(&only), None) = (functions.next(), functions.next())
@@ -394,9 +403,9 @@ pub fn folded(steps: &[Step], outputs: &[OutputArg], dtype: DType, level: Level)
         sums.runs = sums.near_runs;
     }
     let mut links = Links::from_slice(links);
-    let has_functions = links.iter().any(|link| link.does == Does::SinCos);
+    let has_functions = links.iter().any(|link| link.does.is_function());
     if has_functions {
-        sums.runs = with_functions(level)?.sum;
+        sums.runs = with_functions(level)?.sum(&links);
         for link in &mut links {
             let is_leaf = |arg: &StepArg| matches!(arg.arg, Arg::Leaf(_)) && !arg.scalar;
             let operand = step.args.get(usize::from(link.operand));

@@ -63,7 +63,7 @@ pub struct Cheap {
 impl Cheap {
     /// Whether it is not as cheap as the others.
     pub fn is_function(&self) -> bool {
-        self.links[0] == Does::SinCos
+        self.links[0].is_function()
     }
 }
 

@@ -16,6 +16,8 @@ pub trait Functions: Default {
 /// Functions of registers, with the bits of their kernels unless they [may be wrong](Functions::may_be_wrong).
 pub trait FunctionsOf<V>: Functions {
     fn sin_cos<const W: usize>(&mut self, angles: [V; W]) -> ([V; W], [V; W]);
+    fn exp<const W: usize>(&mut self, x: [V; W]) -> [V; W];
+    fn log<const W: usize>(&mut self, x: [V; W]) -> [V; W];
 }
 
 /// None at all.
@@ -29,12 +31,24 @@ impl Functions for Without {
 impl<V> FunctionsOf<V> for Without {
     #[inline(always)]
     fn sin_cos<const W: usize>(&mut self, _: [V; W]) -> ([V; W], [V; W]) {
-        unreachable!("a chain with functions has an interpreter with functions")
+        unreachable!("{NONE}")
+    }
+
+    #[inline(always)]
+    fn exp<const W: usize>(&mut self, _: [V; W]) -> [V; W] {
+        unreachable!("{NONE}")
+    }
+
+    #[inline(always)]
+    fn log<const W: usize>(&mut self, _: [V; W]) -> [V; W] {
+        unreachable!("{NONE}")
     }
 }
 
+const NONE: &str = "a chain with functions has an interpreter with functions";
+
 #[cfg(target_arch = "x86_64")]
-pub use x86::{Surely, Wide};
+pub use x86::{Angles, Exponentials, Surely};
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
@@ -42,30 +56,36 @@ mod x86 {
 
     use super::{Functions, FunctionsOf, Registers};
     use crate::base::dtype::DType;
-    use crate::kernel::elementwise::sin_cos;
+    use crate::kernel::elementwise::{Form, elementwise, sin_cos};
     use crate::kernel::lanes::{Few, Lanes};
     use crate::kernel::level::Level;
-    use crate::op::scalar::math::{Numbers, Quadrants, SinCos, sin_cos_of};
+    use crate::op::scalar::math::{
+        MODERATE, NORMAL, Numbers, Quadrants, SQRT_HALF, SinCos, exp_of_moderate, log_of_normal,
+        sin_cos_of,
+    };
+    use crate::op::table::Op;
 
     /// The functions of near angles with AVX-512. With fewer or narrower registers so much would have to be stored in
     /// between that their kernels are faster.
-    pub struct Wide {
+    pub struct Angles {
         /// What is known of them: at first zeros.
         quadrants: __m512i,
     }
 
-    impl Default for Wide {
+    impl Default for Angles {
         #[inline(always)]
-        fn default() -> Wide {
-            Wide {
-                // SAFETY: the machine has the instructions: this is only called from functions that were compiled for
-                // them.
-                quadrants: unsafe { _mm512_setzero_si512() },
-            }
+        fn default() -> Angles {
+            Angles { quadrants: zeros() }
         }
     }
 
-    impl Functions for Wide {
+    #[inline(always)]
+    fn zeros() -> __m512i {
+        // SAFETY: the machine has the instructions: this is only called from functions that were compiled for them.
+        unsafe { _mm512_setzero_si512() }
+    }
+
+    impl Functions for Angles {
         const SOME: bool = true;
 
         /// An angle may be far. To ask once for many costs less, and leaves the compiler the order of what is in
@@ -83,7 +103,7 @@ mod x86 {
     /// Registers whose functions are computed side by side: one by one they would fill what a processor looks ahead.
     const TOGETHER: usize = 4;
 
-    impl FunctionsOf<__m512d> for Wide {
+    impl FunctionsOf<__m512d> for Angles {
         #[inline(always)]
         fn sin_cos<const W: usize>(
             &mut self,
@@ -112,19 +132,114 @@ mod x86 {
             debug_assert!(at == W);
             (sines, cosines)
         }
-    }
 
-    impl FunctionsOf<Few<f64, 1>> for Wide {
         #[inline(always)]
-        fn sin_cos<const W: usize>(
-            &mut self,
-            angles: [Few<f64, 1>; W],
-        ) -> ([Few<f64, 1>; W], [Few<f64, 1>; W]) {
-            by_kernel(angles)
+        fn exp<const W: usize>(&mut self, x: [__m512d; W]) -> [__m512d; W] {
+            by_kernel(Op::Exp, x)
+        }
+
+        #[inline(always)]
+        fn log<const W: usize>(&mut self, x: [__m512d; W]) -> [__m512d; W] {
+            by_kernel(Op::Log, x)
         }
     }
 
-    /// The functions of any angles, by their kernels.
+    /// Exponentials of moderate numbers and logarithms of normal ones, with AVX-512.
+    pub struct Exponentials {
+        /// The largest bits of exponents, without their signs.
+        exponents: __m512i,
+        /// The largest bits of what logarithms are taken of, counted from those of the least normal number.
+        normals: __m512i,
+    }
+
+    impl Default for Exponentials {
+        #[inline(always)]
+        fn default() -> Exponentials {
+            Exponentials {
+                exponents: zeros(),
+                normals: zeros(),
+            }
+        }
+    }
+
+    impl Functions for Exponentials {
+        const SOME: bool = true;
+
+        #[inline(always)]
+        fn may_be_wrong(&self) -> bool {
+            // SAFETY: as above.
+            unsafe {
+                let moderate = _mm512_set1_epi64(MODERATE.to_bits() as i64);
+                let large = _mm512_cmpgt_epu64_mask(self.exponents, moderate);
+                let normals = _mm512_set1_epi64((NORMAL.end - NORMAL.start) as i64);
+                let special = _mm512_cmpge_epu64_mask(self.normals, normals);
+                (large | special) != 0
+            }
+        }
+    }
+
+    impl FunctionsOf<__m512d> for Exponentials {
+        #[inline(always)]
+        fn sin_cos<const W: usize>(
+            &mut self,
+            angles: [__m512d; W],
+        ) -> ([__m512d; W], [__m512d; W]) {
+            both_by_kernel(angles)
+        }
+
+        // One register after the other: these functions are so short that a processor sees several of them at once.
+        #[inline(always)]
+        fn exp<const W: usize>(&mut self, mut x: [__m512d; W]) -> [__m512d; W] {
+            for x in &mut x {
+                // SAFETY: as above.
+                self.exponents = unsafe {
+                    let bits = _mm512_castpd_si512(x.absolute());
+                    _mm512_max_epu64(self.exponents, bits)
+                };
+                [*x] = exp_of_moderate(Together([*x])).0;
+            }
+            x
+        }
+
+        #[inline(always)]
+        fn log<const W: usize>(&mut self, mut x: [__m512d; W]) -> [__m512d; W] {
+            for x in &mut x {
+                // SAFETY: as above.
+                self.normals = unsafe {
+                    let least = _mm512_set1_epi64(NORMAL.start as i64);
+                    let bits = _mm512_sub_epi64(_mm512_castpd_si512(*x), least);
+                    _mm512_max_epu64(self.normals, bits)
+                };
+                [*x] = log_of_normal(Together([*x])).0;
+            }
+            x
+        }
+    }
+
+    macro_rules! single_by_kernel {
+        ($($functions:ident)*) => {$(
+            impl FunctionsOf<Few<f64, 1>> for $functions {
+                #[inline(always)]
+                fn sin_cos<const W: usize>(
+                    &mut self,
+                    angles: [Few<f64, 1>; W],
+                ) -> ([Few<f64, 1>; W], [Few<f64, 1>; W]) {
+                    both_by_kernel(angles)
+                }
+                #[inline(always)]
+                fn exp<const W: usize>(&mut self, x: [Few<f64, 1>; W]) -> [Few<f64, 1>; W] {
+                    by_kernel(Op::Exp, x)
+                }
+                #[inline(always)]
+                fn log<const W: usize>(&mut self, x: [Few<f64, 1>; W]) -> [Few<f64, 1>; W] {
+                    by_kernel(Op::Log, x)
+                }
+            }
+        )*};
+    }
+    single_by_kernel!(Angles Exponentials);
+
+    /// The functions of any numbers, by their kernels.
     #[derive(Default)]
     pub struct Surely;
 
@@ -135,12 +250,38 @@ mod x86 {
     impl<V: Registers<Item = f64>> FunctionsOf<V> for Surely {
         #[inline(always)]
         fn sin_cos<const W: usize>(&mut self, angles: [V; W]) -> ([V; W], [V; W]) {
-            by_kernel(angles)
+            both_by_kernel(angles)
+        }
+        #[inline(always)]
+        fn exp<const W: usize>(&mut self, x: [V; W]) -> [V; W] {
+            by_kernel(Op::Exp, x)
+        }
+        #[inline(always)]
+        fn log<const W: usize>(&mut self, x: [V; W]) -> [V; W] {
+            by_kernel(Op::Log, x)
         }
     }
 
     #[inline(always)]
-    fn by_kernel<V: Registers<Item = f64>, const W: usize>(angles: [V; W]) -> ([V; W], [V; W]) {
+    fn by_kernel<V: Registers<Item = f64>, const W: usize>(op: Op, x: [V; W]) -> [V; W] {
+        let mut y = x;
+        let kernel = elementwise(op, DType::F64, Form::Vector, Level::Avx512);
+        let kernel = kernel.expect("floats have them");
+        // SAFETY: registers are their elements, one after the other; the machine has the level, as above.
+        unsafe {
+            kernel(
+                W * V::COUNT,
+                &[(&raw const x).cast(); 3],
+                (&raw mut y).cast(),
+            )
+        };
+        y
+    }
+
+    #[inline(always)]
+    fn both_by_kernel<V: Registers<Item = f64>, const W: usize>(
+        angles: [V; W],
+    ) -> ([V; W], [V; W]) {
         let (mut sines, mut cosines) = (angles, angles);
         let outs = [(&raw mut sines).cast(), (&raw mut cosines).cast()];
         let kernel = sin_cos(DType::F64, Level::Avx512).expect("floats have sines");
@@ -169,6 +310,9 @@ mod x86 {
         /// computed here. Left to itself, the compiler puts the series of the registers one after the other.
         #[inline(always)]
         fn before_more(mut self) -> Self {
+            if N == 1 {
+                return self;
+            }
             for register in &mut self.0 {
                 // SAFETY: the machine has the registers, as everywhere here.
                 *register = unsafe { in_order(*register) };
@@ -221,6 +365,28 @@ mod x86 {
             self.before_more()
         }
         #[inline(always)]
+        fn over(mut self, other: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = self.0[i].divide(other.0[i]);
+            }
+            self.before_more()
+        }
+        #[inline(always)]
+        fn times_power(mut self, exponent: Self) -> Self {
+            for i in 0..N {
+                self.0[i] = times_power(self.0[i], exponent.0[i]);
+            }
+            self
+        }
+        #[inline(always)]
+        fn split(mut self) -> (Self, Self) {
+            let mut exponents = self;
+            for i in 0..N {
+                (exponents.0[i], self.0[i]) = split(self.0[i]);
+            }
+            (exponents.before_more(), self.before_more())
+        }
+        #[inline(always)]
         fn turned(one: SinCos<Self>, quadrant: Self) -> (Self, Self) {
             let SinCos {
                 sine: [mut hi, loss],
@@ -247,6 +413,38 @@ mod x86 {
             let second = _mm512_slli_epi64::<62>(quadrant);
             let sign = _mm512_castsi512_pd(_mm512_and_si512(second, _mm512_set1_epi64(i64::MIN)));
             (_mm512_xor_pd(y, sign), _mm512_xor_pd(x, sign))
+        }
+    }
+
+    #[inline(always)]
+    fn times_power(x: __m512d, exponent: __m512d) -> __m512d {
+        // SAFETY: the machine has the instructions, as everywhere here.
+        unsafe {
+            let power = _mm512_slli_epi64::<52>(_mm512_castpd_si512(exponent));
+            _mm512_castsi512_pd(_mm512_add_epi64(_mm512_castpd_si512(x), power))
+        }
+    }
+
+    /// As that of a single number.
+    #[inline(always)]
+    fn split(x: __m512d) -> (__m512d, __m512d) {
+        const ONE: i64 = 1f64.to_bits() as i64;
+        const MANTISSA: i64 = (1 << 52) - 1;
+        const TWO_52: f64 = (1u64 << 52) as f64;
+        // SAFETY: the machine has the instructions, as everywhere here.
+        unsafe {
+            let add = |x: __m512i, y: i64| _mm512_add_epi64(x, _mm512_set1_epi64(y));
+            let bits = add(_mm512_castpd_si512(x), ONE - SQRT_HALF as i64);
+            let mantissa = _mm512_and_si512(bits, _mm512_set1_epi64(MANTISSA));
+            let mantissa = _mm512_castsi512_pd(add(mantissa, SQRT_HALF as i64));
+            let exponent = _mm512_or_si512(
+                _mm512_srli_epi64::<52>(bits),
+                _mm512_set1_epi64(TWO_52.to_bits() as i64),
+            );
+            (
+                _mm512_castsi512_pd(exponent).subtract(__m512d::splat(TWO_52 + 1023.0)),
+                mantissa.subtract(__m512d::splat(1.0)),
+            )
         }
     }
 }

@@ -285,7 +285,7 @@ unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const 
 mod x86 {
     use std::arch::x86_64::{__m256, __m256d, __m512d};
 
-    use super::super::functions::{Surely, Wide};
+    use super::super::functions::{Angles, Exponentials, Surely};
     use super::*;
 
     /// # Safety
@@ -347,26 +347,39 @@ mod x86 {
         unsafe { sum_runs::<P, __m512d, 8, 2, Without>(links, operands, ends, sums, None) }
     }
 
-    /// Of chains with functions.
+    /// Of chains with sines and cosines.
     ///
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    pub unsafe fn sum_functions(
+    pub unsafe fn sum_angles(
         links: &[Link],
         operands: &[Operand],
         ends: &[usize],
         sums: &mut [f64],
     ) {
+        let again = Some(sum_surely as SumFn);
         // SAFETY: the caller's promise.
         unsafe {
-            sum_runs::<Interpreted, __m512d, 4, 2, Wide>(
-                links,
-                operands,
-                ends,
-                sums,
-                Some(sum_surely),
-            )
+            sum_runs::<Interpreted, __m512d, 4, 2, Angles>(links, operands, ends, sums, again)
+        }
+    }
+
+    /// Of chains with exponentials and logarithms.
+    ///
+    /// # Safety
+    /// As for [`SumFn`](super::SumFn).
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
+    pub unsafe fn sum_exponentials(
+        links: &[Link],
+        operands: &[Operand],
+        ends: &[usize],
+        sums: &mut [f64],
+    ) {
+        let again = Some(sum_surely as SumFn);
+        // SAFETY: the caller's promise.
+        unsafe {
+            sum_runs::<Interpreted, __m512d, 8, 2, Exponentials>(links, operands, ends, sums, again)
         }
     }
 
@@ -434,7 +447,8 @@ pub fn with_functions(level: Level) -> Option<ChainsWithFunctions> {
     if level >= Level::Avx512 {
         return Some(ChainsWithFunctions {
             run: x86::functions,
-            sum: x86::sum_functions,
+            sum_angles: x86::sum_angles,
+            sum_exponentials: x86::sum_exponentials,
         });
     }
     let _ = level;

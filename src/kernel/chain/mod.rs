@@ -58,6 +58,22 @@ pub enum Does {
     SquareRoot,
     /// `x = cos a`, and then `a = sin a`, as the kernel of both computes them
     SinCos,
+    /// `a = e^a`
+    Exp,
+    /// `a = log a`
+    Log,
+}
+
+impl Does {
+    /// Whether it is a function, which only some chains have.
+    pub fn is_function(self) -> bool {
+        self == Does::SinCos || self.is_exponential()
+    }
+
+    /// Whether it is an exponential or a logarithm.
+    pub fn is_exponential(self) -> bool {
+        matches!(self, Does::Exp | Does::Log)
+    }
 }
 
 /// What the operand of a link is.
@@ -83,6 +99,8 @@ pub fn links_of(op: Op) -> Option<[Does; 2]> {
         Op::Abs => [Does::Absolute; 2],
         Op::Square => [Does::Square; 2],
         Op::Sqrt => [Does::SquareRoot; 2],
+        Op::Exp => [Does::Exp; 2],
+        Op::Log => [Does::Log; 2],
         _ => return None,
     })
 }
@@ -109,7 +127,7 @@ impl Link {
     pub fn has_operand(&self) -> bool {
         !matches!(
             self.does,
-            Does::Negate | Does::Absolute | Does::Square | Does::SquareRoot
+            Does::Negate | Does::Absolute | Does::Square | Does::SquareRoot | Does::Exp | Does::Log
         )
     }
 
@@ -241,7 +259,18 @@ pub struct Sums {
 #[derive(Clone, Copy)]
 pub struct ChainsWithFunctions {
     pub run: ChainFn,
-    pub sum: SumFn,
+    sum_angles: SumFn,
+    sum_exponentials: SumFn,
+}
+
+impl ChainsWithFunctions {
+    /// The sums of a chain: faster if it has not functions of both kinds.
+    pub fn sum(&self, links: &[Link]) -> SumFn {
+        match links.iter().any(|link| link.does == Does::SinCos) {
+            true => self.sum_angles,
+            false => self.sum_exponentials,
+        }
+    }
 }
 
 /// Chains with functions, at the levels at which they pay.

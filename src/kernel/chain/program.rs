@@ -125,7 +125,7 @@ impl<V: Registers, const W: usize> Results<V, W> {
             }
             match link.does {
                 Does::Load => all!(|_a, x| x),
-                Does::LoadAhead | Does::SinCos if !F::SOME => {
+                Does::LoadAhead | Does::SinCos | Does::Exp | Does::Log if !F::SOME => {
                     unreachable!("a chain with functions has an interpreter with functions")
                 }
                 Does::LoadAhead => {
@@ -145,6 +145,8 @@ impl<V: Registers, const W: usize> Results<V, W> {
                 Does::Absolute => all!(|a| a.absolute()),
                 Does::Square => all!(|a| a.multiply(a)),
                 Does::SquareRoot => all!(|a| a.square_root()),
+                Does::Exp => *a = functions.exp(*a),
+                Does::Log => *a = functions.log(*a),
                 Does::SinCos => {
                     (*a, *second) = functions.sin_cos(*a);
                     if link.of != Of::Second {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::kernel::elementwise::sin_cos;
+use crate::kernel::elementwise::{Form, elementwise, sin_cos};
 use crate::kernel::prefetch::Prefetches;
 use crate::op::program::BLOCK_BYTES;
 use crate::op::tree::RUN;
@@ -299,9 +299,10 @@ fn sines_and_cosines_are_those_of_their_kernels() {
         link(Does::Add, 1),
     ];
     for (level, far) in levels().flat_map(|level| [(level, false), (level, true)]) {
-        let Some(ChainsWithFunctions { run, sum }) = with_functions(level) else {
+        let Some(chains) = with_functions(level) else {
             continue;
         };
+        let run = chains.run;
         for n in (0..140).chain([1000]) {
             let x = angles(n, far);
             let mut both = [vec![0f64; n], vec![0f64; n]];
@@ -346,11 +347,102 @@ fn sines_and_cosines_are_those_of_their_kernels() {
             for links in [links, in_registers] {
                 let mut results = [0.0];
                 // SAFETY: as above, and there is a sum for the one end.
-                unsafe { sum(&links, &operands, &[n], &mut results) };
+                unsafe { chains.sum(&links)(&links, &operands, &[n], &mut results) };
                 assert_eq!(
                     results[0].to_bits(),
                     sum_of(&terms).to_bits(),
                     "{level:?} {n} {far} {links:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Numbers on both sides of those whose exponentials are normal, and of those that are normal themselves; now and then
+/// one of each kind that is not.
+fn exponents(n: usize, special: bool) -> Vec<f64> {
+    let specials = [
+        709.5,
+        -746.0,
+        f64::NAN,
+        f64::INFINITY,
+        -0.0,
+        f64::NEG_INFINITY,
+        1e-310,
+        0.0,
+        -1e300,
+    ];
+    let number = |i: usize| match i % 11 {
+        4 if special => specials[i / 11 % specials.len()],
+        7 => 708.0,
+        8 => f64::MIN_POSITIVE,
+        _ => (i as f64 * 0.77).exp2().fract() * 1400.0 - 690.0,
+    };
+    (0..n).map(number).collect()
+}
+
+#[test]
+fn exponentials_and_logarithms_are_those_of_their_kernels() {
+    let load = Link {
+        does: Does::LoadAhead,
+        of: Of::Elements,
+        operand: 0,
+    };
+    let add = Link {
+        does: Does::Add,
+        of: Of::One,
+        operand: 1,
+    };
+    let alone = Link::alone;
+    let (exp, log) = (alone(Does::Exp), alone(Does::Log));
+    let sequences: [&[Link]; 5] = [
+        &[load, exp],
+        &[load, log],
+        &[load, exp, add, log],
+        &[load, exp, log, exp],
+        &[load, alone(Does::Absolute), log, add, exp],
+    ];
+    let by_kernel = |op: Op, level: Level, x: &[f64]| {
+        let mut y = vec![0f64; x.len()];
+        let kernel = elementwise(op, DType::F64, Form::Vector, level).unwrap();
+        // SAFETY: both have as many elements.
+        unsafe { kernel(x.len(), &[x.as_ptr().cast(); 3], y.as_mut_ptr().cast()) };
+        y
+    };
+    for (level, special) in levels().flat_map(|level| [(level, false), (level, true)]) {
+        let Some(chains) = with_functions(level) else {
+            continue;
+        };
+        for (n, links) in (0..140)
+            .chain([1000])
+            .flat_map(|n| sequences.map(|links| (n, links)))
+        {
+            let (x, one) = (exponents(n, special), 1f64);
+            let mut terms = x.clone();
+            for link in &links[1..] {
+                terms = match link.does {
+                    Does::Exp => by_kernel(Op::Exp, level, &terms),
+                    Does::Log => by_kernel(Op::Log, level, &terms),
+                    Does::Absolute => terms.iter().map(|x| x.abs()).collect(),
+                    _ => terms.iter().map(|x| x + 1.0).collect(),
+                };
+            }
+            let operands = [
+                Operand::vector(x.as_ptr().cast()),
+                Operand::single((&raw const one).cast()),
+            ];
+            // Some runs are short, so that not every one has a NaN.
+            let ends = [n / 9, n / 7, n / 5, n / 4, n / 3, n];
+            let mut sums = [0.0; 6];
+            // SAFETY: there are as many elements as the last end, and as many sums as ends.
+            unsafe { chains.sum(links)(links, &operands, &ends, &mut sums) };
+            let mut start = 0;
+            for (sum, end) in sums.into_iter().zip(ends) {
+                let expected = sum_of(&terms[start..end]);
+                start = end;
+                assert!(
+                    sum.to_bits() == expected.to_bits() || sum.is_nan() && expected.is_nan(),
+                    "{level:?} {n} {special} {links:?}: {sum}, not {expected}"
                 );
             }
         }

@@ -1,6 +1,7 @@
 //! Exponentials: `x = n ln 2 + r`, a polynomial for `e^r`, and `2^n` put into the exponent (Tang,
 //! "Table-driven implementation of the exponential function", 1989, without the table).
 
+use super::numbers::Numbers;
 use super::{LN_2, ROUND, fast_two_sum, two_product, two_sum};
 
 const LOG2_E: f64 = std::f64::consts::LOG2_E;
@@ -9,20 +10,20 @@ const LN_2_SPLIT: [f64; 2] = [0.6931471805598903, 5.497923018708371e-14];
 
 /// `e^(hi + lo)` times `2^n`, where `|hi|` is at most ln 2 / 2 and a bit.
 #[derive(Clone, Copy)]
-struct Reduced {
-    hi: f64,
-    lo: f64,
+struct Reduced<N = f64> {
+    hi: N,
+    lo: N,
     /// `ROUND + n`.
-    n: f64,
+    n: N,
 }
 
 #[inline(always)]
-fn reduce(x: f64) -> Reduced {
-    let shifted = x.mul_add(LOG2_E, ROUND);
-    let n = shifted - ROUND;
+fn reduce<N: Numbers>(x: N) -> Reduced<N> {
+    let shifted = x.fused(N::splat(LOG2_E), N::splat(ROUND));
+    let n = shifted.minus(N::splat(ROUND));
     Reduced {
-        hi: n.mul_add(-LN_2_SPLIT[0], x),
-        lo: n * -LN_2_SPLIT[1],
+        hi: n.fused(N::splat(-LN_2_SPLIT[0]), x),
+        lo: n.times(N::splat(-LN_2_SPLIT[1])),
         n: shifted,
     }
 }
@@ -89,24 +90,27 @@ const SHORT_TAIL: [f64; 10] = [
 
 /// The short polynomial with even and odd powers side by side: less work than [`tail`], and a bit less precise.
 #[inline(always)]
-fn short_tail(r: f64, r2: f64) -> f64 {
-    const C: [f64; 10] = SHORT_TAIL;
-    let even = C[8].mul_add(r2, C[6]).mul_add(r2, C[4]).mul_add(r2, C[2]);
-    let odd = C[9].mul_add(r2, C[7]).mul_add(r2, C[5]);
-    let odd = odd.mul_add(r2, C[3]).mul_add(r2, C[1]);
-    odd.mul_add(r, even.mul_add(r2, C[0]))
+fn short_tail<N: Numbers>(r: N, r2: N) -> N {
+    let c = |i: usize| N::splat(SHORT_TAIL[i]);
+    let even = c(8).fused(r2, c(6)).fused(r2, c(4)).fused(r2, c(2));
+    let odd = c(9).fused(r2, c(7)).fused(r2, c(5));
+    let odd = odd.fused(r2, c(3)).fused(r2, c(1));
+    odd.fused(r, even.fused(r2, c(0)))
+}
+
+impl<N: Numbers> Reduced<N> {
+    /// `e^(hi + lo)`.
+    #[inline(always)]
+    fn fraction(self) -> N {
+        let r = self.hi.plus(self.lo);
+        let r2 = r.times(r);
+        // `hi` is exact: only what is small against it has been rounded before it is added.
+        let rest = self.hi.plus(short_tail(r, r2).fused(r2, self.lo));
+        N::splat(1.0).plus(rest)
+    }
 }
 
 impl Reduced {
-    /// `e^(hi + lo)`.
-    #[inline(always)]
-    fn fraction(self) -> f64 {
-        let r = self.hi + self.lo;
-        let r2 = r * r;
-        // `hi` is exact: only what is small against it has been rounded before it is added.
-        1.0 + (self.hi + short_tail(r, r2).mul_add(r2, self.lo))
-    }
-
     #[inline(always)]
     fn exp(self) -> f64 {
         scale(self.fraction(), self.n)
@@ -137,6 +141,9 @@ pub fn exp(x: f64) -> f64 {
     reduce(within(x, -750.0, 710.0)).exp()
 }
 
+/// What is at most so far from 0 has an exponential that is a normal number.
+pub const MODERATE: f64 = 708.0;
+
 /// Whether the exponential of `x` may not be a normal number.
 #[inline(always)]
 #[expect(
@@ -144,15 +151,14 @@ pub fn exp(x: f64) -> f64 {
     reason = "one comparison for NaN, too"
 )]
 pub fn exp_is_special(x: f64) -> bool {
-    !(x.abs() <= 708.0)
+    !(x.abs() <= MODERATE)
 }
 
 /// [`exp`] unless [`exp_is_special`]: the power of two is added to the exponent.
 #[inline(always)]
-pub fn exp_of_moderate(x: f64) -> f64 {
+pub fn exp_of_moderate<N: Numbers>(x: N) -> N {
     let reduced = reduce(x);
-    let power = reduced.n.to_bits() << 52;
-    f64::from_bits(reduced.fraction().to_bits().wrapping_add(power))
+    reduced.fraction().times_power(reduced.n)
 }
 
 #[inline(always)]

@@ -1,6 +1,7 @@
 //! Logarithms: `x = 2^k m` with `m` from √½ to √2, and FDLIBM's series for `log m` in
 //! `s = (m - 1) / (m + 1)`; where it matters, its leading terms are kept with their errors.
 
+use super::numbers::Numbers;
 use super::{TWO_54, fast_two_sum, two_product, two_sum};
 
 /// The first 42 bits of ln 2, of which products with `k` are exact, and the rest.
@@ -8,6 +9,9 @@ const LN_2_SPLIT: [f64; 2] = [0.6931471805598903, 5.497923018708371e-14];
 const LOG10_2_SPLIT: [f64; 2] = [0.30102999566395283, 2.8363394551044964e-14];
 const LOG2_E: [f64; 2] = [std::f64::consts::LOG2_E, 2.0355273740931033e-17];
 const LOG10_E: [f64; 2] = [std::f64::consts::LOG10_E, 1.098319650216765e-17];
+
+/// The bits of √½.
+pub const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
 
 /// `x = 2^k (1 + f)`.
 #[derive(Clone, Copy)]
@@ -28,7 +32,6 @@ pub(super) fn reduce(x: f64) -> Reduced {
 #[inline(always)]
 fn reduce_scaled(x: f64, scale: f64) -> Reduced {
     const ONE: u64 = 0x3ff0_0000_0000_0000;
-    const SQRT_HALF: u64 = 0x3fe6_a09e_667f_3bcd;
     const MANTISSA: u64 = (1 << 52) - 1;
     /// The exponent field is put into the mantissa of 2^52: a conversion that every set has.
     const TWO_52: f64 = (1u64 << 52) as f64;
@@ -55,12 +58,13 @@ const C: [f64; 7] = [
 
 /// What the series is from its third term on, divided by `s`, plus `more`.
 #[inline(always)]
-fn series_rest(s: f64, more: f64) -> f64 {
-    let z = s * s;
-    let z2 = z * z;
-    let even = C[5].mul_add(z2, C[3]).mul_add(z2, C[1]);
-    let odd = C[6].mul_add(z2, C[4]).mul_add(z2, C[2]).mul_add(z2, C[0]);
-    even.mul_add(z2, odd.mul_add(z, more))
+fn series_rest<N: Numbers>(s: N, more: N) -> N {
+    let c = |i: usize| N::splat(C[i]);
+    let z = s.times(s);
+    let z2 = z.times(z);
+    let even = c(5).fused(z2, c(3)).fused(z2, c(1));
+    let odd = c(6).fused(z2, c(4)).fused(z2, c(2)).fused(z2, c(0));
+    even.fused(z2, odd.fused(z, more))
 }
 
 /// `log(1 + f)` as a leading part and a small one, and `s`.
@@ -73,19 +77,20 @@ fn series(f: f64) -> (f64, f64, f64) {
     (hi, lo, s)
 }
 
+/// The bits of positive normal numbers, as unsigned numbers: they are between 0, subnormals and infinities, NaN,
+/// negative ones.
+pub const NORMAL: std::ops::Range<u64> = f64::MIN_POSITIVE.to_bits()..f64::INFINITY.to_bits();
+
 /// Whether `x` is not a positive normal number.
 #[inline(always)]
 pub fn log_is_special(x: f64) -> bool {
-    // Of bits as unsigned numbers, positive normal ones are between 0, subnormals and infinities, NaN,
-    // negative ones.
-    const LEAST: u64 = f64::MIN_POSITIVE.to_bits();
-    x.to_bits().wrapping_sub(LEAST) >= f64::INFINITY.to_bits() - LEAST
+    x.to_bits().wrapping_sub(NORMAL.start) >= NORMAL.end - NORMAL.start
 }
 
 /// The logarithm of a positive normal number: what is left of [`log`] where nothing is special.
 #[inline(always)]
-pub fn log_of_normal(x: f64) -> f64 {
-    let Reduced { k, f, .. } = reduce(x);
+pub fn log_of_normal<N: Numbers>(x: N) -> N {
+    let (k, f) = x.split();
     natural(k, f)
 }
 
@@ -106,12 +111,15 @@ fn natural_parts(k: f64, hi: f64, lo: f64) -> f64 {
 
 /// `k ln 2 + log(1 + f)`, of which `f²/2` is rounded: it is small enough against the sum.
 #[inline(always)]
-fn natural(k: f64, f: f64) -> f64 {
-    let s = f / (2.0 + f);
-    let half_square = (0.5 * f) * f;
-    let small = s.mul_add(series_rest(s, half_square), k * LN_2_SPLIT[1]);
+fn natural<N: Numbers>(k: N, f: N) -> N {
+    let s = f.over(N::splat(2.0).plus(f));
+    let half_square = N::splat(0.5).times(f).times(f);
+    let small = s.fused(
+        series_rest(s, half_square),
+        k.times(N::splat(LN_2_SPLIT[1])),
+    );
     // The first product is exact.
-    k.mul_add(LN_2_SPLIT[0], f - (half_square - small))
+    k.fused(N::splat(LN_2_SPLIT[0]), f.minus(half_square.minus(small)))
 }
 
 /// `f(x)` of a logarithm, where `y` is right for positive normal numbers.

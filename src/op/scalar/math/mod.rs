@@ -17,6 +17,7 @@ mod inverse;
 mod inverse_hyperbolic;
 mod log;
 mod log_of_powers;
+mod numbers;
 mod pow;
 mod precise_log;
 mod roots;
@@ -24,18 +25,21 @@ mod trig;
 
 use std::sync::OnceLock;
 
-pub use exp::{exp, exp_is_special, exp_of_moderate, exp2, expm1};
+pub use exp::{MODERATE, exp, exp_is_special, exp_of_moderate, exp2, expm1};
 pub use far::{cos_of_far, sin_of_far, tan_of_far};
 pub use hyperbolic::{cosh, cosh_of_large, sinh, sinh_is_far, sinh_of_large, tanh};
 pub use inverse::{acos, asin, atan, atan2};
 pub use inverse_hyperbolic::{acosh, acosh_f32, asinh, asinh_f32, atanh, atanh_f32};
-pub use log::{log, log_is_special, log_of_normal, log_of_unit, log1p, log2, log10};
+pub use log::{
+    NORMAL, SQRT_HALF, log, log_is_special, log_of_normal, log_of_unit, log1p, log2, log10,
+};
 pub use log_of_powers::{logaddexp, logaddexp_f32, logaddexp2, logaddexp2_f32};
+pub use numbers::{Numbers, SinCos};
 pub use pow::{pow, pow_f32};
 pub use roots::{cbrt, hypot, hypot_f32};
 pub use trig::{
-    Numbers, Quadrants, SinCos, cos, cos_f32, is_far, sin, sin_cos, sin_cos_f32, sin_cos_of,
-    sin_cos_of_turns, sin_f32, tan, tan_is_far,
+    Quadrants, cos, cos_f32, is_far, sin, sin_cos, sin_cos_f32, sin_cos_of, sin_cos_of_turns,
+    sin_f32, tan, tan_is_far,
 };
 
 /// Whether every machine of the target has fused multiply-add.

@@ -1,6 +1,7 @@
 //! Sine and cosine: the quadrant is taken off after Cody and Waite, with a remainder of two doubles, and
 //! FDLIBM's polynomials do the rest, up to π/4.
 
+use super::numbers::{Numbers, SinCos};
 use super::{ROUND, far, quotient, two_product, two_sum};
 
 /// Up to here sine and cosine are computed in vectors: the remainder is precise, because the quadrant fits 18
@@ -48,72 +49,6 @@ impl Quadrants {
     #[inline(always)]
     pub fn may_be_far(self) -> bool {
         self.0 >> Quadrants::BITS != 0
-    }
-}
-
-/// A `float64`, or a register of them.
-pub trait Numbers: Copy {
-    fn splat(x: f64) -> Self;
-    fn plus(self, other: Self) -> Self;
-    fn minus(self, other: Self) -> Self;
-    fn times(self, other: Self) -> Self;
-    /// `self * a + b`, rounded once.
-    fn fused(self, a: Self, b: Self) -> Self;
-    /// Sine and cosine of an angle so many quadrants from one. The quadrant is the lowest two bits.
-    fn turned(one: SinCos<Self>, quadrant: Self) -> (Self, Self);
-}
-
-/// A sine and a cosine.
-#[derive(Clone, Copy)]
-pub struct SinCos<N> {
-    /// The sine is the difference of these: where subtractions cost least, so does its opposite.
-    pub sine: [N; 2],
-    pub cosine: N,
-}
-
-impl Numbers for f64 {
-    #[inline(always)]
-    fn splat(x: f64) -> f64 {
-        x
-    }
-
-    #[inline(always)]
-    fn plus(self, other: f64) -> f64 {
-        self + other
-    }
-
-    #[inline(always)]
-    fn minus(self, other: f64) -> f64 {
-        self - other
-    }
-
-    #[inline(always)]
-    fn times(self, other: f64) -> f64 {
-        self * other
-    }
-
-    #[inline(always)]
-    fn fused(self, a: f64, b: f64) -> f64 {
-        self.mul_add(a, b)
-    }
-
-    #[inline(always)]
-    fn turned(one: SinCos<f64>, quadrant: f64) -> (f64, f64) {
-        let SinCos {
-            sine: [hi, loss],
-            cosine,
-        } = one;
-        let quadrant = quadrant.to_bits();
-        let sine = hi - loss;
-        let (y, x) = match quadrant & 1 == 0 {
-            true => (sine, cosine),
-            false => (cosine, -sine),
-        };
-        let sign = (quadrant & 2) << 62;
-        (
-            f64::from_bits(y.to_bits() ^ sign),
-            f64::from_bits(x.to_bits() ^ sign),
-        )
     }
 }
 
