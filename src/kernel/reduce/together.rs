@@ -9,8 +9,12 @@ use super::lanes::PASS;
 use crate::kernel::chain::Registers;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
+use crate::kernel::prefetch::prefetch;
 use crate::op::fold::{Columns, Rows};
 use crate::op::scalar::Ordered;
+
+/// Values of a cache line.
+const LINE: usize = 8;
 
 /// Folds rows of `float64` values, of which all take part, into the states that begin at a column: at most one
 /// of each kind.
@@ -207,11 +211,21 @@ impl States {
     /// # Safety
     /// As for `take`, for `n` columns.
     #[inline(always)]
-    unsafe fn take_all<V: Extremes, const R: usize>(&self, rows: &[*const f64; R], n: usize) {
+    unsafe fn take_all<V: Extremes, const R: usize>(
+        &self,
+        rows: &[*const f64; R],
+        n: usize,
+        below: isize,
+    ) {
         let whole = n - n % V::COUNT;
         // SAFETY: the registers lie within the columns.
         unsafe {
             for at in (0..whole).step_by(V::COUNT) {
+                if R > 1 && at % LINE == 0 {
+                    for row in rows {
+                        prefetch(row.wrapping_offset(below).wrapping_add(at).cast(), 1);
+                    }
+                }
                 self.take::<V, R>(rows, at);
             }
             for at in whole..n {
@@ -237,12 +251,13 @@ unsafe fn fold<V: Extremes>(rows: &Rows, columns: &mut [Columns<'_>], column: us
         let first = std::slice::from_raw_parts(row(0), rows.width);
         let states = States::from(columns, column, first, rows.rows);
         let passes = rows.rows / PASS;
+        let below = PASS as isize * rows.stride;
         for pass in 0..passes {
             let rows: [_; PASS] = std::array::from_fn(|r| row(pass * PASS + r));
-            states.take_all::<V, PASS>(&rows, first.len());
+            states.take_all::<V, PASS>(&rows, first.len(), below);
         }
         for r in passes * PASS..rows.rows {
-            states.take_all::<V, 1>(&[row(r)], first.len());
+            states.take_all::<V, 1>(&[row(r)], first.len(), 0);
         }
     }
 }
