@@ -16,6 +16,9 @@ use crate::op::tree::{BATCH, Cell, Mode};
 /// The lanes of a run to which nothing has been added.
 pub const NO_TERMS: RowLanes = [-0.0; LANES];
 
+/// Rows whose runs are added up side by side, if they share an operand.
+const SHARING: usize = 8;
+
 /// The sums of runs that were taken before their rows are folded.
 pub struct KnownSums {
     /// The number of the first row among all rows.
@@ -24,6 +27,59 @@ pub struct KnownSums {
 }
 
 impl Driver<'_> {
+    /// Adds up the runs at hand of neighbouring rows, as `crossed_lines`, some rows at a time: what they share is loaded
+    /// once for these, and each of them is read in the order in which it lies.
+    pub fn shared_lines(
+        &mut self,
+        rows: usize,
+        levels: &[Levels],
+        states: &mut [States],
+        slot: impl Fn(usize) -> usize,
+    ) {
+        let ([level], [states]) = (levels, states) else {
+            unreachable!("rows that share are for a single sum")
+        };
+        let sums = level.fold.sums(states);
+        let sums = sums.expect("rows that share are for a sum");
+        let (row_dim, column_dim) = (self.dim_of_rank.last().copied(), self.lens.len() - 1);
+        let row_of = row_dim.expect("rows that share are along a dimension");
+        let (first_row, first) = (self.index[row_of], self.line_at());
+        let mut lanes = [NO_TERMS; SHARING];
+        for some in (0..rows).step_by(SHARING) {
+            let lanes = &mut lanes[..SHARING.min(rows - some)];
+            self.index[row_of] = first_row + some;
+            let mut start = 0;
+            for (run, &end) in self.ends.iter().enumerate() {
+                self.index[column_dim] = first + start;
+                let tile = TileShape {
+                    row_dim,
+                    column_dim: Some(column_dim),
+                    rows: lanes.len(),
+                    columns: end - start,
+                };
+                start = end;
+                lanes.fill(NO_TERMS);
+                // SAFETY: the rows lie within the bound region; the evaluator was asked for all of them.
+                unsafe {
+                    self.evaluator
+                        .add_crossed(&self.index, tile, Asking::default(), lanes)
+                };
+                for (row, &lanes) in lanes.iter().enumerate() {
+                    sums[slot(some + row) * self.ends.len() + run] = sum_of_lanes(lanes);
+                }
+            }
+        }
+        self.index[row_of] = first_row;
+    }
+
+    /// Where the runs at hand begin, along the last dimension.
+    fn line_at(&self) -> usize {
+        let Mode::Lines { from } = self.tree.mode() else {
+            unreachable!("only lines have runs")
+        };
+        self.line.start - self.origin(from) * self.tree.runs().inner()
+    }
+
     /// Folds the runs at hand of neighbouring rows; the states of row `r` go to `slot(r)`. Each column of
     /// runs is evaluated for all rows at once.
     pub fn crossed_lines(
@@ -34,12 +90,9 @@ impl Driver<'_> {
         states: &mut [States],
         slot: impl Fn(usize) -> usize,
     ) {
-        let Mode::Lines { from } = self.tree.mode() else {
-            unreachable!("only lines have runs")
-        };
         let row_dim = self.dim_of_rank.last().copied();
         let column_dim = self.lens.len().checked_sub(1);
-        let origin = self.origin(from) * self.tree.runs().inner();
+        let first = self.line_at();
         let mut start = 0;
         for run in 0..self.runs() {
             let columns = self.ends[run] - start;
@@ -50,7 +103,7 @@ impl Driver<'_> {
                 columns,
             };
             if let Some(dim) = column_dim {
-                self.index[dim] = self.line.start + start - origin;
+                self.index[dim] = first + start;
             }
             start = self.ends[run];
             if self.sums
@@ -123,14 +176,10 @@ impl Driver<'_> {
 
     /// A tile of some rows of a cell and some columns of the run at hand, and what is now aimed at.
     fn box_of(&mut self, cell: &Cell, rows: Range<usize>, columns: Range<usize>) -> TileShape {
-        let Mode::Lines { from } = self.tree.mode() else {
-            unreachable!("only lines have runs")
-        };
         self.seek(cell, rows.start);
         let column_dim = self.lens.len().checked_sub(1);
         if let Some(dim) = column_dim {
-            let origin = self.origin(from) * self.tree.runs().inner();
-            self.index[dim] = self.line.start + columns.start - origin;
+            self.index[dim] = self.line_at() + columns.start;
         }
         TileShape {
             row_dim: self.dim_of_rank.last().copied(),

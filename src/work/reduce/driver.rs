@@ -41,6 +41,8 @@ pub struct Driver<'a> {
     /// Elements of a leaf lie side by side across rows: several rows are evaluated at once, so that all
     /// of a cache line is used.
     pub crossed: bool,
+    /// The only fold is a sum of a chain, of which an operand is the same for all rows.
+    pub shared: bool,
     /// The last kept dimension.
     pub last_kept: Option<usize>,
     /// For each dimension, whether it is kept.
@@ -92,7 +94,11 @@ impl<'a> Driver<'a> {
         let column_dim = lens.len().checked_sub(1);
         let mut in_place =
             alone && (0..outputs).all(|output| evaluator.in_place(output, column_dim));
-        let (mut sums, mut drawn, mut wide) = (false, false, false);
+        let (mut sums, mut drawn, mut wide, mut shared) = (false, false, false, false);
+        let row_dim = tree
+            .outer_axes()
+            .last()
+            .and_then(|&axis| dims.iter().position(|dim| dim.axis == axis));
         if let [usage] = &job.folds[..]
             && usage.mask.is_none()
             && env.folds[usage.fold].has_sums()
@@ -103,12 +109,12 @@ impl<'a> Driver<'a> {
                 // Short rows are put together first.
                 let long = column_dim.is_some_and(|dim| lens[dim] >= SHORT);
                 in_place |= long && folded.before == 0 && evaluator.reads_in_place(column_dim);
+                let is_lines = matches!(tree.mode(), Mode::Lines { .. });
+                shared = long && is_lines && evaluator.shares_along(row_dim, column_dim);
             }
         }
         evaluator.in_place = in_place;
         if sums && tree.lanes() > 1 {
-            let last = tree.outer_axes().last();
-            let row_dim = last.and_then(|&axis| dims.iter().position(|dim| dim.axis == axis));
             wide = evaluator.has_wide_rows(row_dim, column_dim);
         }
         let dim_of_rank = few(tree.outer_axes().iter().map(|&axis| {
@@ -122,6 +128,7 @@ impl<'a> Driver<'a> {
             drawn,
             wide,
             crossed,
+            shared,
             last_kept: kept.iter().rposition(|&kept| kept),
             dim_of_rank,
             start: Few::from_slice(region.start()),

@@ -56,6 +56,8 @@ impl Driver<'_> {
         let slot = |row: usize| row.reverse_bits().checked_shr(unused).unwrap_or(0);
         if self.crossed && rows > 1 && n == 1 && self.is_even() {
             self.crossed_lines(number, rows, levels, &mut states, slot);
+        } else if self.shared && rows > 1 && n == 1 && self.is_even() {
+            self.shared_lines(rows, levels, &mut states, slot);
         } else {
             for row in 0..rows {
                 if let Some(dim) = row_dim {

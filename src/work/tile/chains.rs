@@ -369,6 +369,29 @@ impl<'a> Evaluator<'a> {
             && leaves.all(|(leaf, &is_scalar)| (is_scalar && scalar(leaf)) || lies(leaf))
     }
 
+    /// Whether [`add_crossed`](Evaluator::add_crossed) can add up rows, all leaves lie as rows, and of some the rows are
+    /// the same.
+    pub fn shares_along(&self, row_dim: Option<usize>, column_dim: Option<usize>) -> bool {
+        let (Some(row), Some(column)) = (row_dim, column_dim) else {
+            return false;
+        };
+        let mut strides = self
+            .binding
+            .leaves
+            .iter()
+            .zip(&self.prepared.scalar_leaves)
+            .filter(|(_, is_scalar)| !**is_scalar)
+            .filter_map(|(leaf, _)| match leaf {
+                Bound::Place { linear, .. } => {
+                    Some([row, column].map(|dim| linear.terms[dim].stride()))
+                }
+                _ => None,
+            });
+        self.adds_crossed(row_dim, column_dim)
+            && strides.clone().all(|[_, along]| along == Some(1))
+            && strides.any(|[across, _]| across == Some(0))
+    }
+
     /// Adds the tile's columns to the lanes of its rows, from where the leaves lie.
     ///
     /// # Safety
