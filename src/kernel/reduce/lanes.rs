@@ -21,20 +21,10 @@ pub trait Loops: Monoid {
     /// # Safety
     /// The machine must have the level.
     unsafe fn fold_run(self, terms: &[Self::Term], level: Level) -> Self::State {
-        // Wide registers only pay where they are filled a few times.
-        let level = if terms.len() < 4 * LANES {
-            Level::Portable
-        } else {
-            level
-        };
-        // SAFETY: the caller's promise.
-        unsafe {
-            match level {
-                Level::Portable => Self::run_portable(self, terms),
-                Level::Avx2 => Self::run_avx2(self, terms),
-                Level::Avx512 => Self::run_avx512(self, terms),
-            }
-        }
+        let mut state = [self.identity()];
+        // SAFETY: the caller's promise; one run of all terms.
+        unsafe { self.fold_runs(terms.as_ptr(), &[terms.len()], &mut state, level) };
+        state[0]
     }
 
     /// As `fold_run`, of runs side by side: of the terms up to the first of `ends`, from there to the second, and so
@@ -49,6 +39,7 @@ pub trait Loops: Monoid {
         states: &mut [Self::State],
         level: Level,
     ) {
+        // Wide registers only pay where they are filled a few times.
         let is_short = ends.first().is_some_and(|&end| end < 4 * LANES);
         // SAFETY: the caller's promise.
         unsafe {
@@ -153,8 +144,6 @@ pub trait Loops: Monoid {
         }
     }
 
-    level_functions!(unsafe fn run_portable, run_avx2, run_avx512(
-        this: Self, terms: &[Self::Term]) -> Self::State = Self::run_body);
     level_functions!(unsafe fn runs_portable, runs_avx2, runs_avx512(
         this: Self, terms: *const Self::Term, ends: &[usize], states: &mut [Self::State]) = Self::runs_body);
     level_functions!(unsafe fn lanes_portable, lanes_avx2, lanes_avx512(
