@@ -199,7 +199,12 @@ impl<T: Value> Fold for Variance<'_, T> {
         };
         let (sum, m2) = in_lanes(run, items, ([0.0; 2], 0.0), step, merge);
         let shift = [sum[0] / n, sum[1] / n];
-        let m2 = m2 - Self::square(shift) * n;
+        let overflows = m2 == f64::INFINITY && sum.iter().all(|part| part.is_finite());
+        let m2 = if overflows {
+            m2
+        } else {
+            m2 - Self::square(shift) * n
+        };
         Moments {
             n,
             mean: [center[0] + shift[0], center[1] + shift[1]],

@@ -367,6 +367,29 @@ fn variances_lose_few_bits() {
     }
 }
 
+/// As NumPy: a spread whose square no number holds is infinite; of infinite values there is none.
+#[test]
+fn variances_overflow_to_infinity() {
+    for how in [Piece::Run, Piece::Rows(3, 3)] {
+        for (far, expected) in [(1e200, f64::INFINITY), (f64::INFINITY, f64::NAN)] {
+            for place in [0, 1, 77] {
+                let mut data = values(100);
+                data[place] = far;
+                for level in Level::available() {
+                    let ddof = Ddof::new(0.0);
+                    let op = ReduceOp {
+                        kind: ReduceKind::Var { ddof },
+                        skip_nan: false,
+                    };
+                    let fold = fold(op, DType::F64, false, level).unwrap();
+                    let got = as_f64(piece(&*fold, &how, &data, None).unwrap());
+                    assert!(close(got, expected), "{far} at {place}, {level:?}: {got}");
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn complex_sums_and_variances() {
     let data = [

@@ -125,7 +125,13 @@ impl<M: Moment> One<M> {
     #[inline(always)]
     fn around(center: M, n: f64, sum: M, squares: f64) -> One<M> {
         let shift = sum.over(n);
-        let m2 = squares - shift.norm_square() * n;
+        // Squares may overflow although no value is infinite: then so does what is left.
+        let overflows = squares == f64::INFINITY && sum.subtract(sum).norm_square() == 0.0;
+        let m2 = if overflows {
+            squares
+        } else {
+            squares - shift.norm_square() * n
+        };
         One {
             n,
             mean: center.add(shift),
