@@ -45,7 +45,7 @@ impl<V> FunctionsOf<V> for Without {
     }
 }
 
-const NONE: &str = "a chain with functions has an interpreter with functions";
+const NONE: &str = "a chain with functions has an interpreter with them";
 
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Angles, Exponentials, Surely};
@@ -54,14 +54,14 @@ pub use x86::{Angles, Exponentials, Surely};
 mod x86 {
     use std::arch::x86_64::*;
 
-    use super::{Functions, FunctionsOf, Registers};
+    use super::{Functions, FunctionsOf, NONE, Registers};
     use crate::base::dtype::DType;
     use crate::kernel::elementwise::{Form, elementwise, sin_cos};
-    use crate::kernel::lanes::{Few, Lanes};
+    use crate::kernel::lanes::Lanes;
     use crate::kernel::level::Level;
     use crate::op::scalar::math::{
-        MODERATE, NORMAL, Numbers, Quadrants, SQRT_HALF, SinCos, exp_of_moderate, log_of_normal,
-        sin_cos_of,
+        MODERATE, NORMAL, Numbers, Quadrants, Reduced, SQRT_HALF, SinCos, exp_of_moderate,
+        log_of_normal, reduce, sin_cos_of,
     };
     use crate::op::table::Op;
 
@@ -100,7 +100,7 @@ mod x86 {
         }
     }
 
-    /// Registers whose functions are computed side by side: one by one they would fill what a processor looks ahead.
+    /// Registers whose angles are reduced side by side: one by one they would fill what a processor looks ahead.
     const TOGETHER: usize = 4;
 
     impl FunctionsOf<__m512d> for Angles {
@@ -110,37 +110,45 @@ mod x86 {
             angles: [__m512d; W],
         ) -> ([__m512d; W], [__m512d; W]) {
             let (mut sines, mut cosines) = (angles, angles);
-            let (some, rest) = angles.as_chunks::<TOGETHER>();
             let mut at = 0;
-            macro_rules! some {
-                ($angles:expr) => {
-                    let (sine, cosine, quadrant) = sin_cos_of(Together($angles));
+            macro_rules! series {
+                ($reduced:expr) => {
+                    let reduced = $reduced;
+                    let (sine, cosine) = sin_cos_of(reduced);
                     for i in 0..sine.0.len() {
                         sines[at + i] = sine.0[i];
                         cosines[at + i] = cosine.0[i];
-                        self.quadrants = join(self.quadrants, quadrant.0[i]);
+                        self.quadrants = join(self.quadrants, reduced.quadrant.0[i]);
                     }
                     at += sine.0.len();
                 };
             }
-            for angles in some {
-                some!(*angles);
+            let (some, rest) = angles.as_chunks::<TOGETHER>();
+            for &angles in some {
+                // Series are long enough that a processor sees those of the next two meanwhile.
+                for two in halves(reduce(Together(angles))) {
+                    series!(two);
+                }
             }
-            for angle in rest {
-                some!([*angle]);
+            let (pairs, rest) = rest.as_chunks::<2>();
+            for &pair in pairs {
+                series!(reduce(Together(pair)));
+            }
+            for &angle in rest {
+                series!(reduce(Together([angle])));
             }
             debug_assert!(at == W);
             (sines, cosines)
         }
 
         #[inline(always)]
-        fn exp<const W: usize>(&mut self, x: [__m512d; W]) -> [__m512d; W] {
-            by_kernel(Op::Exp, x)
+        fn exp<const W: usize>(&mut self, _: [__m512d; W]) -> [__m512d; W] {
+            unreachable!("{NONE}")
         }
 
         #[inline(always)]
-        fn log<const W: usize>(&mut self, x: [__m512d; W]) -> [__m512d; W] {
-            by_kernel(Op::Log, x)
+        fn log<const W: usize>(&mut self, _: [__m512d; W]) -> [__m512d; W] {
+            unreachable!("{NONE}")
         }
     }
 
@@ -180,11 +188,8 @@ mod x86 {
 
     impl FunctionsOf<__m512d> for Exponentials {
         #[inline(always)]
-        fn sin_cos<const W: usize>(
-            &mut self,
-            angles: [__m512d; W],
-        ) -> ([__m512d; W], [__m512d; W]) {
-            both_by_kernel(angles)
+        fn sin_cos<const W: usize>(&mut self, _: [__m512d; W]) -> ([__m512d; W], [__m512d; W]) {
+            unreachable!("{NONE}")
         }
 
         // One register after the other: these functions are so short that a processor sees several of them at once.
@@ -215,29 +220,6 @@ mod x86 {
             x
         }
     }
-
-    macro_rules! single_by_kernel {
-        ($($functions:ident)*) => {$(
-            impl FunctionsOf<Few<f64, 1>> for $functions {
-                #[inline(always)]
-                fn sin_cos<const W: usize>(
-                    &mut self,
-                    angles: [Few<f64, 1>; W],
-                ) -> ([Few<f64, 1>; W], [Few<f64, 1>; W]) {
-                    both_by_kernel(angles)
-                }
-                #[inline(always)]
-                fn exp<const W: usize>(&mut self, x: [Few<f64, 1>; W]) -> [Few<f64, 1>; W] {
-                    by_kernel(Op::Exp, x)
-                }
-                #[inline(always)]
-                fn log<const W: usize>(&mut self, x: [Few<f64, 1>; W]) -> [Few<f64, 1>; W] {
-                    by_kernel(Op::Log, x)
-                }
-            }
-        )*};
-    }
-    single_by_kernel!(Angles Exponentials);
 
     /// The functions of any numbers, by their kernels.
     #[derive(Default)]
@@ -290,6 +272,16 @@ mod x86 {
         (sines, cosines)
     }
 
+    #[inline(always)]
+    fn halves(angles: Reduced<Together<4>>) -> [Reduced<Together<2>>; 2] {
+        let two = |four: Together<4>, at: usize| Together([four.0[at], four.0[at + 1]]);
+        [0, 2].map(|at| Reduced {
+            hi: two(angles.hi, at),
+            excess: two(angles.excess, at),
+            quadrant: two(angles.quadrant, at),
+        })
+    }
+
     /// The quadrants of what was joined before and of more.
     #[inline(always)]
     fn join(quadrants: __m512i, more: __m512d) -> __m512i {
@@ -297,7 +289,9 @@ mod x86 {
         unsafe {
             let more = _mm512_castpd_si512(more);
             let counts = _mm512_sub_epi64(more, _mm512_set1_epi64(Quadrants::ORIGIN as i64));
-            _mm512_or_si512(quadrants, counts)
+            let joined = _mm512_castsi512_pd(_mm512_or_si512(quadrants, counts));
+            // One at a time: an operation of three operands waits for the units of multiplications.
+            _mm512_castpd_si512(in_order(joined))
         }
     }
 

@@ -5,12 +5,12 @@
 
 use std::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use super::crossed;
 use super::functions::{FunctionsOf, Without};
 use super::program::{Interpreted, Program, View};
 use super::registers::Registers;
-use super::{ChainFn, ChainsWithFunctions, Link, Operand, SumFn, Sums};
+use super::{ChainFn, ChainsWithFunctions, Link, Operand, Sums};
+#[cfg(target_arch = "x86_64")]
+use super::{crossed, terms};
 use crate::base::dtype::DType;
 use crate::kernel::lanes::Few;
 use crate::kernel::level::Level;
@@ -26,7 +26,7 @@ const SHORT: usize = 8192;
 
 /// A block of one row, that begins so many bytes from the beginning of it.
 #[derive(Clone, Copy)]
-struct Along {
+pub(super) struct Along {
     row: usize,
     at: usize,
 }
@@ -34,7 +34,7 @@ struct Along {
 impl Along {
     /// So many bytes from the beginning.
     #[inline(always)]
-    fn row_at(at: usize) -> Along {
+    pub fn row_at(at: usize) -> Along {
         Along { row: 0, at }
     }
 
@@ -80,25 +80,43 @@ impl<V: Registers, const W: usize> View<V, W> for Along {
 /// # Safety
 /// As for [`ChainFn`].
 #[inline(always)]
-unsafe fn run<P: Program, V: Registers, E: Registers<Item = V::Item>, const W: usize>(
+unsafe fn run<V: Registers, E: Registers<Item = V::Item>, F, const W: usize>(
     links: &[Link],
     operands: &[Operand],
     n: usize,
-) {
+) where
+    F: FunctionsOf<V> + FunctionsOf<E>,
+{
     let size = size_of::<V::Item>();
+    let mut functions = F::default();
     let mut at = 0;
     // SAFETY: blocks lie within the `n` elements.
     unsafe {
         while at + W * V::COUNT <= n {
-            P::block::<V, W, _>(links, operands, Along::row_at(at * size), &mut Without);
+            Interpreted::block::<V, W, _>(
+                links,
+                operands,
+                Along::row_at(at * size),
+                &mut functions,
+            );
             at += W * V::COUNT;
         }
         while at + V::COUNT <= n {
-            P::block::<V, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
+            Interpreted::block::<V, 1, _>(
+                links,
+                operands,
+                Along::row_at(at * size),
+                &mut functions,
+            );
             at += V::COUNT;
         }
         while at < n {
-            P::block::<E, 1, _>(links, operands, Along::row_at(at * size), &mut Without);
+            Interpreted::block::<E, 1, _>(
+                links,
+                operands,
+                Along::row_at(at * size),
+                &mut functions,
+            );
             at += 1;
         }
     }
@@ -106,29 +124,21 @@ unsafe fn run<P: Program, V: Registers, E: Registers<Item = V::Item>, const W: u
 
 /// Registers are stored there whole, without crossing cache lines.
 #[repr(align(64))]
-struct Aligned<T>(T);
+pub(super) struct Aligned<T>(pub T);
 
-/// `L` registers are the lanes of a run, and `W` is a multiple of it. `Again` is for functions that may be wrong.
+/// `L` registers are the lanes of a run, and `W` is a multiple of it.
 ///
 /// # Safety
 /// As for [`SumFn`](super::SumFn).
 #[inline(always)]
-unsafe fn sum_runs<
-    P: Program,
-    V: Registers<Item = f64>,
-    const W: usize,
-    const L: usize,
-    F: FunctionsOf<V> + FunctionsOf<Few<f64, 1>>,
->(
+unsafe fn sum_runs<P: Program, V: Registers<Item = f64>, const W: usize, const L: usize>(
     links: &[Link],
     operands: &[Operand],
     ends: &[usize],
     sums: &mut [f64],
-    again: Option<SumFn>,
 ) {
     const SIZE: usize = size_of::<f64>();
     const { assert!(LANES == L * V::COUNT && (L == 2 || L == 4)) };
-    let mut functions = F::default();
     let mut at = 0;
     for (&end, sum) in ends.iter().zip(&mut *sums) {
         // What changes nothing when added.
@@ -137,7 +147,7 @@ unsafe fn sum_runs<
         unsafe {
             while at + W * V::COUNT <= end {
                 let view = Along::row_at(at * SIZE);
-                let terms = P::block::<V, W, _>(links, operands, view, &mut functions);
+                let terms = P::block::<V, W, _>(links, operands, view, &mut Without);
                 for i in 0..W {
                     lanes[i % L] = lanes[i % L].add(terms[i]);
                 }
@@ -145,7 +155,7 @@ unsafe fn sum_runs<
             }
             while at + LANES <= end {
                 let view = Along::row_at(at * SIZE);
-                let terms = P::block::<V, L, _>(links, operands, view, &mut functions);
+                let terms = P::block::<V, L, _>(links, operands, view, &mut Without);
                 for i in 0..L {
                     lanes[i] = lanes[i].add(terms[i]);
                 }
@@ -157,7 +167,7 @@ unsafe fn sum_runs<
                 ($lane:literal) => {
                     if at + V::COUNT <= end {
                         let view = Along::row_at(at * SIZE);
-                        let [terms] = P::block::<V, 1, _>(links, operands, view, &mut functions);
+                        let [terms] = P::block::<V, 1, _>(links, operands, view, &mut Without);
                         lanes[$lane] = lanes[$lane].add(terms);
                         rest += V::COUNT;
                         at += V::COUNT;
@@ -176,17 +186,12 @@ unsafe fn sum_runs<
             for lane in &mut single.0[rest..][..end - at] {
                 let view = Along::row_at(at * SIZE);
                 let [Few([term])] =
-                    P::block::<Few<f64, 1>, 1, _>(links, operands, view, &mut functions);
+                    P::block::<Few<f64, 1>, 1, _>(links, operands, view, &mut Without);
                 *lane += term;
                 at += 1;
             }
             *sum = sum_of_lanes(single.0);
         }
-    }
-    if functions.may_be_wrong() {
-        let again = again.expect("functions that may be wrong are computed again");
-        // SAFETY: the caller's promise; a sum stores nothing that its chain reads.
-        unsafe { again(links, operands, ends, sums) };
     }
 }
 
@@ -285,7 +290,7 @@ unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const 
 mod x86 {
     use std::arch::x86_64::{__m256, __m256d, __m512d};
 
-    use super::super::functions::{Angles, Exponentials, Surely};
+    use super::super::functions::Surely;
     use super::*;
 
     /// # Safety
@@ -293,7 +298,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f32(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<Interpreted, __m256, Few<f32, 1>, 8>(links, operands, n) }
+        unsafe { run::<__m256, Few<f32, 1>, Without, 8>(links, operands, n) }
     }
 
     /// # Safety
@@ -301,7 +306,7 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn f64(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { run::<Interpreted, __m256d, Few<f64, 1>, 8>(links, operands, n) }
+        unsafe { run::<__m256d, Few<f64, 1>, Without, 8>(links, operands, n) }
     }
 
     /// # Safety
@@ -314,7 +319,7 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<P, __m256d, 8, 4, Without>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<P, __m256d, 8, 4>(links, operands, ends, sums) }
     }
 
     /// With enough registers for operands, terms and lanes.
@@ -329,7 +334,7 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<P, __m256d, 8, 4, Without>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<P, __m256d, 8, 4>(links, operands, ends, sums) }
     }
 
     /// Of operands that lie in the first-level cache, for which wider registers are faster.
@@ -344,63 +349,17 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<P, __m512d, 8, 2, Without>(links, operands, ends, sums, None) }
-    }
-
-    /// Of chains with sines and cosines.
-    ///
-    /// # Safety
-    /// As for [`SumFn`](super::SumFn).
-    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    pub unsafe fn sum_angles(
-        links: &[Link],
-        operands: &[Operand],
-        ends: &[usize],
-        sums: &mut [f64],
-    ) {
-        let again = Some(sum_surely as SumFn);
-        // SAFETY: the caller's promise.
-        unsafe {
-            sum_runs::<Interpreted, __m512d, 4, 2, Angles>(links, operands, ends, sums, again)
-        }
-    }
-
-    /// Of chains with exponentials and logarithms.
-    ///
-    /// # Safety
-    /// As for [`SumFn`](super::SumFn).
-    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    pub unsafe fn sum_exponentials(
-        links: &[Link],
-        operands: &[Operand],
-        ends: &[usize],
-        sums: &mut [f64],
-    ) {
-        let again = Some(sum_surely as SumFn);
-        // SAFETY: the caller's promise.
-        unsafe {
-            sum_runs::<Interpreted, __m512d, 8, 2, Exponentials>(links, operands, ends, sums, again)
-        }
-    }
-
-    /// Of chains with functions, whatever their arguments.
-    ///
-    /// # Safety
-    /// As for [`SumFn`](super::SumFn).
-    #[cold]
-    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
-    unsafe fn sum_surely(links: &[Link], operands: &[Operand], ends: &[usize], sums: &mut [f64]) {
-        // SAFETY: the caller's promise.
-        unsafe { sum_runs::<Interpreted, __m512d, 8, 2, Surely>(links, operands, ends, sums, None) }
+        unsafe { sum_runs::<P, __m512d, 8, 2>(links, operands, ends, sums) }
     }
 
     /// A chain with functions that nobody sums. It may overwrite what it has read, and could not be run again.
     ///
     /// # Safety
     /// As for [`ChainFn`].
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn functions(links: &[Link], operands: &[Operand], n: usize) {
         // SAFETY: the caller's promise.
-        unsafe { sum_surely(links, operands, &[n], &mut [0.0]) }
+        unsafe { run::<__m512d, Few<f64, 1>, Surely, 8>(links, operands, n) }
     }
 
     /// # Safety
@@ -447,8 +406,9 @@ pub fn with_functions(level: Level) -> Option<ChainsWithFunctions> {
     if level >= Level::Avx512 {
         return Some(ChainsWithFunctions {
             run: x86::functions,
-            sum_angles: x86::sum_angles,
-            sum_exponentials: x86::sum_exponentials,
+            sum_angles: terms::sum_angles,
+            sum_exponentials: terms::sum_exponentials,
+            sum_both: terms::sum_surely,
         });
     }
     let _ = level;

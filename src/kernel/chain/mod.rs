@@ -11,6 +11,8 @@ mod known;
 mod machine;
 mod program;
 mod registers;
+#[cfg(target_arch = "x86_64")]
+mod terms;
 #[cfg(test)]
 mod tests;
 
@@ -261,14 +263,17 @@ pub struct ChainsWithFunctions {
     pub run: ChainFn,
     sum_angles: SumFn,
     sum_exponentials: SumFn,
+    sum_both: SumFn,
 }
 
 impl ChainsWithFunctions {
     /// The sums of a chain: faster if it has not functions of both kinds.
     pub fn sum(&self, links: &[Link]) -> SumFn {
-        match links.iter().any(|link| link.does == Does::SinCos) {
-            true => self.sum_angles,
-            false => self.sum_exponentials,
+        let any = |kind: fn(Does) -> bool| links.iter().any(|link| kind(link.does));
+        match (any(|does| does == Does::SinCos), any(Does::is_exponential)) {
+            (true, true) => self.sum_both,
+            (true, false) => self.sum_angles,
+            (false, _) => self.sum_exponentials,
         }
     }
 }

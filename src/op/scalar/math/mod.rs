@@ -38,8 +38,8 @@ pub use numbers::{Numbers, SinCos};
 pub use pow::{pow, pow_f32};
 pub use roots::{cbrt, hypot, hypot_f32};
 pub use trig::{
-    Quadrants, cos, cos_f32, is_far, sin, sin_cos, sin_cos_f32, sin_cos_of, sin_cos_of_turns,
-    sin_f32, tan, tan_is_far,
+    Quadrants, Reduced, cos, cos_f32, is_far, reduce, sin, sin_cos, sin_cos_f32, sin_cos_of,
+    sin_cos_of_turns, sin_f32, tan, tan_is_far,
 };
 
 /// Whether every machine of the target has fused multiply-add.

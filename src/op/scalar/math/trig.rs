@@ -52,21 +52,22 @@ impl Quadrants {
     }
 }
 
-/// `x` less a multiple of π/2: `hi - excess`.
+/// An angle less a multiple of π/2: `hi - excess`.
 #[derive(Clone, Copy)]
-struct Reduced<N> {
-    hi: N,
+pub struct Reduced<N> {
+    pub hi: N,
     /// About as small as the rounding of `hi`.
-    excess: N,
-    /// How many: a number whose lowest two bits count.
-    quadrant: N,
+    pub excess: N,
+    /// How many: a number whose lowest two bits count, and what [`Quadrants`] tell of.
+    pub quadrant: N,
 }
 
 /// Adding and subtracting it rounds to the nearest whole number, whose lowest two bits are those of the sum.
 const ROUND_QUADRANT: f64 = ROUND + Quadrants::FIRST;
 
+/// Of numbers none of which [`is_far`].
 #[inline(always)]
-fn reduce<N: Numbers>(x: N) -> Reduced<N> {
+pub fn reduce<N: Numbers>(x: N) -> Reduced<N> {
     let shifted = x.fused(N::splat(TWO_BY_PI), N::splat(ROUND_QUADRANT));
     let n = shifted.minus(N::splat(ROUND_QUADRANT));
     // Exact.
@@ -132,20 +133,18 @@ fn both<N: Numbers>(hi: N, excess: Option<N>) -> SinCos<N> {
     }
 }
 
-/// Sine and cosine of numbers none of which [`is_far`]; and what [`Quadrants`] tell of.
+/// Sine and cosine of an angle.
 #[inline(always)]
-pub fn sin_cos_of<N: Numbers>(x: N) -> (N, N, N) {
-    let reduced = reduce(x);
-    let one = both(reduced.hi, Some(reduced.excess));
-    let (sine, cosine) = N::turned(one, reduced.quadrant);
-    (sine, cosine, reduced.quadrant)
+pub fn sin_cos_of<N: Numbers>(angle: Reduced<N>) -> (N, N) {
+    N::turned(both(angle.hi, Some(angle.excess)), angle.quadrant)
 }
 
 /// Sine and cosine, unless [`is_far`]; and the quadrant.
 #[inline(always)]
 pub fn sin_cos(x: f64) -> (f64, f64, Quadrants) {
-    let (sine, cosine, quadrant) = sin_cos_of(x);
-    (sine, cosine, Quadrants::of(quadrant.to_bits()))
+    let angle = reduce(x);
+    let (sine, cosine) = sin_cos_of(angle);
+    (sine, cosine, Quadrants::of(angle.quadrant.to_bits()))
 }
 
 /// Unless [`is_far`].
