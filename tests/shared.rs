@@ -1,4 +1,4 @@
-//! Sums of rows that share an operand, which are added up several rows at a time: the same bits whichever way.
+//! Reductions of rows that share an operand, several rows at a time or across rows: the same bits whichever way.
 
 use flagstone::{Array, Engine, Rule};
 use ndarray::{ArrayD, IxDyn};
@@ -18,10 +18,8 @@ fn bits(engine: &Engine, array: &Array<f64>) -> Vec<u64> {
     sums.iter().map(|sum| sum.to_bits()).collect()
 }
 
-#[test]
-fn sums_of_rows_that_share_have_the_same_bits_whichever_way() {
-    let usual = Engine::builder().threads(2).build().unwrap();
-    let others = [
+fn others() -> [Engine; 3] {
+    [
         Engine::builder().threads(1).build().unwrap(),
         // The terms are in memory then, and each row is summed by itself.
         Engine::builder()
@@ -33,7 +31,13 @@ fn sums_of_rows_that_share_have_the_same_bits_whichever_way() {
             .memory("1 MiB")
             .build()
             .unwrap(),
-    ];
+    ]
+}
+
+#[test]
+fn sums_of_rows_that_share_have_the_same_bits_whichever_way() {
+    let usual = Engine::builder().threads(2).build().unwrap();
+    let others = others();
     // Chunks are narrower than rows: a line of runs is one row then.
     let shapes: [(&[usize], &[usize]); 8] = [
         (&[37, 1000], &[10, 300]),
@@ -67,6 +71,63 @@ fn sums_of_rows_that_share_have_the_same_bits_whichever_way() {
                     let what = format!("{shape:?} in {chunks:?}, terms {number}");
                     assert_eq!(bits(other, &sums), expected, "{what}");
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn runs_that_span_rows_have_the_same_bits_whichever_way() {
+    let usual = Engine::builder().threads(2).build().unwrap();
+    let others = others();
+    // Chunks are as wide as rows: a line of runs is all of them. Rows are shorter than runs, as long as some, or end in
+    // the middle of one.
+    let shapes: [&[usize]; 7] = [
+        &[300, 77],
+        &[40, 256],
+        &[9, 1024],
+        &[21, 1000],
+        &[3, 4099],
+        &[5, 40, 200],
+        &[4, 3, 700],
+    ];
+    for shape in shapes {
+        let columns = shape[shape.len() - 1];
+        let (x, row) = (numbers(shape), numbers(&[columns]));
+        let far = &x * 1e-3 - &row;
+        for (number, terms) in [
+            (&x - &row).square(),
+            &row / &x,
+            (&x + &row).sin().square() + &row,
+            (&far - &x).exp(),
+        ]
+        .iter()
+        .enumerate()
+        {
+            let partly = || (1..shape.len() as isize).collect::<Vec<_>>();
+            let reductions = [
+                terms.sum(..),
+                terms.max(..),
+                terms.std(..),
+                terms.sum(partly()),
+                terms.min(partly()),
+                terms.var(partly()),
+            ];
+            for (reduction, reduced) in reductions.iter().enumerate() {
+                let expected = bits(&usual, reduced);
+                for other in &others {
+                    let what = format!("{shape:?}, terms {number}, reduction {reduction}");
+                    assert_eq!(bits(other, reduced), expected, "{what}");
+                }
+            }
+            let largest = terms.argmax(..);
+            let expected = usual.compute(&largest).unwrap();
+            for other in &others {
+                assert_eq!(
+                    other.compute(&largest).unwrap(),
+                    expected,
+                    "{shape:?}, terms {number}"
+                );
             }
         }
     }

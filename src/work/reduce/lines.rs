@@ -156,34 +156,21 @@ impl Driver<'_> {
                     if tile.rows == n {
                         self.prefetch_after(tile, (end_run == stride).then_some(done));
                     }
-                    if self.sums
-                        && let ([level], [states]) = (levels, &mut *states)
-                        && let Some(sums) = level.fold.sums(states)
-                    {
-                        // SAFETY: the tile lies within the bound region, and is small unless nothing is
-                        // copied; a row has as many elements as the last end.
-                        unsafe {
-                            self.evaluator.run_before_fold(&self.index, tile);
-                            for r in 0..tile.rows {
-                                let at = at + (row + r) * stride + run;
-                                let sums = &mut sums[at..at + ends.len()];
-                                self.evaluator.sum_runs(tile, r, next, ends, sums);
-                            }
-                        }
-                        continue;
-                    }
-                    // SAFETY: as above.
-                    unsafe { self.evaluator.run(&self.index, tile, &[]) };
+                    let (first, at) = (first + done as i64, at + row * stride + run);
+                    // SAFETY: the tile lies within the bound region, and is small unless nothing is copied; a row has
+                    // as many elements as the last end.
+                    unsafe {
+                        self.fold_tile(tile, next, ends, first, levels, states, [at, stride])
+                    };
+                    continue;
                 }
                 for (level, states) in levels.iter().zip(&mut *states) {
-                    let rows = if columns > 0 {
-                        self.tile_rows(level, tile)
-                    } else {
-                        Rows::none(tile.rows)
-                    };
                     let (first, at) = (first + done as i64, at + row * stride + run);
-                    // SAFETY: the tile's rows hold values of the fold's type, up to the last end.
-                    unsafe { level.fold.runs(&rows, ends, first, states, at, stride) };
+                    // SAFETY: there are no elements.
+                    unsafe {
+                        let rows = Rows::none(tile.rows);
+                        level.fold.runs(&rows, ends, first, states, at, stride);
+                    }
                 }
             }
             done = all_ends[end_run - 1];
@@ -223,7 +210,47 @@ impl Driver<'_> {
         self.index[column] = here;
     }
 
-    /// Runs whose elements lie in several stretches of the last axis: they are put together.
+    /// Folds the runs of a tile, which end there in each of its rows, into the states from `at` on, each row `stride` further
+    /// on. The next row of memory will be the next along a dimension.
+    ///
+    /// # Safety
+    /// The tile must lie within the bound region at the current position, be no larger than the evaluator's unless it
+    /// reads all in place, and have as many columns as the last end says.
+    #[expect(clippy::too_many_arguments)]
+    unsafe fn fold_tile(
+        &mut self,
+        tile: TileShape,
+        next: Option<usize>,
+        ends: &[usize],
+        first: i64,
+        levels: &[Levels],
+        states: &mut [States],
+        [at, stride]: [usize; 2],
+    ) {
+        if self.sums
+            && let ([level], [states]) = (levels, &mut *states)
+            && let Some(sums) = level.fold.sums(states)
+        {
+            // SAFETY: the caller's promise.
+            unsafe {
+                self.evaluator.run_before_fold(&self.index, tile);
+                for row in 0..tile.rows {
+                    let sums = &mut sums[at + row * stride..][..ends.len()];
+                    self.evaluator.sum_runs(tile, row, next, ends, sums);
+                }
+            }
+            return;
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.evaluator.run(&self.index, tile, &[]) };
+        for (level, states) in levels.iter().zip(states) {
+            let rows = self.tile_rows(level, tile);
+            // SAFETY: the tile's rows hold values of the fold's type, up to the last end.
+            unsafe { level.fold.runs(&rows, ends, first, states, at, stride) };
+        }
+    }
+
+    /// Runs whose elements may lie in several stretches of the last axis.
     fn uneven(
         &mut self,
         first: i64,
@@ -237,48 +264,100 @@ impl Driver<'_> {
         };
         let row_dim = self.last_kept;
         let first_row = row_dim.map_or(0, |dim| self.index[dim]);
+        let all_ends = std::mem::take(&mut self.ends);
+        let mut ends: Few<usize> = Few::new();
         for row in 0..n {
             if let Some(dim) = row_dim {
                 self.index[dim] = first_row + row;
             }
-            let mut start = 0;
-            for run in 0..self.runs() {
-                let len = self.ends[run] - start;
-                let mut done = 0;
-                while done < len {
-                    let follow = self.seek_line(from, self.line.start + start + done);
-                    let columns = follow.min(len - done);
-                    let tile = TileShape {
-                        row_dim: None,
-                        column_dim: self.lens.len().checked_sub(1),
-                        rows: 1,
-                        columns,
-                    };
-                    // SAFETY: the tile lies within the bound region; it is no longer than a run.
-                    unsafe { self.evaluator.run(&self.index, tile, &[]) };
-                    for output in 0..self.outputs() {
-                        self.append(output, tile, done, len);
-                    }
-                    done += columns;
+            let (mut run, mut start) = (0, 0);
+            while run < all_ends.len() {
+                let at = at + row * all_ends.len() + run;
+                let len = all_ends[run] - start;
+                let follow = match len {
+                    0 => 0,
+                    _ => self.seek_line(from, self.line.start + start),
+                };
+                if len > follow || len == 0 {
+                    self.stretched(start..all_ends[run], first, levels, states, at);
+                    start = all_ends[run];
+                    run += 1;
+                    continue;
                 }
-                for (level, states) in levels.iter().zip(&mut *states) {
-                    let mut rows = Rows::none(1);
-                    if len > 0 {
-                        rows.values = self.buffered(level.value);
-                        rows.width = len;
-                        if let Some(mask) = level.mask {
-                            rows.mask = self.buffered(mask);
-                        }
-                    }
-                    let (first, at) = (first + start as i64, at + row * self.runs() + run);
-                    // SAFETY: the buffers hold the whole run.
-                    unsafe { level.fold.runs(&rows, &[len], first, states, at, 1) };
-                }
-                start = self.ends[run];
+                // As many runs as lie in one stretch and fit into a tile.
+                let most = match self.in_place {
+                    true => follow,
+                    false => follow.min(self.evaluator.tile.max(len)),
+                };
+                ends.clear();
+                ends.extend(
+                    all_ends[run..]
+                        .iter()
+                        .map(|end| end - start)
+                        .take_while(|&end| end <= most),
+                );
+                let columns = ends.last().copied().unwrap_or(0);
+                let tile = TileShape {
+                    row_dim: None,
+                    column_dim: self.lens.len().checked_sub(1),
+                    rows: 1,
+                    columns,
+                };
+                let first = first + start as i64;
+                let places = [at, ends.len()];
+                // SAFETY: the tile lies within the bound region, and is small unless nothing is copied.
+                unsafe { self.fold_tile(tile, None, &ends, first, levels, states, places) };
+                start += columns;
+                run += ends.len();
             }
         }
+        self.ends = all_ends;
         if let Some(dim) = row_dim {
             self.index[dim] = first_row;
+        }
+    }
+
+    /// Folds a run that may lie in several stretches of the last axis into the state `at`: they are put together.
+    fn stretched(
+        &mut self,
+        run: Range<usize>,
+        first: i64,
+        levels: &[Levels],
+        states: &mut [States],
+        at: usize,
+    ) {
+        let Mode::Lines { from } = self.tree.mode() else {
+            unreachable!("only lines have runs")
+        };
+        let mut done = 0;
+        while done < run.len() {
+            let follow = self.seek_line(from, self.line.start + run.start + done);
+            let columns = follow.min(run.len() - done);
+            let tile = TileShape {
+                row_dim: None,
+                column_dim: self.lens.len().checked_sub(1),
+                rows: 1,
+                columns,
+            };
+            // SAFETY: the tile lies within the bound region; it is no longer than a run.
+            unsafe { self.evaluator.run(&self.index, tile, &[]) };
+            for output in 0..self.outputs() {
+                self.append(output, tile, done, run.len());
+            }
+            done += columns;
+        }
+        for (level, states) in levels.iter().zip(states) {
+            let mut rows = Rows::none(1);
+            if !run.is_empty() {
+                rows.values = self.buffered(level.value);
+                rows.width = run.len();
+                if let Some(mask) = level.mask {
+                    rows.mask = self.buffered(mask);
+                }
+            }
+            let first = first + run.start as i64;
+            // SAFETY: the buffers hold the whole run.
+            unsafe { level.fold.runs(&rows, &[run.len()], first, states, at, 1) };
         }
     }
 
