@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::graph::stage::{ContractJob, Stage, StageId};
 use crate::kernel::contract::{Kernel, Places, Source, kernel, pack};
 use crate::kernel::level::level;
+use crate::kernel::prefetch::Prefetches;
 use crate::op::contract::{BLOCK, Contraction, Role, STAGED, STRIP, boxes};
 use crate::op::program::Arg;
 use crate::op::tree::{Counter, Spare};
@@ -134,6 +135,20 @@ struct Placed {
     _keep: Keep,
 }
 
+impl Placed {
+    /// From one step of one lane of a matrix on.
+    fn source(&self, matrix: usize, step: usize, lane: usize, item: usize) -> Source {
+        let steps = (step - self.origin) as isize * self.step_stride;
+        let lanes = lane as isize * self.lane_stride;
+        let elements = self.batch[matrix] + steps + lanes;
+        Source {
+            first: self.first.wrapping_offset(elements * item as isize),
+            lane_stride: self.lane_stride,
+            step_stride: self.step_stride,
+        }
+    }
+}
+
 /// What keeps an operand's elements alive.
 #[derive(Default)]
 struct Keep {
@@ -156,6 +171,8 @@ struct Task<'a> {
     band: usize,
     panels: [AlignedBytes; 2],
     strip: Option<AlignedBytes>,
+    /// What is packed next.
+    upcoming: Prefetches,
 }
 
 /// The axes that only one of the operands and the result have.
@@ -185,6 +202,7 @@ impl<'a> Task<'a> {
             band: 0,
             panels: [AlignedBytes::new(0), AlignedBytes::new(0)],
             strip: None,
+            upcoming: Prefetches::default(),
         };
         let steps = contraction.depth_of(parts);
         for number in 0..2 {
@@ -396,6 +414,8 @@ impl<'a> Task<'a> {
                 for column in (0..columns).step_by(self.band.max(1)) {
                     let band = column..(column + self.band).min(columns);
                     self.pack(1, matrix, &block, band.clone())?;
+                    let next = band.end..(band.end + self.band).min(columns);
+                    self.ask_for(1, matrix, &block, next);
                     let places = Places {
                         first: first.wrapping_offset(offset),
                         rows: &to.rows,
@@ -410,6 +430,7 @@ impl<'a> Task<'a> {
                             self.panels[1].as_ptr(),
                             places,
                             from != start,
+                            &mut self.upcoming,
                         );
                     }
                 }
@@ -431,16 +452,7 @@ impl<'a> Task<'a> {
             debug_assert_eq!(lanes, 0..self.extents[number + 1]);
             return self.pack_strips(number, matrix, block, lanes.len(), width);
         };
-        let item = self.kernel.item as isize;
-        let steps = (block.start - placed.origin) as isize * placed.step_stride;
-        let skipped = lanes.start as isize * placed.lane_stride;
-        let source = Source {
-            first: placed
-                .first
-                .wrapping_offset((placed.batch[matrix] + steps + skipped) * item),
-            lane_stride: placed.lane_stride,
-            step_stride: placed.step_stride,
-        };
+        let source = placed.source(matrix, block.start, lanes.start, self.kernel.item);
         let to = self.panels[number].as_ptr();
         // SAFETY: the operand's region holds these elements, and the panels have room for all lanes.
         unsafe {
@@ -455,6 +467,25 @@ impl<'a> Task<'a> {
             )
         };
         Ok(())
+    }
+
+    /// Notes the memory of some rows or columns of one block of one matrix of an operand, if it lies in stretches.
+    fn ask_for(&mut self, number: usize, matrix: usize, block: &Range<usize>, lanes: Range<usize>) {
+        let Side::Placed(placed) = &self.sides[number] else {
+            return;
+        };
+        let item = self.kernel.item;
+        let source = placed.source(matrix, block.start, lanes.start, item);
+        let (n, stride, len) = match (source.lane_stride, source.step_stride) {
+            (1, stride) => (block.len(), stride, lanes.len()),
+            (stride, 1) => (lanes.len(), stride, block.len()),
+            _ => return,
+        };
+        for stretch in 0..n {
+            let first = stretch as isize * stride * item as isize;
+            let first = source.first.wrapping_offset(first);
+            self.upcoming.add(first, len * item);
+        }
     }
 
     /// Computes an operand in strips that are long along its own last axis, and packs each.

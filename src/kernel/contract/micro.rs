@@ -7,7 +7,7 @@
 #![allow(clippy::needless_range_loop)]
 
 use crate::kernel::lanes::Lanes;
-use crate::kernel::prefetch::prefetch;
+use crate::kernel::prefetch::{nearest, prefetch};
 
 /// Where the sums of one tile go: row `i`, column `j` at `first + rows[i] + columns[j]`, in elements.
 #[derive(Clone, Copy)]
@@ -192,22 +192,6 @@ pub unsafe fn loops<T: Ring, const R: usize, const C: usize>(
             }
         }
     }
-}
-
-/// Asks for the cache lines of `len` bytes, as far as the first-level cache. Any address is harmless.
-#[inline(always)]
-fn nearest(start: *const u8, len: usize) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        const LINE: usize = 64;
-        for at in (0..len).step_by(LINE) {
-            // SAFETY: a prefetch reads nothing that the program could see, of whatever address.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at).cast()) };
-        }
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = (start, len);
 }
 
 /// Writes one sum of a tile.

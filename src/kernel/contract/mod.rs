@@ -11,6 +11,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
+use crate::kernel::prefetch::Prefetches;
 use micro::{MicroFn, Tile};
 pub use pack::{Source, pack};
 pub use select::kernel;
@@ -57,7 +58,8 @@ impl Kernel {
         (CACHED_BYTES / panel.max(1)).max(1) * self.columns
     }
 
-    /// Multiplies packed rows and columns of a depth; their products are stored, or added to what is there.
+    /// Multiplies packed rows and columns of a depth; their products are stored, or added to what is there. Memory that
+    /// is needed afterwards is asked for meanwhile.
     ///
     /// # Safety
     /// `a` and `b` must have been packed with this depth for the rows and columns of `to`; those must be
@@ -70,8 +72,11 @@ impl Kernel {
         b: *const u8,
         to: Places<'_>,
         accumulate: bool,
+        upcoming: &mut Prefetches,
     ) {
         let (rows, columns) = (to.rows.len(), to.columns.len());
+        let tiles = rows.div_ceil(self.rows) * columns.div_ceil(self.columns);
+        let lines = upcoming.lines().div_ceil(tiles.max(1));
         // Whether the columns of each panel are neighbours.
         let neighbours = |panel: &[isize]| panel.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let dense: Vec<bool> = to.columns.chunks(self.columns).map(neighbours).collect();
@@ -110,6 +115,7 @@ impl Kernel {
                             &tile,
                         );
                     }
+                    upcoming.ask(lines);
                 }
             }
         }

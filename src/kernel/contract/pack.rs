@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Kernel;
 use crate::kernel::copy::copy_2d;
-use crate::kernel::prefetch::prefetch;
+use crate::kernel::prefetch::{nearest, prefetch};
 
 /// Where a matrix lies: `lane` is a row of the first operand or a column of the second. Strides are in
 /// elements.
@@ -106,7 +106,8 @@ struct Panels {
 /// another page.
 const AT_ONCE: usize = 16;
 
-/// So many steps ahead the source is asked for: each is a stretch of memory of its own, which no processor foresees.
+/// So many steps ahead the source is asked for: each is a stretch of memory of its own, which no processor foresees. And
+/// the panels, of which each line would be waited for when it is written.
 const AHEAD: isize = 8;
 
 impl Panels {
@@ -123,7 +124,11 @@ impl Panels {
                     let to = self
                         .first
                         .wrapping_add(panel * self.bytes + step * self.step_bytes);
-                    prefetch(from.wrapping_offset(AHEAD * step_stride), self.step_bytes);
+                    nearest(from.wrapping_offset(AHEAD * step_stride), self.step_bytes);
+                    nearest(
+                        to.wrapping_offset(AHEAD * self.step_bytes as isize),
+                        self.step_bytes,
+                    );
                     // SAFETY: the caller's promise.
                     unsafe { copy_short(from, to, self.step_bytes) };
                 }

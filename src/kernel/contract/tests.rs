@@ -4,6 +4,7 @@ use super::{Places, Source, kernel, pack};
 use crate::base::aligned::AlignedBytes;
 use crate::base::dtype::DType;
 use crate::kernel::level::Level;
+use crate::kernel::prefetch::Prefetches;
 use crate::op::contract::MAX_PANEL;
 
 /// Packs, multiplies and adds; `a` is rows × depth, `b` depth × columns, both in C order.
@@ -64,7 +65,8 @@ fn product<T: Copy>(
             rows: &row_places,
             columns: &column_places,
         };
-        kernel.multiply(depth, packed_a.as_ptr(), packed_b.as_ptr(), to, accumulate);
+        let (a, b) = (packed_a.as_ptr(), packed_b.as_ptr());
+        kernel.multiply(depth, a, b, to, accumulate, &mut Prefetches::default());
     }
 }
 
