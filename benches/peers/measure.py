@@ -13,9 +13,9 @@ DEVIATIONS = 6
 # Shorter jobs are repeated within a sample.
 SAMPLE_SECONDS = 0.05
 MOST_REPEATS = 1000
-# Before each sample: a library's threads may go on waiting busily for a while when their job is done, and would have a
-# core of whoever comes next.
-PAUSE = 0.05
+# Before each sample: a library's threads may go on waiting busily for a while when their job is done (those of OpenBLAS for
+# a tenth of a second), and would have a core of whoever comes next.
+PAUSE = 0.2
 # A job that takes longer is not run a second time to warm up.
 LONG_SECONDS = 2
 
