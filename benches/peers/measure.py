@@ -1,6 +1,7 @@
 """Runs jobs with all engines in turn, and checks that they did the same."""
 
 import math
+import mmap
 import statistics
 import time
 
@@ -16,6 +17,11 @@ MOST_REPEATS = 1000
 # Before each sample: a library's threads may go on waiting busily for a while when their job is done (those of OpenBLAS for
 # a tenth of a second), and would have a core of whoever comes next.
 PAUSE = 0.2
+# After the pause as much memory as so many of x is touched and given back. The host of a virtual machine may take away
+# what has been free for a second, and the next one who touches it would pay: 800 MB took 74 to 93 ms when they had just been
+# given back, and 500 to 1,900 when they had been free for one to five seconds.
+TOUCHED = 2
+PAGE = 4096
 # A job that takes longer is not run a second time to warm up.
 LONG_SECONDS = 2
 
@@ -50,11 +56,21 @@ def measure(job, engines, chunks, rounds, patience, rows):
             if name not in samples or samples[name] and spent[name] >= patience:
                 continue
             time.sleep(PAUSE)
+            if not (job.micro or job.calls):
+                touch(TOUCHED * 8 * rows * rows)
             answer = engine.run(job, chunks, repeats[name])
             check(job, name, answer, first, rows)
             samples[name].append(answer["seconds"])
             spent[name] += answer["seconds"] * repeats[name]
     return samples
+
+
+def touch(size):
+    """Writes to so many bytes of new memory, and gives them back."""
+    with mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS) as memory:
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+        memory[::PAGE] = bytes(len(range(0, size, PAGE)))
 
 
 def check(job, name, answer, first, rows):
