@@ -42,21 +42,35 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "{:>10} {:>12} {:>10} {:>16}",
         "chunks", "blocks", "x.mean(0)", "(2x+1).mean(0)"
     );
+    let sizes = CHUNKS.into_iter().filter(|&chunk| chunk <= size);
+    let arrays: Vec<(usize, Array<f64>)> = sizes
+        .map(|chunk| (chunk, x.rechunk([chunk, chunk])))
+        .collect();
+    let mut times = vec![[const { Vec::new() }; 2]; arrays.len()];
+    // All sizes in turn, so that a change of the machine's speed meets all of them. The first round warms up.
+    for round in 0..=REPEATS {
+        for ((_, chunked), times) in arrays.iter().zip(&mut times) {
+            let jobs = [chunked.mean(0), (2.0 * chunked + 1.0).mean(0)];
+            for (job, times) in jobs.iter().zip(times) {
+                let time = milliseconds(job)?;
+                if round > 0 {
+                    times.push(time);
+                }
+            }
+        }
+    }
     let mut rows = Vec::new();
-    for chunk in CHUNKS.into_iter().filter(|&chunk| chunk <= size) {
-        let chunked = x.rechunk([chunk, chunk]);
-        let row = Row {
-            chunk,
-            mean: median(|| chunked.mean(0))?,
-            affine_mean: median(|| (2.0 * &chunked + 1.0).mean(0))?,
-        };
+    for ((chunk, chunked), times) in arrays.iter().zip(times) {
+        let [mean, affine_mean] = times.map(median);
         println!(
-            "{chunk:>10} {:>12} {:>10.1} {:>16.1}",
+            "{chunk:>10} {:>12} {mean:>10.1} {affine_mean:>16.1}",
             chunked.num_blocks(),
-            row.mean,
-            row.affine_mean
         );
-        rows.push(row);
+        rows.push(Row {
+            chunk: *chunk,
+            mean,
+            affine_mean,
+        });
     }
     std::fs::write(&out, plot(&rows))?;
     println!("\nplot written to {out}");
@@ -72,17 +86,16 @@ fn Bands(size: usize) -> [usize; 2] {
     [(size / 10).max(1), size]
 }
 
-/// Milliseconds, planning included; the first run warms up.
-fn median(job: impl Fn() -> Array<f64>) -> flagstone::Result<f64> {
-    job().compute()?;
-    let mut times = Vec::with_capacity(REPEATS);
-    for _ in 0..REPEATS {
-        let began = Instant::now();
-        job().compute()?;
-        times.push(began.elapsed().as_secs_f64() * 1e3);
-    }
+/// Of one run, planning included.
+fn milliseconds(job: &Array<f64>) -> flagstone::Result<f64> {
+    let began = Instant::now();
+    job.compute()?;
+    Ok(began.elapsed().as_secs_f64() * 1e3)
+}
+
+fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
-    Ok(times[REPEATS / 2])
+    times[times.len() / 2]
 }
 
 /// Two lines over a logarithmic axis of chunk sizes.
