@@ -36,19 +36,24 @@ impl<V: Turned> View<V, ROWS> for Rows {
     #[inline(always)]
     unsafe fn load(self, operand: &Operand) -> [V; ROWS] {
         let first = place(operand, self.row, self.column);
+        let mut registers = [V::zero(); ROWS];
         // SAFETY: the caller's promise.
         unsafe {
             if operand.mask == 0 {
                 // A block of scratch.
                 let first = operand.first.cast::<f64>();
-                std::array::from_fn(|i| V::load(first.add(i * V::COUNT)))
+                for (i, register) in registers.iter_mut().enumerate() {
+                    *register = V::load(first.add(i * V::COUNT));
+                }
             } else if operand.column == SIZE {
-                let row = |i: usize| first.byte_offset(i as isize * operand.row);
-                std::array::from_fn(|i| V::load(row(i)))
+                for (i, register) in registers.iter_mut().enumerate() {
+                    *register = V::load(first.byte_offset(i as isize * operand.row));
+                }
             } else {
-                V::rows(first, operand.column)
+                registers = V::rows(first, operand.column);
             }
         }
+        registers
     }
 
     #[inline(always)]

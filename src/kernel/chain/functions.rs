@@ -274,12 +274,22 @@ mod x86 {
 
     #[inline(always)]
     fn halves(angles: Reduced<Together<4>>) -> [Reduced<Together<2>>; 2] {
-        let two = |four: Together<4>, at: usize| Together([four.0[at], four.0[at + 1]]);
-        [0, 2].map(|at| Reduced {
-            hi: two(angles.hi, at),
-            excess: two(angles.excess, at),
-            quadrant: two(angles.quadrant, at),
-        })
+        let Reduced {
+            hi: Together([hi0, hi1, hi2, hi3]),
+            excess: Together([excess0, excess1, excess2, excess3]),
+            quadrant: Together([quadrant0, quadrant1, quadrant2, quadrant3]),
+        } = angles;
+        let left = Reduced {
+            hi: Together([hi0, hi1]),
+            excess: Together([excess0, excess1]),
+            quadrant: Together([quadrant0, quadrant1]),
+        };
+        let right = Reduced {
+            hi: Together([hi2, hi3]),
+            excess: Together([excess2, excess3]),
+            quadrant: Together([quadrant2, quadrant3]),
+        };
+        [left, right]
     }
 
     /// The quadrants of what was joined before and of more.

@@ -1,6 +1,7 @@
 //! The interpreter of chains.
 
-// Registers of a block are indexed alike.
+// Registers of a block are indexed alike; and loops, unlike closures, are always compiled for the instructions of the
+// function that they are in.
 #![allow(clippy::needless_range_loop)]
 
 use std::ops::Range;
@@ -54,7 +55,11 @@ impl<V: Registers, const W: usize> View<V, W> for Along {
         // SAFETY: the caller's promise.
         unsafe {
             let first = self.first::<V::Item>(operand);
-            std::array::from_fn(|i| V::load(first.add(i * V::COUNT)))
+            let mut registers = [V::zero(); W];
+            for i in 0..W {
+                registers[i] = V::load(first.add(i * V::COUNT));
+            }
+            registers
         }
     }
 

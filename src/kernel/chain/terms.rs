@@ -74,7 +74,8 @@ impl Runs<'_> {
             unsafe { lanes[i % (LANES / COUNT)].store(place.as_mut_ptr()) };
         }
         let first = self.start % LANES;
-        self.sums[self.done] = sum_of_lanes(std::array::from_fn(|lane| twice.0[first + lane]));
+        let lanes = twice.0[first..].first_chunk().expect("all lanes");
+        self.sums[self.done] = sum_of_lanes(*lanes);
         self.done += 1;
         self.start = self.end;
         self.end = self.ends.get(self.done).copied().unwrap_or(usize::MAX);
@@ -167,7 +168,7 @@ unsafe fn rest<const W: usize, F: FunctionsOf<__m512d>>(
 ) -> [__m512d; W] {
     let (mut at, n) = (rest.start, rest.end);
     // A block before them has room for those that are computed once more.
-    let mut room = Aligned([[0.0; COUNT]; W].map(|register| [register; 2]));
+    let mut room = Aligned([[[0.0; COUNT]; W]; 2]);
     let room = room.0.as_flattened_mut().as_flattened_mut();
     let origin = W * COUNT;
     // SAFETY: blocks lie within the elements; what they store begins after `origin` less one block.
@@ -197,7 +198,11 @@ unsafe fn rest<const W: usize, F: FunctionsOf<__m512d>>(
                 Interpreted::block::<Few<f64, 1>, 1, Surely>(links, operands, view, &mut Surely);
             term.store(place(room, at));
         }
-        std::array::from_fn(|i| __m512d::load(room[origin + i * COUNT..].as_ptr()))
+        let mut terms = [__m512d::zero(); W];
+        for i in 0..W {
+            terms[i] = __m512d::load(room[origin + i * COUNT..].as_ptr());
+        }
+        terms
     }
 }
 

@@ -146,7 +146,10 @@ impl States {
     unsafe fn take<V: Extremes, const R: usize>(&self, rows: &[*const f64; R], at: usize) {
         // SAFETY: the caller's promise.
         unsafe {
-            let values: [V; R] = std::array::from_fn(|r| V::load(rows[r].add(at)));
+            let mut values = [V::zero(); R];
+            for r in 0..R {
+                values[r] = V::load(rows[r].add(at));
+            }
             if !self.sums.is_null() {
                 let mut sum = V::load(self.sums.add(at));
                 for r in 0..R {
