@@ -32,8 +32,8 @@ pub fn pairs(
         _ => return None,
     };
     let per_chunk = runs.per_chunk();
-    let tasks = cells * (cells + 1) / 2;
-    if !per_chunk.is_power_of_two() || per_chunk < 2 || tasks < 2 * options.threads {
+    // A task has two parts at most.
+    if cells * cells < 2 * options.threads {
         return None;
     }
     let states = cells.saturating_mul(runs.count());
@@ -46,7 +46,7 @@ pub fn pairs(
         let columns = cell * per_chunk..((cell + 1) * per_chunk).min(runs.count());
         !columns.is_empty()
             && runs.span(&columns) == rows.ranges[0]
-            && (rows.leaves() == 1 || RUN.is_multiple_of(rows.leaf(0).len()))
+            && (per_chunk == 1 || rows.leaves() == 1 || RUN.is_multiple_of(rows.leaf(0).len()))
     });
     if !cut_alike || !is_mirrored(fused) {
         return None;
@@ -64,7 +64,10 @@ pub fn pairs(
             second: (i != j).then(|| part(j, i)),
         })
     });
-    Some((split, pairs.collect()))
+    let mut pairs: Vec<Pair> = pairs.collect();
+    // What takes twice as long comes first.
+    pairs.sort_by_key(|pair| pair.second.is_none());
+    Some((split, pairs))
 }
 
 /// Whether an array is read as it lies and transposed, and nothing is read that tasks make.

@@ -443,7 +443,7 @@ impl<S> Counter<S> {
 /// Digits are the cell number along each outer axis, first axis first, then the leaf number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
-    /// The number of runs in a range: a power of two.
+    /// The number of runs in a range: a power of two, unless the rows of all ranges are divided.
     pub runs: usize,
     /// The digit that is divided.
     pub digit: usize,

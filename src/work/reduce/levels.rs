@@ -91,7 +91,7 @@ impl<'a> Levels<'a> {
         done.unwrap_or_else(|| self.fresh(n))
     }
 
-    /// The states of `n` outputs, each of `runs` neighbouring runs.
+    /// The states of `n` outputs, each of `runs` neighbouring runs: a power of two, always the same but for the last.
     pub fn push_line(&mut self, mut states: States, n: usize, runs: usize) {
         let fold = self.fold;
         if runs > 1 {
@@ -100,6 +100,19 @@ impl<'a> Levels<'a> {
         self.line.push(states, &mut self.spare, |left, right| {
             fold.merge(left, right, n)
         });
+    }
+
+    /// The same for any number of neighbouring runs, after any other.
+    pub fn push_runs(&mut self, states: States, n: usize, runs: usize) {
+        let fold = self.fold;
+        for run in 0..runs {
+            let mut one = self.unset();
+            for output in 0..n {
+                fold.copy(&states, output * runs + run, &mut one, output, 1);
+            }
+            self.push_line(one, n, 1);
+        }
+        self.give_back(states);
     }
 
     pub fn close_line(&mut self, n: usize) -> States {

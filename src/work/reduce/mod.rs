@@ -153,6 +153,8 @@ pub fn merge(
     let digits = tree.outer_axes().len();
     let most = job.parts.iter().map(Part::states).max();
     let room = outputs * most.unwrap_or(1);
+    // Squares are as large as chunks are, of any number of runs.
+    let each = job.pairs.is_some();
     let mut levels: Few<Levels<'_>, 1> = few(job
         .folds
         .iter()
@@ -176,7 +178,10 @@ pub fn merge(
             }
             if next.is_none() {
                 let states = level.close(0, n);
-                level.push_line(states, outputs, per_output);
+                match each {
+                    true => level.push_runs(states, outputs, per_output),
+                    false => level.push_line(states, outputs, per_output),
+                }
             }
         }
     }

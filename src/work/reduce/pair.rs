@@ -22,7 +22,7 @@ use crate::work::prepare::Prepared;
 struct Half<'a> {
     driver: Driver<'a>,
     part: &'a Part,
-    /// Leaves that are as many rows as a run has elements.
+    /// Leaves that are as many rows as a run has elements, or all.
     leaves: usize,
     /// Of the rows of a square.
     lanes: Vec<RowLanes>,
@@ -41,11 +41,15 @@ impl<'a> Half<'a> {
         part: &'a Part,
     ) -> Half<'a> {
         let region = Stage::reduce_region(job, part, &Region::whole(&[]));
-        let rows = job.tree.cell(&[part.range.start]).leaf(0).len();
+        let cell = job.tree.cell(&[part.range.start]);
+        let leaves = match cell.size() <= RUN {
+            true => cell.leaves(),
+            false => RUN / cell.leaf(0).len(),
+        };
         Half {
             driver: Driver::new(inputs, env, job, prepared, &region, &groups(&job.tree)),
             part,
-            leaves: (RUN / rows.max(1)).max(1),
+            leaves,
             lanes: Vec::new(),
         }
     }
