@@ -62,6 +62,7 @@ fn runs_that_span_rows_have_the_same_bits_whichever_way() {
             &row / &x,
             (&x + &row).sin().square() + &row,
             (&far - &x).exp(),
+            row.broadcast_to(shape),
         ]
         .iter()
         .enumerate()

@@ -98,30 +98,18 @@ unsafe fn run<V: Registers, E: Registers<Item = V::Item>, F, const W: usize>(
     // SAFETY: blocks lie within the `n` elements.
     unsafe {
         while at + W * V::COUNT <= n {
-            Interpreted::block::<V, W, _>(
-                links,
-                operands,
-                Along::row_at(at * size),
-                &mut functions,
-            );
+            let view = Along::row_at(at * size);
+            Interpreted::block::<V, W, _>(links, operands, view, &mut functions);
             at += W * V::COUNT;
         }
         while at + V::COUNT <= n {
-            Interpreted::block::<V, 1, _>(
-                links,
-                operands,
-                Along::row_at(at * size),
-                &mut functions,
-            );
+            let view = Along::row_at(at * size);
+            Interpreted::block::<V, 1, _>(links, operands, view, &mut functions);
             at += V::COUNT;
         }
         while at < n {
-            Interpreted::block::<E, 1, _>(
-                links,
-                operands,
-                Along::row_at(at * size),
-                &mut functions,
-            );
+            let view = Along::row_at(at * size);
+            Interpreted::block::<E, 1, _>(links, operands, view, &mut functions);
             at += 1;
         }
     }

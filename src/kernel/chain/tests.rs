@@ -344,15 +344,22 @@ fn sines_and_cosines_are_those_of_their_kernels() {
                 Operand::vector(x.as_ptr().cast()),
                 Operand::scratch(scratch.as_mut_ptr().cast()),
             ];
+            // Runs that end within blocks, with them, and at once.
+            let ends = [n / 9, n / 9, n / 4, n / 3, n];
             for links in [links, in_registers] {
-                let mut results = [0.0];
-                // SAFETY: as above, and there is a sum for the one end.
-                unsafe { chains.sum(&links)(&links, &operands, &[n], &mut results) };
-                assert_eq!(
-                    results[0].to_bits(),
-                    sum_of(&terms).to_bits(),
-                    "{level:?} {n} {far} {links:?}"
-                );
+                let mut sums = [0.0; 5];
+                // SAFETY: as above, and there are as many sums as ends.
+                unsafe { chains.sum(&links)(&links, &operands, &ends, &mut sums) };
+                let mut start = 0;
+                for (sum, end) in sums.into_iter().zip(ends) {
+                    let expected = sum_of(&terms[start..end]);
+                    start = end;
+                    assert_eq!(
+                        sum.to_bits(),
+                        expected.to_bits(),
+                        "{level:?} {n} {far} {links:?} up to {end}"
+                    );
+                }
             }
         }
     }
