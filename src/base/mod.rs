@@ -16,5 +16,6 @@ pub mod memory;
 pub mod region;
 pub mod scalar;
 pub mod shape;
+pub mod sharing;
 pub mod source;
 pub mod spill;

@@ -19,6 +19,7 @@ mod outline;
 mod parking;
 mod pool;
 mod ready;
+mod share;
 mod stream;
 #[cfg(test)]
 mod tests;

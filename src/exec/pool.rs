@@ -21,6 +21,7 @@ use super::crew::Crew;
 use super::gate::Gate;
 use super::lane::{BLOCKING_THREADS, Lane};
 use super::locked;
+use super::share::Offer;
 use super::watchers::Watchers;
 use crate::error::{Error, Kind, Result};
 
@@ -49,6 +50,8 @@ struct Inner {
     /// Threads that run tasks.
     computing: AtomicUsize,
     runs: Mutex<Runs>,
+    /// Of tasks that idle threads may help with, the oldest first.
+    offers: Mutex<Vec<Arc<Gate<Offer>>>>,
     bag: OnceLock<Arc<Bag>>,
     lane: Lane,
     /// Length of `runs.list`, to be read without the lock.
@@ -97,6 +100,7 @@ impl Pool {
             tickets: AtomicUsize::new(0),
             computing: AtomicUsize::new(0),
             runs: Mutex::default(),
+            offers: Mutex::default(),
             bag: OnceLock::new(),
             lane: Lane::new(BLOCKING_THREADS, threads),
             n_runs: AtomicUsize::new(0),
@@ -135,6 +139,16 @@ impl Pool {
         runs.list.retain(|other| !Arc::ptr_eq(other, run));
         runs.ended += 1 + run.enter().map_or(0, |crew| crew.n_finished());
         self.0.n_runs.store(runs.list.len(), Ordering::Relaxed);
+    }
+
+    /// Lets tickets that find no ready task take pieces of one that runs.
+    pub fn put_up(&self, offer: &Arc<Gate<Offer>>) {
+        locked(&self.0.offers).push(Arc::clone(offer));
+        self.call();
+    }
+
+    pub fn take_down(&self, offer: &Arc<Gate<Offer>>) {
+        locked(&self.0.offers).retain(|other| !Arc::ptr_eq(other, offer));
     }
 
     /// A run has ended that no ticket visits.
@@ -261,26 +275,44 @@ impl Inner {
         Some(Arc::clone(&runs.list[found]))
     }
 
-    /// Runs tasks until no run has ready ones; `false` if enough threads compute already.
-    fn work(&self) -> bool {
+    /// A task that runs and has pieces that nobody has taken.
+    fn next_offer(&self) -> Option<Arc<Gate<Offer>>> {
+        let offers = locked(&self.offers);
+        let open = |gate: &&Arc<Gate<Offer>>| gate.enter().is_some_and(|offer| offer.any_left());
+        offers.iter().find(open).map(Arc::clone)
+    }
+
+    /// Runs tasks until no run has ready ones, and helps with those that others are at; `false` if enough threads compute
+    /// already.
+    fn work(self: &Arc<Inner>) -> bool {
         let (Some(worker), Some(_computing)) = (self.rayon.current_thread_index(), self.claim())
         else {
             return false;
         };
-        while let Some(run) = self.next_run() {
-            // What crews run catches its panics; this is for drops of a user's, if this thread is the last
-            // that knows of a crew. They must not end the process, as they would in Rayon's hands.
-            let _ = catch_unwind(AssertUnwindSafe(move || {
-                if let Some(crew) = run.enter() {
-                    let start = Instant::now();
-                    crew.work(worker, &mut || {
-                        self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
-                    });
+        loop {
+            if let Some(run) = self.next_run() {
+                // What crews run catches its panics; this is for drops of a user's, if this thread is the last
+                // that knows of a crew. They must not end the process, as they would in Rayon's hands.
+                let _ = catch_unwind(AssertUnwindSafe(move || {
+                    if let Some(crew) = run.enter() {
+                        let start = Instant::now();
+                        crew.work(worker, &mut || {
+                            self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
+                        });
+                    }
+                    drop(run);
+                }));
+            } else if let Some(gate) = self.next_offer() {
+                if let Some(offer) = gate.enter() {
+                    if offer.any_left() {
+                        self.call();
+                    }
+                    offer.work();
                 }
-                drop(run);
-            }));
+            } else {
+                return true;
+            }
         }
-        true
     }
 
     /// At most as many threads compute as the pool has, those who stand in included.
@@ -311,7 +343,7 @@ fn run_errand(pool: &Weak<Inner>, errand: Errand) {
             pool.tickets.fetch_sub(1, Ordering::SeqCst);
             // Someone may have made tasks ready after we looked and before we ceased to be counted. A
             // lost ticket leaves that to those who wait: it would only be found here again.
-            if worked && pool.next_run().is_some() {
+            if worked && (pool.next_run().is_some() || pool.next_offer().is_some()) {
                 pool.call();
             }
         }

@@ -5,6 +5,7 @@ mod failures;
 mod lane;
 mod memory;
 mod random;
+mod share;
 mod sizes;
 mod streams;
 
