@@ -399,6 +399,30 @@ fn long_sums_are_shared_by_the_cores() {
     );
 }
 
+/// Cells of so many products that threads which find no other task help with them.
+#[test]
+fn long_tasks_are_shared_by_idle_threads() {
+    let (x, y) = (matrix(480, 520), matrix(520, 1500));
+    let wanted = x.dot(&y).into_dyn();
+    let lazy = |m: &Array2<f64>| Array::from_ndarray(m.to_shared(), 256);
+    let (a, b, turned) = (lazy(&x), lazy(&y), lazy(&y.t().to_owned()));
+    let products = [
+        a.matmul(&b),
+        a.matmul(turned.t()),
+        (&a + 0.0).matmul(&b + 0.0),
+    ];
+    for threads in [2, 3, 5] {
+        let engine = Engine::builder().threads(threads).build().unwrap();
+        for product in products.iter().cycle().take(12) {
+            assert_eq!(
+                engine.compute(product).unwrap(),
+                wanted,
+                "{threads} threads"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_cheapest_order_is_found() {
     // A chain whose product from the left costs a hundred times as much.

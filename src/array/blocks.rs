@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD};
 
-use super::compute::{Takes, Tasked, spill_file, stop};
+use super::compute::{Takes, Tasked, host, spill_file};
 use super::engine::Engine;
 use super::handle::Array;
 use super::mixed::{Mixed, is_mixed};
@@ -136,7 +136,7 @@ impl<T: Element> Blocks<T> {
                     planned.numbering,
                     n_tasks,
                     places,
-                    stop(engine),
+                    host(engine),
                 )
             };
             let (tasks, order) = (Arc::new(planned.tasks), Arc::new(planned.order));

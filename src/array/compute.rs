@@ -30,13 +30,17 @@ use crate::io::spill::SpillFile;
 use crate::plan::build;
 use crate::plan::node::{NodeKind, Value, Values};
 use crate::task::{Delayed, DelayedNode, Held};
-use crate::work::{self, GraphWork, Places, ResultPlace, Stop};
+use crate::work::{self, GraphWork, Host, Places, ResultPlace, Stop};
 
-/// Lets long tasks look whether their run was cancelled.
-pub(super) fn stop(engine: &Engine) -> Stop {
-    engine.cancel.clone().map_or_else(Stop::never, |cancel| {
-        Stop::when(move || cancel.is_cancelled())
-    })
+/// Lets long tasks look whether their run was cancelled, and idle threads help with them.
+pub(super) fn host(engine: &Engine) -> Host {
+    let cancel = engine.cancel.clone();
+    Host {
+        stop: cancel.map_or_else(Stop::never, |cancel| {
+            Stop::when(move || cancel.is_cancelled())
+        }),
+        threads: Arc::new(engine.executor.pool.clone()),
+    }
 }
 
 /// A graph's tasks as the executor sees them.
@@ -438,7 +442,7 @@ unsafe fn execute(
         };
         // SAFETY: as above.
         let work =
-            unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, stop(engine)) };
+            unsafe { GraphWork::new(graph, env, numbering, tasks.len(), places, host(engine)) };
         let (executor, work) = (&engine.executor, Tasked(work));
         let report = if options.serial && !order.fetches {
             executor.run_alone(&tasks, &order, &work, &options)?

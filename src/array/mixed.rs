@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::compute::{Takes, spill_file, stop};
+use super::compute::{Takes, host, spill_file};
 use super::delayed::{Block, Blocks};
 use super::engine::Engine;
 use super::outline::outline;
@@ -428,7 +428,7 @@ impl Mixed {
                     planned.numbering,
                     n_tasks,
                     places,
-                    stop(engine),
+                    host(engine),
                 )
             });
         }

@@ -64,7 +64,7 @@ pub fn run(
     let mut result = Ok(());
     each_index(&ranges, |block| {
         if result.is_ok() {
-            result = work.stop.check().and_then(|()| call.run(block));
+            result = work.host.stop.check().and_then(|()| call.run(block));
         }
     });
     result?;

@@ -26,6 +26,7 @@ use crate::base::few::{Few, few};
 use crate::base::memory::RawViewMut;
 use crate::base::region::Region;
 use crate::base::shape::{c_strides, element};
+use crate::base::sharing::Threads;
 use crate::base::spill::SpillStore;
 use crate::error::{Error, Kind, Result};
 use crate::graph::env::Env;
@@ -77,6 +78,13 @@ impl Stop {
     }
 }
 
+/// What tasks ask of whoever runs them.
+pub struct Host {
+    pub stop: Stop,
+    /// Threads that help with long tasks.
+    pub threads: Arc<dyn Threads>,
+}
+
 /// The tasks of one graph.
 pub struct GraphWork {
     graph: Graph,
@@ -88,7 +96,7 @@ pub struct GraphWork {
     /// By stage, the number of its first program, and in the end that of all.
     first_prepared: Few<usize>,
     places: Places,
-    stop: Stop,
+    host: Host,
     /// By task, what was fetched and is not decoded yet.
     fetched: Mutex<HashMap<u32, Box<dyn Any + Send>>>,
 }
@@ -109,7 +117,7 @@ impl GraphWork {
         numbering: Numbering,
         tasks: usize,
         places: Places,
-        stop: Stop,
+        host: Host,
     ) -> GraphWork {
         let mut prepared = Vec::with_capacity(graph.dag.node_count());
         let mut first_prepared: Few<usize> = smallvec![0];
@@ -134,7 +142,7 @@ impl GraphWork {
             prepared,
             first_prepared,
             places,
-            stop,
+            host,
             fetched: Mutex::default(),
         }
     }
@@ -173,7 +181,7 @@ impl GraphWork {
             graph: &self.graph,
             numbering: &self.numbering,
             store: &self.store,
-            stop: &self.stop,
+            stop: &self.host.stop,
         }
     }
 

@@ -58,7 +58,7 @@ impl Kernel {
         (CACHED_BYTES / panel.max(1)).max(1) * self.columns
     }
 
-    /// Multiplies packed rows and columns of a depth; their products are stored, or added to what is there. Memory that
+    /// Multiplies packed rows with a band of columns; their products are stored, or added to what is there. Memory that
     /// is needed afterwards is asked for meanwhile.
     ///
     /// # Safety
@@ -81,42 +81,39 @@ impl Kernel {
         let neighbours = |panel: &[isize]| panel.windows(2).all(|pair| pair[1] == pair[0] + 1);
         let dense: Vec<bool> = to.columns.chunks(self.columns).map(neighbours).collect();
         let panel = |width: usize| width * depth * self.item;
-        let band = self.band(depth);
-        for first in (0..columns).step_by(band) {
-            for row in (0..rows).step_by(self.rows) {
-                let next = if row + self.rows < rows {
-                    row + self.rows
-                } else {
-                    0
+        for row in (0..rows).step_by(self.rows) {
+            let next = if row + self.rows < rows {
+                row + self.rows
+            } else {
+                0
+            };
+            for column in (0..columns).step_by(self.columns) {
+                let tile = Tile {
+                    first: to.first,
+                    rows: to.rows[row..].as_ptr(),
+                    columns: to.columns[column..].as_ptr(),
+                    n_rows: self.rows.min(rows - row),
+                    n_columns: self.columns.min(columns - column),
+                    dense: dense[column / self.columns],
+                    accumulate,
+                    // The next panel of rows comes from beyond the second-level cache: it is asked for while the first
+                    // tile of this one is computed.
+                    soon: a.wrapping_add(next / self.rows * panel(self.rows)),
+                    soon_step: match column {
+                        0 => self.rows * self.item,
+                        _ => 0,
+                    },
                 };
-                for column in (first..columns.min(first + band)).step_by(self.columns) {
-                    let tile = Tile {
-                        first: to.first,
-                        rows: to.rows[row..].as_ptr(),
-                        columns: to.columns[column..].as_ptr(),
-                        n_rows: self.rows.min(rows - row),
-                        n_columns: self.columns.min(columns - column),
-                        dense: dense[column / self.columns],
-                        accumulate,
-                        // The next panel of rows comes from beyond the second-level cache: once per band it is asked
-                        // for, while the first tile of this one is computed.
-                        soon: a.wrapping_add(next / self.rows * panel(self.rows)),
-                        soon_step: match column == first {
-                            true => self.rows * self.item,
-                            false => 0,
-                        },
-                    };
-                    // SAFETY: the panels of these rows and columns begin there, as the caller promised.
-                    unsafe {
-                        (self.micro)(
-                            depth,
-                            a.add(row / self.rows * panel(self.rows)),
-                            b.add(column / self.columns * panel(self.columns)),
-                            &tile,
-                        );
-                    }
-                    upcoming.ask(lines);
+                // SAFETY: the panels of these rows and columns begin there, as the caller promised.
+                unsafe {
+                    (self.micro)(
+                        depth,
+                        a.add(row / self.rows * panel(self.rows)),
+                        b.add(column / self.columns * panel(self.columns)),
+                        &tile,
+                    );
                 }
+                upcoming.ask(lines);
             }
         }
     }

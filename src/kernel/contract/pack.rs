@@ -16,6 +16,17 @@ pub struct Source {
     pub step_stride: isize,
 }
 
+impl Source {
+    /// From one lane on.
+    pub fn lane(self, lane: usize, item: usize) -> Source {
+        let bytes = lane as isize * self.lane_stride * item as isize;
+        Source {
+            first: self.first.wrapping_offset(bytes),
+            ..self
+        }
+    }
+}
+
 /// Packs `lanes` × `steps` of an operand into panels of `width` lanes that are `depth` steps deep. `source` is where
 /// the first of these lanes has the first of these steps; `lanes` starts at a panel. Lanes that a
 /// last panel has too many are zeros.
