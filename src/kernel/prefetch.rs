@@ -33,11 +33,13 @@ pub fn nearest(start: *const u8, len: usize) {
     let _ = (start, len);
 }
 
-/// Memory that will be read soon, and is asked for little by little while other things are computed: a
-/// processor waits for some lines at a time, and who asks for more waits, too.
+/// Memory that will be read soon, and is asked for little by little while other things are computed, in the order in
+/// which it was added: a processor waits for some lines at a time, and who asks for more waits, too.
 #[derive(Debug, Default)]
 pub struct Prefetches {
     runs: Vec<(*const u8, usize)>,
+    /// The first run that has lines left.
+    next: usize,
     lines: usize,
 }
 
@@ -57,7 +59,7 @@ impl Prefetches {
 
     /// Asks for so many lines.
     pub fn ask(&mut self, mut lines: usize) {
-        while let Some((start, len)) = self.runs.last_mut() {
+        while let Some((start, len)) = self.runs.get_mut(self.next) {
             let now = (lines * LINE).min(*len);
             prefetch(*start, now);
             *start = start.wrapping_add(now);
@@ -68,8 +70,10 @@ impl Prefetches {
             if *len > 0 {
                 return;
             }
-            self.runs.pop();
+            self.next += 1;
         }
+        self.runs.clear();
+        self.next = 0;
     }
 
     pub fn ask_all(&mut self) {

@@ -4,19 +4,16 @@
 use super::functions::Without;
 use super::program::{Program, View};
 use super::registers::Turned;
-use super::{Link, Operand, RowLanes};
+use super::{Crossed, Link, Operand, RowLanes};
 use crate::kernel::lanes::{Few, Lanes};
 use crate::kernel::prefetch::Asking;
 use crate::op::reducer::LANES;
 
 const SIZE: isize = size_of::<f64>() as isize;
 
-/// The rows of a block, and its columns at most: as many as a register has elements.
-const ROWS: usize = 8;
-const COLUMNS: usize = 8;
-
-/// The elements for which memory is asked for at a time.
-pub const ASK: usize = ROWS * COLUMNS;
+/// The rows and the columns of a block: as many as the widest register has elements.
+pub const ROWS: usize = 8;
+pub const COLUMNS: usize = 8;
 
 /// Where an element of an operand is.
 #[inline(always)]
@@ -125,65 +122,102 @@ unsafe fn add_few<P: Program, const N: usize>(
     }
 }
 
+/// Adds the terms of a block of eight columns.
+///
+/// # Safety
+/// As for [`CrossedFn`](super::CrossedFn); the block must be there.
+#[inline(always)]
+unsafe fn add_block<P: Program, V: Turned>(
+    links: &[Link],
+    part: &mut Crossed<'_>,
+    [row, first]: [usize; 2],
+) {
+    for column in (first..first + COLUMNS).step_by(V::COUNT) {
+        // SAFETY: the caller's promise; a register fits into the lanes.
+        unsafe {
+            let view = Rows { row, column };
+            let terms = P::block::<V, ROWS, _>(links, part.operands, view, &mut Without);
+            let lanes = part.lanes.as_mut_ptr().add(row);
+            for (i, term) in terms.into_iter().enumerate() {
+                let lanes = lanes.add(i).cast::<f64>().add(column % LANES);
+                V::load(lanes).add(term).store(lanes);
+            }
+        }
+    }
+}
+
+/// Adds what blocks have left over: they have added so many columns of so many rows.
+///
 /// # Safety
 /// As for [`CrossedFn`](super::CrossedFn).
 #[inline(always)]
-unsafe fn add<P: Program, V: Turned>(
+unsafe fn add_rest<P: Program>(
     links: &[Link],
-    operands: &[Operand],
-    n: usize,
-    mut asking: Asking<'_>,
-    lanes: &mut [RowLanes],
+    part: &mut Crossed<'_>,
+    [rows, columns]: [usize; 2],
 ) {
-    let whole = lanes.len() / ROWS * ROWS;
-    let (blocks, rest) = lanes.split_at_mut(whole);
+    let n = part.n;
+    let (blocks, rest) = part.lanes.split_at_mut(rows);
     for (number, lanes) in blocks.chunks_exact_mut(ROWS).enumerate() {
-        let row = number * ROWS;
-        let mut column = 0;
-        while column + V::COUNT <= n {
-            if column.is_multiple_of(COLUMNS) {
-                asking.ask();
-            }
-            // SAFETY: the block lies within the operands; a register fits into the lanes.
-            unsafe {
-                let terms =
-                    P::block::<V, ROWS, _>(links, operands, Rows { row, column }, &mut Without);
-                let lane = column % LANES;
-                for (lanes, term) in lanes.iter_mut().zip(terms) {
-                    let lanes = lanes.as_mut_ptr().add(lane);
-                    V::load(lanes).add(term).store(lanes);
-                }
-            }
-            column += V::COUNT;
-        }
-        for column in column..n {
+        for column in columns..n {
             let strip = Strip {
-                row,
+                row: number * ROWS,
                 column,
                 down: true,
             };
             // SAFETY: the elements lie within the operands.
-            let [Few(terms)] =
-                unsafe { P::block::<Few<f64, ROWS>, 1, _>(links, operands, strip, &mut Without) };
+            let [Few(terms)] = unsafe {
+                P::block::<Few<f64, ROWS>, 1, _>(links, part.operands, strip, &mut Without)
+            };
             for (lanes, term) in lanes.iter_mut().zip(terms) {
                 lanes[column % LANES] += term;
             }
         }
     }
     for (i, lanes) in rest.iter_mut().enumerate() {
-        let row = whole + i;
+        let row = rows + i;
         let mut column = 0;
         // SAFETY: the elements lie within the operands.
         unsafe {
             while column + ROWS <= n {
-                add_few::<P, ROWS>(links, operands, [row, column], lanes);
+                add_few::<P, ROWS>(links, part.operands, [row, column], lanes);
                 column += ROWS;
             }
             while column < n {
-                add_few::<P, 1>(links, operands, [row, column], lanes);
+                add_few::<P, 1>(links, part.operands, [row, column], lanes);
                 column += 1;
             }
         }
+    }
+}
+
+/// # Safety
+/// As for [`CrossedFn`](super::CrossedFn).
+#[inline(always)]
+unsafe fn add<P: Program, V: Turned>(
+    links: &[Link],
+    parts: &mut [Crossed<'_>],
+    mut asking: Asking<'_>,
+) {
+    // The second part's rows are the first one's columns.
+    let turned = |number: usize, [row, column]: [usize; 2]| match number {
+        0 => [row, column],
+        _ => [column, row],
+    };
+    let sides = [parts[0].lanes.len(), parts[0].n];
+    let [rows, columns] = sides.map(|len| len / ROWS * ROWS);
+    for row in (0..rows).step_by(ROWS) {
+        for column in (0..columns).step_by(COLUMNS) {
+            asking.ask();
+            for (number, part) in parts.iter_mut().enumerate() {
+                // SAFETY: the block lies within the operands.
+                unsafe { add_block::<P, V>(links, part, turned(number, [row, column])) };
+            }
+        }
+    }
+    for (number, part) in parts.iter_mut().enumerate() {
+        // SAFETY: the caller's promise.
+        unsafe { add_rest::<P>(links, part, turned(number, [rows, columns])) };
     }
 }
 
@@ -198,13 +232,11 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn add_avx2<P: Program>(
         links: &[Link],
-        operands: &[Operand],
-        n: usize,
+        parts: &mut [Crossed<'_>],
         asking: Asking<'_>,
-        lanes: &mut [RowLanes],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<P, __m256d>(links, operands, n, asking, lanes) }
+        unsafe { add::<P, __m256d>(links, parts, asking) }
     }
 
     /// # Safety
@@ -212,13 +244,11 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn add_avx512<P: Program>(
         links: &[Link],
-        operands: &[Operand],
-        n: usize,
+        parts: &mut [Crossed<'_>],
         asking: Asking<'_>,
-        lanes: &mut [RowLanes],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<P, __m512d>(links, operands, n, asking, lanes) }
+        unsafe { add::<P, __m512d>(links, parts, asking) }
     }
 }
 #[cfg(target_arch = "x86_64")]

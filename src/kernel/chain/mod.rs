@@ -227,24 +227,28 @@ pub type AddRowsFn =
 /// The terms of a run that have been added so far.
 pub type RowLanes = [f64; LANES];
 
-/// Runs a chain over rows of `n` elements each, whose operands lie row after row or column after column, and adds
-/// what is in the accumulator to the lanes of each row, as [`SumFn`] adds up one run.
+/// Rows of which sums are taken, whose operands lie row after row or column after column.
+pub struct Crossed<'a> {
+    pub operands: &'a [Operand],
+    /// The elements of a row.
+    pub n: usize,
+    /// Those of each row.
+    pub lanes: &'a mut [RowLanes],
+}
+
+/// Runs a chain over the rows of one or two parts, and adds what is in the accumulator to the lanes of each row, as
+/// [`SumFn`] adds up one run. Of two, the second has rows where the first has columns, and columns where that has
+/// rows: what both of them read, one straight and one across, is read at about the same time.
+///
+/// It asks for the memory that is needed later [so often](crossed_asks).
 ///
 /// # Safety
 /// As for [`ChainFn`], for as many rows as there are lanes: an operand's rows or its columns must lie side by side.
-///
-/// It asks for the memory that is needed later [so often](crossed_asks).
-pub type CrossedFn = unsafe fn(
-    links: &[Link],
-    operands: &[Operand],
-    n: usize,
-    asking: Asking<'_>,
-    lanes: &mut [RowLanes],
-);
+pub type CrossedFn = unsafe fn(links: &[Link], parts: &mut [Crossed<'_>], asking: Asking<'_>);
 
-/// How often a [`CrossedFn`] asks for memory.
+/// How often a [`CrossedFn`] asks for memory: once for each whole block of the first part.
 pub fn crossed_asks(rows: usize, n: usize) -> usize {
-    (rows * n).div_ceil(crossed::ASK).max(1)
+    (rows / crossed::ROWS * (n / crossed::COLUMNS)).max(1)
 }
 
 /// The sums of chains.

@@ -238,7 +238,11 @@ fn operands_across_are_turned() {
             let mut lanes = [[-0.0; LANES]; ROWS];
             let asking = Asking::new(&mut upcoming, 1);
             // SAFETY: the operands have the rows and the columns.
-            unsafe { crossed(&links(), &operands, n, asking, &mut lanes) };
+            unsafe {
+                let operands = &operands;
+                let lanes = &mut lanes;
+                crossed(&links(), &mut [Crossed { operands, n, lanes }], asking)
+            };
             for (r, lanes) in lanes.into_iter().enumerate() {
                 let term = |c: usize| {
                     let (x, y) = (data.x[r * row + c], data.y[c * column + r]);
@@ -248,12 +252,62 @@ fn operands_across_are_turned() {
                 let sum = crate::kernel::reduce::sum_of_lanes(lanes);
                 assert_eq!(sum.to_bits(), sum_of(&terms).to_bits(), "{level:?} {n} {r}");
             }
-            // For every eight columns that begin in a whole register.
-            let asks = match level {
-                Level::Avx512 => n / 8,
-                _ => (n / 4).div_ceil(2),
+            // For every whole block.
+            let asks = ROWS / 8 * (n / 8);
+            assert_eq!(upcoming.lines(), 4usize.saturating_sub(asks));
+        }
+    }
+}
+
+/// The same sums as of each part alone.
+#[test]
+fn two_parts_across_each_other_are_turned_together() {
+    const SIZE: isize = size_of::<f64>() as isize;
+    for level in levels() {
+        let crossed = sums(&links(), level).unwrap().crossed;
+        for [rows, n] in [
+            [0, 9],
+            [5, 7],
+            [8, 8],
+            [16, 3],
+            [19, 40],
+            [40, 19],
+            [67, 128],
+        ] {
+            // x and y are matrices of as many rows as columns, of which each part reads a corner.
+            let row = rows.max(n) + 3;
+            let mut data = Data::new(row * row);
+            let (mut more, mut other) = ([0u64; BLOCK_BYTES / 8], [0u64; BLOCK_BYTES / 8]);
+            let mut operands = data.operands(0, 0);
+            operands[0] = operands[0].rows(row as isize * SIZE).columns(SIZE);
+            operands[1] = operands[1].rows(SIZE).columns(row as isize * SIZE);
+            operands[3] = Operand::scratch(more.as_mut_ptr().cast());
+            let mut opposite = operands.clone();
+            opposite[3] = Operand::scratch(other.as_mut_ptr().cast());
+            let empty = || [vec![[-0.0; LANES]; rows], vec![[-0.0; LANES]; n]];
+            let ([mut first, mut second], [mut alone, mut also_alone]) = (empty(), empty());
+            let part = |operands, n, lanes| Crossed { operands, n, lanes };
+            // SAFETY: the operands have the rows and the columns of both.
+            unsafe {
+                let mut both = [
+                    part(&operands, n, &mut first),
+                    part(&opposite, rows, &mut second),
+                ];
+                crossed(&links(), &mut both, Asking::default());
+                let one = part(&operands, n, &mut alone);
+                crossed(&links(), &mut [one], Asking::default());
+                let one = part(&opposite, rows, &mut also_alone);
+                crossed(&links(), &mut [one], Asking::default());
+            }
+            let bits = |lanes: &[RowLanes]| {
+                lanes
+                    .iter()
+                    .flatten()
+                    .map(|sum| sum.to_bits())
+                    .collect::<Vec<_>>()
             };
-            assert_eq!(upcoming.lines(), 4usize.saturating_sub(ROWS / 8 * asks));
+            assert_eq!(bits(&first), bits(&alone), "{level:?} {rows} {n}");
+            assert_eq!(bits(&second), bits(&also_alone), "{level:?} {rows} {n}");
         }
     }
 }
@@ -529,7 +583,14 @@ fn known_chains_have_the_bits_of_interpreted_ones() {
             let crossed = |add: CrossedFn| {
                 let mut lanes = [[-0.0; LANES]; 19];
                 // SAFETY: the operands have the rows and the columns.
-                unsafe { add(&links, &operands, n, Asking::default(), &mut lanes) };
+                unsafe {
+                    let (operands, lanes) = (&operands, &mut lanes);
+                    add(
+                        &links,
+                        &mut [Crossed { operands, n, lanes }],
+                        Asking::default(),
+                    )
+                };
                 bits(lanes.as_flattened())
             };
             assert_eq!(crossed(known.crossed), crossed(any.crossed), "{does:?} {n}");

@@ -175,7 +175,7 @@ impl Driver<'_> {
     }
 
     /// A tile of some rows of a cell and some columns of the run at hand, and what is now aimed at.
-    fn box_of(&mut self, cell: &Cell, rows: Range<usize>, columns: Range<usize>) -> TileShape {
+    fn box_of(&mut self, cell: &Cell, [rows, columns]: [Range<usize>; 2]) -> TileShape {
         self.seek(cell, rows.start);
         let column_dim = self.lens.len().checked_sub(1);
         if let Some(dim) = column_dim {
@@ -189,31 +189,17 @@ impl Driver<'_> {
         }
     }
 
-    /// Adds some columns of the run at hand to the lanes of some rows of a cell. The columns before them, a multiple
-    /// of the lanes, have been added.
-    ///
-    /// # Safety
-    /// The rows and columns must be there, and [`adds_crossed`](Driver::adds_crossed) have said yes.
-    pub unsafe fn add_box(
-        &mut self,
-        cell: &Cell,
-        [rows, columns]: [Range<usize>; 2],
-        asking: Asking<'_>,
-        lanes: &mut [RowLanes],
-    ) {
-        let tile = self.box_of(cell, rows, columns);
-        // SAFETY: the caller's contract.
-        unsafe { self.evaluator.add_crossed(&self.index, tile, asking, lanes) };
+    /// Aims at some rows of a cell and some columns of the run at hand, whose terms are then
+    /// [added](Driver::add_boxes) to the lanes of the rows.
+    pub fn aim_box(&mut self, cell: &Cell, part: [Range<usize>; 2]) -> TileShape {
+        let tile = self.box_of(cell, part);
+        self.evaluator.aim_crossed(&self.index, tile);
+        tile
     }
 
     /// Adds the memory that a box is read from.
-    pub fn add_reads(
-        &mut self,
-        cell: &Cell,
-        [rows, columns]: [Range<usize>; 2],
-        upcoming: &mut Prefetches,
-    ) {
-        let tile = self.box_of(cell, rows, columns);
+    pub fn add_reads(&mut self, cell: &Cell, part: [Range<usize>; 2], upcoming: &mut Prefetches) {
+        let tile = self.box_of(cell, part);
         self.evaluator.add_reads(&self.index, tile, upcoming);
     }
 }

@@ -17,6 +17,7 @@ use crate::kernel::reduce::sum_of_lanes;
 use crate::op::tree::{BATCH, Cell, Part, RUN};
 use crate::work::blocks::Inputs;
 use crate::work::prepare::Prepared;
+use crate::work::tile::TileShape;
 
 /// One of the two: a cell of rows, and the runs of another one.
 struct Half<'a> {
@@ -70,23 +71,34 @@ impl<'a> Half<'a> {
         self.driver.aim(first..first + 1);
     }
 
-    /// Adds the terms of some rows of the cell and some columns of the run at hand to the lanes of those rows of the
-    /// square.
-    ///
-    /// # Safety
-    /// As for [`Driver::add_box`].
-    unsafe fn add_box(&mut self, part: [Range<usize>; 2], asking: Asking<'_>, rows: Range<usize>) {
-        let cell = self.cell();
-        // SAFETY: the caller's contract.
-        unsafe {
-            self.driver
-                .add_box(&cell, part, asking, &mut self.lanes[rows]);
-        }
+    /// Aims at some rows of a square, counted from its first one, and some columns of the run.
+    fn aim_box(&mut self, rows: usize, run: usize, part: [Range<usize>; 2]) -> TileShape {
+        let (cell, part) = self.box_of(rows, run, part);
+        self.driver.aim_box(&cell, part)
+    }
+
+    /// Adds the memory that a box of a square is read from.
+    fn add_reads(&mut self, square: Square, part: [Range<usize>; 2], upcoming: &mut Prefetches) {
+        let (cell, part) = self.box_of(square.rows, square.run, part);
+        self.driver.add_reads(&cell, part, upcoming);
+    }
+
+    fn box_of(
+        &mut self,
+        rows: usize,
+        run: usize,
+        part: [Range<usize>; 2],
+    ) -> (Cell, [Range<usize>; 2]) {
+        self.aim(run);
+        let first = self.rows(rows).start;
+        let [rows, columns] = part;
+        (self.cell(), [first + rows.start..first + rows.end, columns])
     }
 
     /// Gives the sums of the rows of a square to those who fold them.
-    fn keep_sums(&mut self, rows: Range<usize>) {
-        let (number, _) = self.driver.seek(&self.cell(), rows.start);
+    fn keep_sums(&mut self, rows: usize) {
+        let first = self.rows(rows).start;
+        let (number, _) = self.driver.seek(&self.cell(), first);
         let sums = self.lanes.drain(..).map(sum_of_lanes).collect();
         self.driver.known = Some(KnownSums {
             first: number,
@@ -130,59 +142,62 @@ fn squares([rows, runs]: [usize; 2], is_diagonal: bool) -> Vec<Square> {
     all.collect()
 }
 
+/// The smaller squares of one of so many rows and columns.
+fn boxes([rows, columns]: [usize; 2]) -> impl Iterator<Item = [Range<usize>; 2]> {
+    let sides = |len: usize| {
+        (0..len)
+            .step_by(SIDE)
+            .map(move |start| start..(start + SIDE).min(len))
+    };
+    sides(rows).flat_map(move |a| sides(columns).map(move |b| [a.clone(), b]))
+}
+
 /// Takes the sums of the rows of a square and the one opposite, smaller square by smaller square, and asks
 /// meanwhile for the memory of what comes next.
 fn sum_squares(halves: &mut [Half<'_>; 2], square: Square, next: Option<Square>) {
     let [first, second] = halves;
-    let (rows, columns) = (first.rows(square.rows), second.rows(square.run));
-    let starts = |len: usize| (0..len).step_by(SIDE);
-    let boxes = starts(rows.len()).flat_map(|a| starts(columns.len()).map(move |b| (a, b)));
-    let boxes: Vec<(usize, usize)> = boxes.collect();
-    let range = |start: usize, len: usize| start..(start + SIDE).min(len);
-    let within =
-        |of: &Range<usize>, part: &Range<usize>| of.start + part.start..of.start + part.end;
-    first.lanes = vec![NO_TERMS; rows.len()];
-    second.lanes = vec![NO_TERMS; columns.len()];
+    let lens = |first: &Half, second: &Half, square: Square| {
+        [first.rows(square.rows).len(), second.rows(square.run).len()]
+    };
+    let [n_rows, n_columns] = lens(first, second, square);
+    first.lanes = vec![NO_TERMS; n_rows];
+    second.lanes = vec![NO_TERMS; n_columns];
     // Boxes of one half are boxes of the other, turned: rows that are added up must be those of the run opposite.
     first.aim(square.run);
     second.aim(square.rows);
-    assert_eq!(first.driver.line.len(), columns.len());
-    assert_eq!(second.driver.line.len(), rows.len());
+    assert_eq!(first.driver.line.len(), n_columns);
+    assert_eq!(second.driver.line.len(), n_rows);
+    let mut all = boxes([n_rows, n_columns]).peekable();
     let mut upcoming = Prefetches::default();
-    for (number, &(a, b)) in boxes.iter().enumerate() {
-        let following = match boxes.get(number + 1) {
-            Some(&following) => Some((square, following)),
-            None => next.map(|next| (next, (0, 0))),
+    while let Some([a, b]) = all.next() {
+        let following = match all.peek() {
+            Some(following) => Some((square, following.clone())),
+            None => next.and_then(|next| Some((next, boxes(lens(first, second, next)).next()?))),
         };
-        if let Some((square, (a, b))) = following {
-            first.aim(square.run);
-            let (rows, columns) = (first.rows(square.rows), second.rows(square.run));
-            let part = [
-                within(&rows, &range(a, rows.len())),
-                range(b, columns.len()),
-            ];
-            first.driver.add_reads(&first.cell(), part, &mut upcoming);
+        if let Some((square, following)) = following {
+            first.add_reads(square, following, &mut upcoming);
         }
-        let (a, b) = (range(a, rows.len()), range(b, columns.len()));
-        let times = crossed_asks(a.len(), b.len()) * (1 + usize::from(square.is_pair));
-        let lines = upcoming.lines().div_ceil(times);
-        first.aim(square.run);
-        let part = [within(&rows, &a), b.clone()];
+        let lines = upcoming.lines().div_ceil(crossed_asks(a.len(), b.len()));
         let asking = Asking::new(&mut upcoming, lines);
-        // SAFETY: the rows and columns are those of the square.
-        unsafe { first.add_box(part, asking, a.clone()) };
-        if square.is_pair {
-            second.aim(square.rows);
-            let part = [within(&columns, &b), a];
-            let asking = Asking::new(&mut upcoming, lines);
-            // SAFETY: as above.
-            unsafe { second.add_box(part, asking, b) };
+        let part = first.aim_box(square.rows, square.run, [a.clone(), b.clone()]);
+        let evaluator = &first.driver.evaluator;
+        let straight = evaluator.crossed(part, &mut first.lanes[a.clone()]);
+        // SAFETY: the rows and columns are those of the squares.
+        unsafe {
+            if square.is_pair {
+                let part = second.aim_box(square.run, square.rows, [b.clone(), a]);
+                let of_second = &second.driver.evaluator;
+                let opposite = of_second.crossed(part, &mut second.lanes[b]);
+                evaluator.add_crossed_parts(&mut [straight, opposite], asking);
+            } else {
+                evaluator.add_crossed_parts(&mut [straight], asking);
+            }
         }
         upcoming.ask_all();
     }
-    first.keep_sums(rows);
+    first.keep_sums(square.rows);
     if square.is_pair {
-        second.keep_sums(columns);
+        second.keep_sums(square.run);
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{Bound, Call, Evaluator, OutPlace, TileShape};
 use crate::base::aligned::AlignedBytes;
 use crate::base::few::Few;
-use crate::kernel::chain::{Operand as ChainOperand, RowLanes};
+use crate::kernel::chain::{Crossed, Operand as ChainOperand, RowLanes};
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::op::reducer::LANES;
@@ -404,9 +404,43 @@ impl<'a> Evaluator<'a> {
         asking: Asking<'_>,
         lanes: &mut [RowLanes],
     ) {
+        self.aim_crossed(index, tile);
         let folded = self.prepared.folded.as_ref();
         let folded = folded.expect("only called if there is one");
+        let part = self.crossed(tile, lanes);
+        // SAFETY: the caller's contract.
+        unsafe { (folded.sums.crossed)(&folded.links, &mut [part], asking) };
+    }
+
+    /// The same for tiles of one job's evaluators, each of which was [aimed](Evaluator::aim_crossed) at its own: one or two,
+    /// of which the second has rows where the first has columns.
+    ///
+    /// # Safety
+    /// As for [`add_crossed`](Evaluator::add_crossed), for each of them.
+    pub unsafe fn add_crossed_parts(&self, parts: &mut [Crossed<'_>], asking: Asking<'_>) {
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
+        if let [first, second] = parts {
+            assert!(first.lanes.len() == second.n && first.n == second.lanes.len());
+        }
+        // SAFETY: the caller's contract.
+        unsafe { (folded.sums.crossed)(&folded.links, parts, asking) };
+    }
+
+    /// The tile that this was aimed at.
+    pub fn crossed<'b>(&'b self, tile: TileShape, lanes: &'b mut [RowLanes]) -> Crossed<'b> {
         assert!(tile.rows == lanes.len());
+        Crossed {
+            operands: &self.chains.operands,
+            n: tile.columns,
+            lanes,
+        }
+    }
+
+    /// Finds the operands of a tile whose sums are to be taken from where the leaves lie.
+    pub fn aim_crossed(&mut self, index: &[usize], tile: TileShape) {
+        let folded = self.prepared.folded.as_ref();
+        let folded = folded.expect("only called if there is one");
         let mut operands = std::mem::take(&mut self.chains.operands);
         operands.clear();
         operands.extend(folded.args.iter().map(|arg| {
@@ -432,8 +466,5 @@ impl<'a> Evaluator<'a> {
         }));
         self.chains.operands = operands;
         self.add_scratch(folded.scratch);
-        let operands = &self.chains.operands;
-        // SAFETY: the caller's contract.
-        unsafe { (folded.sums.crossed)(&folded.links, operands, tile.columns, asking, lanes) };
     }
 }
