@@ -277,8 +277,9 @@ unsafe fn add_block<P: Program, V: Registers<Item = f64>, const W: usize, const 
     }
 }
 
-/// What reads memory has registers of 32 bytes, with AVX-512 only more of them: with those of 64 the loads of a block
-/// are so many at once that memory is read at two thirds of its speed.
+/// What reads memory has few loads of it: processors look ahead for each load of the program, and eight of 64 bytes for a
+/// block read memory at two thirds of its speed. So an interpreted chain has registers of 32 bytes, with AVX-512 only more
+/// of them, and a known one two of 64.
 #[cfg(target_arch = "x86_64")]
 mod x86 {
     use std::arch::x86_64::{__m256, __m256d, __m512d};
@@ -319,7 +320,7 @@ mod x86 {
     ///
     /// # Safety
     /// As for [`SumFn`](super::SumFn).
-    #[target_feature(enable = "avx2,fma,avx512f,avx512vl")]
+    #[target_feature(enable = "avx2,fma,avx512f,avx512dq,avx512vl")]
     pub unsafe fn sum_avx512<P: Program>(
         links: &[Link],
         operands: &[Operand],
@@ -327,7 +328,13 @@ mod x86 {
         sums: &mut [f64],
     ) {
         // SAFETY: the caller's promise.
-        unsafe { sum_runs::<P, __m256d, 8, 4>(links, operands, ends, sums) }
+        unsafe {
+            if P::KNOWN {
+                sum_runs::<P, __m512d, 2, 2>(links, operands, ends, sums)
+            } else {
+                sum_runs::<P, __m256d, 8, 4>(links, operands, ends, sums)
+            }
+        }
     }
 
     /// Of operands that lie in the first-level cache, for which wider registers are faster.

@@ -73,7 +73,7 @@ impl Driver<'_> {
     }
 
     /// Where the runs at hand begin, along the last dimension.
-    fn line_at(&self) -> usize {
+    pub fn line_at(&self) -> usize {
         let Mode::Lines { from } = self.tree.mode() else {
             unreachable!("only lines have runs")
         };

@@ -58,6 +58,8 @@ impl Driver<'_> {
             self.crossed_lines(number, rows, levels, &mut states, slot);
         } else if self.shared && rows > 1 && n == 1 && self.is_even() {
             self.shared_lines(rows, levels, &mut states, slot);
+        } else if self.in_place && rows > 1 && n == 1 && self.is_even() {
+            self.whole_lines(number, rows, levels, &mut states, slot);
         } else {
             for row in 0..rows {
                 if let Some(dim) = row_dim {
@@ -74,6 +76,65 @@ impl Driver<'_> {
                 half /= 2;
             }
             level.push_pieces(states, rows, states_of_row);
+        }
+    }
+
+    /// Folds the runs at hand of neighbouring rows that are read where they lie; the states of row `r` go to `slot(r)`.
+    fn whole_lines(
+        &mut self,
+        number: usize,
+        rows: usize,
+        levels: &[Levels],
+        states: &mut [States],
+        slot: impl Fn(usize) -> usize,
+    ) {
+        let column_dim = self.lens.len().checked_sub(1);
+        if let Some(dim) = column_dim {
+            self.index[dim] = self.line_at();
+        }
+        let row_dim = self.dim_of_rank.last().copied();
+        let tile = TileShape {
+            row_dim,
+            column_dim,
+            rows,
+            columns: self.ends.last().copied().unwrap_or(0),
+        };
+        let stride = self.ends.len();
+        if self.sums
+            && let ([level], [states]) = (levels, &mut *states)
+            && let Some(sums) = level.fold.sums(states)
+        {
+            // SAFETY: as below; each row has as many elements as the last end says.
+            unsafe {
+                self.evaluator.run_before_fold(&self.index, tile);
+                for row in 0..rows {
+                    let sums = &mut sums[slot(row) * stride..][..stride];
+                    self.evaluator
+                        .sum_runs(tile, row, row_dim, &self.ends, sums);
+                }
+            }
+            return;
+        }
+        // SAFETY: the rows lie within the bound region, and nothing is copied.
+        unsafe { self.evaluator.run(&self.index, tile, &[]) };
+        let whole: Few<(Rows, usize), 1> = few(levels.iter().map(|level| {
+            let size = self.evaluator.prepared.outputs[level.value].size;
+            (self.tile_rows(level, tile), size)
+        }));
+        let runs = self.tree.runs().len();
+        // Row by row: each is in a near cache for all folds but the first.
+        for row in 0..rows {
+            let first = (number + row) * runs + self.line.start;
+            for ((level, states), (all, size)) in levels.iter().zip(&mut *states).zip(&whole) {
+                let at = slot(row) * stride;
+                // SAFETY: the row holds values of the fold's type, up to the last end.
+                unsafe {
+                    let row = all.row(row, *size);
+                    level
+                        .fold
+                        .runs(&row, &self.ends, first as i64, states, at, stride);
+                }
+            }
         }
     }
 
