@@ -58,7 +58,7 @@ impl Driver<'_> {
             self.crossed_lines(number, rows, levels, &mut states, slot);
         } else if self.shared && rows > 1 && n == 1 && self.is_even() {
             self.shared_lines(rows, levels, &mut states, slot);
-        } else if self.in_place && rows > 1 && n == 1 && self.is_even() {
+        } else if self.in_place && rows > 1 && n == 1 && self.is_even() && self.has_terms() {
             self.whole_lines(number, rows, levels, &mut states, slot);
         } else {
             for row in 0..rows {
@@ -77,6 +77,11 @@ impl Driver<'_> {
             }
             level.push_pieces(states, rows, states_of_row);
         }
+    }
+
+    /// Whether the runs at hand have elements.
+    fn has_terms(&self) -> bool {
+        self.ends.last().is_some_and(|&end| end > 0)
     }
 
     /// Folds the runs at hand of neighbouring rows that are read where they lie; the states of row `r` go to `slot(r)`.
