@@ -220,7 +220,7 @@ fn message_of(payload: Box<dyn Any + Send>) -> Arc<str> {
         .into()
 }
 
-fn drop_quietly(payload: Box<dyn Any + Send>) {
+pub fn drop_quietly(payload: Box<dyn Any + Send>) {
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         std::mem::forget(again);
     }

@@ -152,3 +152,30 @@ fn a_piece_that_panics_is_the_tasks_error() {
     let pool = executor.pool.clone();
     run(&executor, 9, move |_| pool.share(&Numbered::new(5, |_| {}))).unwrap();
 }
+
+/// What it throws panics again when it is dropped.
+struct Undroppable;
+
+impl Drop for Undroppable {
+    fn drop(&mut self) {
+        panic!("dropped");
+    }
+}
+
+#[test]
+fn pieces_that_throw_what_cannot_be_dropped_are_an_error() {
+    let executor = executor(3, 1000);
+    for _ in 0..20 {
+        let pool = executor.pool.clone();
+        let result = run(&executor, 2, move |_| {
+            let pieces = Numbered::new(12, |_| {
+                thread::sleep(Duration::from_micros(300));
+                std::panic::panic_any(Undroppable);
+            });
+            pool.share(&pieces)
+        });
+        assert!(result.is_err());
+    }
+    let pool = executor.pool.clone();
+    run(&executor, 9, move |_| pool.share(&Numbered::new(5, |_| {}))).unwrap();
+}

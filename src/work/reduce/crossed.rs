@@ -190,7 +190,7 @@ impl Driver<'_> {
     }
 
     /// Aims at some rows of a cell and some columns of the run at hand, whose terms are then
-    /// [added](Driver::add_boxes) to the lanes of the rows.
+    /// added to the lanes of the rows; see [`add_crossed_parts`](super::super::tile::Evaluator::add_crossed_parts).
     pub fn aim_box(&mut self, cell: &Cell, part: [Range<usize>; 2]) -> TileShape {
         let tile = self.box_of(cell, part);
         self.evaluator.aim_crossed(&self.index, tile);
