@@ -108,7 +108,10 @@ pub fn links_of(op: Op) -> Option<[Does; 2]> {
 }
 
 /// One link of a chain. The operand is given by its number; links without one ignore it.
+///
+/// Interpreters read it at once, as a number of four bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(align(4))]
 pub struct Link {
     pub does: Does,
     pub of: Of,

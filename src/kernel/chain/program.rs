@@ -57,10 +57,8 @@ impl Program for Interpreted {
         functions: &mut F,
     ) -> [V; W] {
         let mut results = Results::new();
-        for &link in links {
-            // SAFETY: the caller's promise.
-            unsafe { results.step(link, operands, view, functions) };
-        }
+        // SAFETY: the caller's promise.
+        unsafe { results.steps(links, operands, view, functions) };
         results.a
     }
 }
@@ -79,6 +77,24 @@ impl<V: Registers, const W: usize> Results<V, W> {
         Results {
             a: [V::zero(); W],
             second: [V::zero(); W],
+        }
+    }
+
+    /// Does what the links say, one after the other; the first one loads.
+    ///
+    /// # Safety
+    /// As for [`Program::block`].
+    #[inline(always)]
+    pub unsafe fn steps<F: FunctionsOf<V>>(
+        &mut self,
+        links: &[Link],
+        operands: &[Operand],
+        view: impl View<V, W>,
+        functions: &mut F,
+    ) {
+        for &link in links {
+            // SAFETY: the caller's promise.
+            unsafe { self.step(link, operands, view, functions) };
         }
     }
 

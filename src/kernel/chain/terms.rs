@@ -8,7 +8,7 @@ use std::arch::x86_64::*;
 
 use super::functions::{Angles, Exponentials, FunctionsOf, Surely};
 use super::machine::{Aligned, Along};
-use super::program::{Interpreted, Program};
+use super::program::{Interpreted, Program, Results};
 use super::{Link, Operand, SumFn};
 use crate::kernel::lanes::{Few, Lanes};
 use crate::kernel::reduce::sum_of_lanes;
@@ -109,8 +109,13 @@ unsafe fn sum_terms<const W: usize, F: FunctionsOf<__m512d>>(
     let mut at = 0;
     // SAFETY: blocks lie within the last end's elements; the machine has the instructions.
     unsafe {
+        debug_assert!(!links.is_empty(), "a chain loads what it begins with");
+        // Kept from block to block: nobody reads what is left of the last one, and to clear it would take time.
+        let mut results = Results::<__m512d, W>::new();
         while at + W * COUNT <= n {
-            let terms = block::<W, F>(links, operands, at, &mut functions);
+            let view = Along::row_at(at * size_of::<f64>());
+            results.steps(links, operands, view, &mut functions);
+            let terms = results.a;
             let end = at + W * COUNT;
             if end <= runs.end {
                 for i in 0..W {
