@@ -294,13 +294,32 @@ impl Runs {
 
     /// The elements of a run.
     pub fn range(&self, run: usize) -> Range<usize> {
-        let chunk = match &self.before {
-            Some(before) => before.partition_point(|&first| first <= run) - 1,
-            None => run / self.per_chunk(),
-        };
+        let chunk = self.chunk_of(run);
         let chunk_range = self.chunks.range(chunk);
         let start = chunk_range.start * self.inner + (run - self.first(chunk)) * RUN;
         start..(start + RUN).min(chunk_range.end * self.inner)
+    }
+
+    /// The chunk that a run lies in.
+    fn chunk_of(&self, run: usize) -> usize {
+        match &self.before {
+            Some(before) => before.partition_point(|&first| first <= run) - 1,
+            None => run / self.per_chunk(),
+        }
+    }
+
+    /// Where each of some neighbouring runs ends, counted from where the first of them begins.
+    pub fn ends(&self, runs: Range<usize>) -> impl Iterator<Item = usize> {
+        let first = self.range(runs.start).start;
+        let (mut end, mut chunk_end) = (first, first);
+        runs.map(move |run| {
+            // Once for all runs of a chunk: divisions of all runs would take a tenth of the time of their sums.
+            if end == chunk_end {
+                chunk_end = self.chunks.range(self.chunk_of(run)).end * self.inner;
+            }
+            end = (end + RUN).min(chunk_end);
+            end - first
+        })
     }
 
     /// The elements of neighbouring runs.
@@ -594,5 +613,35 @@ impl Part {
             Mode::Rows => (None, &[][..]),
         };
         across.chain(first).chain(others.iter().map(|&len| 0..len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_end_where_their_ranges_do() {
+        let regular = |len, size| AxisChunks::Regular { len, size };
+        let many = AxisChunks::Ends([600, 601, 601, 1900].into());
+        let chunks = [regular(0, 1), regular(1000, 1000), regular(1000, 300), many];
+        for chunks in chunks {
+            for inner in [1, 3, 256] {
+                let runs = Runs::new(&chunks, inner);
+                for first in 0..runs.count() {
+                    let some = first..runs.count();
+                    let start = runs.range(first).start;
+                    let ends: Vec<_> = some
+                        .clone()
+                        .map(|run| runs.range(run).end - start)
+                        .collect();
+                    assert_eq!(
+                        runs.ends(some).collect::<Vec<_>>(),
+                        ends,
+                        "{runs:?} from {first}"
+                    );
+                }
+            }
+        }
     }
 }

@@ -164,12 +164,9 @@ impl<'a> Driver<'a> {
     /// Aims at some runs of the line.
     pub fn aim(&mut self, runs: Range<usize>) {
         let line = self.tree.runs();
+        self.line = line.span(&runs);
         self.ends.clear();
-        self.line = line.range(runs.start);
-        for run in runs {
-            self.line.end = line.range(run).end;
-            self.ends.push(self.line.end - self.line.start);
-        }
+        self.ends.extend(line.ends(runs));
     }
 
     /// How many runs are at hand.
