@@ -1,12 +1,13 @@
 //! Deviations of a run's terms from a center, in lanes.
 
-use std::hint::black_box;
-
 use super::lanes::Loops;
-use super::monoid::{Moment, SumOf};
+use super::monoid::{Carry, Moment, SumOf};
 use crate::op::reducer::LANES;
 
 /// Sums of deviations and of their squares: term `i` of a run enters lane `i mod 16`.
+///
+/// Registers of lanes are stored whole, without crossing cache lines.
+#[repr(align(64))]
 pub struct Deviations<M> {
     sums: [M; LANES],
     squares: [f64; LANES],
@@ -76,12 +77,14 @@ impl<M: Moment> Deviations<M> {
 
     /// The lanes merged pairwise.
     #[inline(always)]
-    pub fn sums(self) -> (M, f64) {
-        // Where the compiler sees how lanes are merged, it takes registers of two lanes for all loops before, too.
-        let Deviations { sums, squares } = black_box(self);
-        (
-            SumOf::<M>::new().merge_lanes(sums),
-            SumOf::<f64>::new().merge_lanes(squares),
-        )
+    pub fn sums(&self) -> (M, f64) {
+        (merged(&self.sums), merged(&self.squares))
     }
+}
+
+/// Not inlined: where the compiler sees how lanes are merged, it takes registers of two lanes for all loops before, too,
+/// and where it sees both sums, it interleaves them.
+#[inline(never)]
+fn merged<T: Carry>(lanes: &[T; LANES]) -> T {
+    SumOf::<T>::new().merge_lanes(*lanes)
 }
