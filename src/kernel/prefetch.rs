@@ -37,19 +37,51 @@ pub fn nearest(start: *const u8, len: usize) {
 /// which it was added: a processor waits for some lines at a time, and who asks for more waits, too.
 #[derive(Debug, Default)]
 pub struct Prefetches {
-    runs: Vec<(*const u8, usize)>,
-    /// The first run that has lines left.
+    rows: Vec<Rows>,
+    /// The first rows that have lines left.
     next: usize,
     lines: usize,
+}
+
+/// Rows of as many lines each.
+#[derive(Debug)]
+struct Rows {
+    start: *const u8,
+    /// The bytes from a row to the next.
+    stride: isize,
+    left: usize,
+    /// Of each row.
+    lines: usize,
+    /// How many lines of the row at hand have been asked for.
+    done: usize,
 }
 
 impl Prefetches {
     /// Lines that a processor fetches at a time, roughly.
     pub const AT_ONCE: usize = 32;
 
+    /// Adds so many bytes.
     pub fn add(&mut self, start: *const u8, len: usize) {
-        self.runs.push((start, len));
-        self.lines += len.div_ceil(LINE);
+        self.add_rows(start, 0, 1, len);
+    }
+
+    /// Adds so many bytes of each row.
+    pub fn add_rows(&mut self, start: *const u8, stride: isize, rows: usize, len: usize) {
+        if self.lines == 0 {
+            self.rows.clear();
+            self.next = 0;
+        }
+        let lines = len.div_ceil(LINE);
+        if lines * rows > 0 {
+            self.rows.push(Rows {
+                start,
+                stride,
+                left: rows,
+                lines,
+                done: 0,
+            });
+            self.lines += lines * rows;
+        }
     }
 
     /// The cache lines that have not been asked for.
@@ -57,23 +89,24 @@ impl Prefetches {
         self.lines
     }
 
-    /// Asks for so many lines.
-    pub fn ask(&mut self, mut lines: usize) {
-        while let Some((start, len)) = self.runs.get_mut(self.next) {
-            let now = (lines * LINE).min(*len);
-            prefetch(*start, now);
-            *start = start.wrapping_add(now);
-            *len -= now;
-            let asked = now.div_ceil(LINE);
-            self.lines -= asked;
-            lines -= asked;
-            if *len > 0 {
-                return;
+    /// Asks for so many lines, or for all that are left.
+    #[inline]
+    pub fn ask(&mut self, lines: usize) {
+        let mut left = lines.min(self.lines);
+        self.lines -= left;
+        while left > 0 {
+            let rows = &mut self.rows[self.next];
+            let now = left.min(rows.lines - rows.done);
+            prefetch(rows.start.wrapping_add(rows.done * LINE), now * LINE);
+            left -= now;
+            rows.done += now;
+            if rows.done == rows.lines {
+                rows.done = 0;
+                rows.start = rows.start.wrapping_offset(rows.stride);
+                rows.left -= 1;
+                self.next += usize::from(rows.left == 0);
             }
-            self.next += 1;
         }
-        self.runs.clear();
-        self.next = 0;
     }
 
     pub fn ask_all(&mut self) {
@@ -119,6 +152,14 @@ mod tests {
         prefetches.add(memory.as_ptr(), 65);
         prefetches.ask_all();
         assert_eq!(prefetches.lines(), 0);
-        assert!(prefetches.runs.is_empty());
+        prefetches.add(memory.as_ptr(), 1);
+        assert_eq!(prefetches.rows.len(), 1);
+        prefetches.add_rows(memory.as_ptr(), 100, 3, 65);
+        assert_eq!(prefetches.lines(), 7);
+        prefetches.ask(2);
+        prefetches.ask(2);
+        assert_eq!(prefetches.rows[1].start, memory.as_ptr().wrapping_add(100));
+        prefetches.ask(10);
+        assert_eq!(prefetches.lines(), 0);
     }
 }

@@ -443,10 +443,8 @@ impl<'a> Evaluator<'a> {
             let size = self.sizes[leaf];
             let terms = linear.terms.iter().zip(index);
             let base = linear.base + terms.map(|(term, &i)| term.at(i)).sum::<isize>();
-            for i in 0..count as isize {
-                let start = first.wrapping_offset((base + i * stride) * size as isize);
-                prefetches.add(start, len * size);
-            }
+            let start = first.wrapping_offset(base * size as isize);
+            prefetches.add_rows(start, stride * size as isize, count, len * size);
         }
     }
 
@@ -457,11 +455,9 @@ impl<'a> Evaluator<'a> {
                 continue;
             }
             let bytes = tile.columns * output.size;
-            for row in 0..tile.rows as isize {
-                let offset = row * place.row_stride * output.size as isize;
-                self.prefetches
-                    .add(place.first.wrapping_offset(offset), bytes);
-            }
+            let stride = place.row_stride * output.size as isize;
+            self.prefetches
+                .add_rows(place.first, stride, tile.rows, bytes);
         }
     }
 

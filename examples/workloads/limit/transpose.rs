@@ -10,61 +10,71 @@ const SIDE: usize = 128;
 /// The first row and column of a square.
 type Corner = (usize, usize);
 
-/// The sum of x + xᵀ over the square of rows `i..` and columns `j..`.
+/// Adds x + xᵀ of the block of `LANES` rows from `row` on and as many columns from `column` on.
 ///
-/// Meanwhile the square at `next` is fetched into the cache: the jumps from row to row are nothing that a
-/// machine foresees.
+/// # Safety
+/// The block and its mirror image must lie inside of the matrix.
 #[inline(always)]
-fn square<V: Register>(x: &[f64], n: usize, (i, j): Corner, next: Corner) -> f64 {
+unsafe fn block<V: Register>(x: &[f64], n: usize, [row, column]: [usize; 2], sums: &mut [V; 8]) {
+    let mut turned = [V::splat(0.0); 8];
+    // SAFETY: the caller's promise.
+    unsafe {
+        let direct = x.as_ptr().add(row * n + column);
+        V::load_transposed(x.as_ptr().add(column * n + row), n, &mut turned);
+        for r in 0..V::LANES {
+            sums[r] = sums[r].add(V::load(direct.add(r * n)).add(turned[r]));
+        }
+    }
+}
+
+/// The sum of x + xᵀ over the square of rows `i..` and columns `j..`, and over its mirror image unless that is itself.
+///
+/// The two halves of a block follow one another, while both are in the first-level cache. Meanwhile the squares at `next`
+/// are fetched into the second one, in the order of need: the jumps from row to row are nothing that a machine foresees.
+#[inline(always)]
+fn pair_body<V: Register>(x: &[f64], n: usize, (i, j): Corner, next: Corner) -> f64 {
     let (i_end, j_end) = ((i + SIDE).min(n), (j + SIDE).min(n));
     let i_whole = i + (i_end - i) / V::LANES * V::LANES;
     let j_whole = j + (j_end - j) / V::LANES * V::LANES;
     let mut sums = [V::splat(0.0); 8];
     let mut total = 0.0;
+    let mut one = |row: usize, column: usize| {
+        total += x[row * n + column] + x[column * n + row];
+        if i != j {
+            total += x[column * n + row] + x[row * n + column];
+        }
+    };
     for row in (i..i_whole).step_by(V::LANES) {
         for column in (j..j_whole).step_by(V::LANES) {
-            let soon = x
-                .as_ptr()
-                .wrapping_add((next.0 + row - i) * n + next.1 + column - j);
+            let (soon_row, soon_column) = (next.0 + row - i, next.1 + column - j);
             for r in 0..V::LANES {
-                V::prefetch(soon.wrapping_add(r * n));
+                let soon = |row: usize, column: usize| x.as_ptr().wrapping_add(row * n + column);
+                V::prefetch(soon(soon_row + r, soon_column));
+                V::prefetch(soon(soon_column + r, soon_row));
             }
-            let mut turned = [V::splat(0.0); 8];
-            // SAFETY: both squares of `LANES` × `LANES` elements lie inside of the matrix.
+            // SAFETY: the block and its mirror image lie inside of the matrix.
             unsafe {
-                let direct = x.as_ptr().add(row * n + column);
-                V::load_transposed(x.as_ptr().add(column * n + row), n, &mut turned);
-                for r in 0..V::LANES {
-                    sums[r] = sums[r].add(V::load(direct.add(r * n)).add(turned[r]));
+                block(x, n, [row, column], &mut sums);
+                if i != j {
+                    block(x, n, [column, row], &mut sums);
                 }
             }
         }
         for r in row..row + V::LANES {
             for column in j_whole..j_end {
-                total += x[r * n + column] + x[column * n + r];
+                one(r, column);
             }
         }
     }
     for row in i_whole..i_end {
         for column in j..j_end {
-            total += x[row * n + column] + x[column * n + row];
+            one(row, column);
         }
     }
     for sum in sums {
         total += sum.reduce_add();
     }
     total
-}
-
-/// Both squares of a pair, while the next pair is fetched.
-#[inline(always)]
-fn pair_body<V: Register>(x: &[f64], n: usize, (i, j): Corner, next: Corner) -> f64 {
-    let first = square::<V>(x, n, (i, j), next);
-    if i == j {
-        first
-    } else {
-        first + square::<V>(x, n, (j, i), (next.1, next.0))
-    }
 }
 
 dispatch! {

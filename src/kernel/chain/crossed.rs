@@ -1,10 +1,16 @@
 //! Sums of chains of which some operands are read across their rows: a block is a few columns of some rows, which
 //! the operands that lie across are turned into in registers.
 
+// Registers of a block are indexed alike, and loops, unlike closures, are always compiled for the instructions of the
+// function that they are in.
+#![allow(clippy::needless_range_loop)]
+
+use std::cell::Cell;
+
 use super::functions::Without;
 use super::program::{Program, View};
 use super::registers::Turned;
-use super::{Crossed, Link, Operand, RowLanes};
+use super::{Crossed, Does, Link, Of, Operand, Opposite, RowLanes, TurnedLanes};
 use crate::kernel::lanes::{Few, Lanes};
 use crate::kernel::prefetch::Asking;
 use crate::op::reducer::LANES;
@@ -22,32 +28,38 @@ fn place(operand: &Operand, row: usize, column: usize) -> *mut f64 {
     operand.first.wrapping_offset(offset).cast()
 }
 
-/// A register from each of some rows.
+/// A register from each of some rows; `TURNED`, of operands whose rows and columns are exchanged.
 #[derive(Clone, Copy)]
-struct Rows {
+struct Rows<const TURNED: bool> {
     row: usize,
     column: usize,
 }
 
-impl<V: Turned> View<V, ROWS> for Rows {
+impl<V: Turned, const TURNED: bool> View<V, ROWS> for Rows<TURNED> {
     #[inline(always)]
     unsafe fn load(self, operand: &Operand) -> [V; ROWS] {
-        let first = place(operand, self.row, self.column);
+        let (first, down, along) = if TURNED {
+            let first = place(operand, self.column, self.row);
+            (first, operand.column, operand.row)
+        } else {
+            let first = place(operand, self.row, self.column);
+            (first, operand.row, operand.column)
+        };
         let mut registers = [V::zero(); ROWS];
         // SAFETY: the caller's promise.
         unsafe {
             if operand.mask == 0 {
                 // A block of scratch.
                 let first = operand.first.cast::<f64>();
-                for (i, register) in registers.iter_mut().enumerate() {
-                    *register = V::load(first.add(i * V::COUNT));
+                for i in 0..ROWS {
+                    registers[i] = V::load(first.add(i * V::COUNT));
                 }
-            } else if operand.column == SIZE {
-                for (i, register) in registers.iter_mut().enumerate() {
-                    *register = V::load(first.byte_offset(i as isize * operand.row));
+            } else if along == SIZE {
+                for i in 0..ROWS {
+                    registers[i] = V::load(first.byte_offset(i as isize * down));
                 }
             } else {
-                registers = V::rows(first, operand.column);
+                registers = V::rows(first, along);
             }
         }
         registers
@@ -57,11 +69,56 @@ impl<V: Turned> View<V, ROWS> for Rows {
     unsafe fn store(self, operand: &Operand, registers: [V; ROWS]) {
         // SAFETY: sums store to blocks of scratch only.
         unsafe {
-            for (i, register) in registers.into_iter().enumerate() {
-                register.store(operand.first.cast::<f64>().add(i * V::COUNT));
+            for i in 0..ROWS {
+                registers[i].store(operand.first.cast::<f64>().add(i * V::COUNT));
             }
         }
     }
+}
+
+/// The blocks of both operands of two parts, each of which reads straight what the other reads across: they have been loaded,
+/// and turned, once. The compiler sees which one each link of a known chain gets.
+#[derive(Clone, Copy)]
+struct Held<'a, V> {
+    blocks: &'a [[V; ROWS]; 2],
+    /// The one that is loaded next.
+    next: &'a Cell<usize>,
+}
+
+impl<V: Turned> View<V, ROWS> for Held<'_, V> {
+    #[inline(always)]
+    unsafe fn load(self, _: &Operand) -> [V; ROWS] {
+        let next = self.next.get();
+        self.next.set(1 - next);
+        self.blocks[next]
+    }
+
+    #[inline(always)]
+    unsafe fn store(self, _: &Operand, _: [V; ROWS]) {
+        unreachable!("what is held is only read")
+    }
+}
+
+/// The two operands of a part that the part opposite loads in turn, if these are all that both of them load, once each.
+fn held(links: &[Link], part: &Crossed<'_>, opposite: &Opposite<'_>) -> Option<[Operand; 2]> {
+    if links.iter().any(|link| link.does == Does::Store) {
+        return None;
+    }
+    let mut loads = links
+        .iter()
+        .filter(|link| link.does.has_operand() && link.of == Of::Elements)
+        .map(|link| usize::from(link.operand));
+    let [first, second] = [loads.next()?, loads.next()?];
+    if loads.next().is_some() {
+        return None;
+    }
+    let is_turned = |one: usize, other: usize| {
+        let (one, other) = (&part.operands[one], &opposite.operands[other]);
+        let strides = [one.row, one.column] == [other.column, other.row];
+        one.mask != 0 && other.mask != 0 && one.first == other.first && strides
+    };
+    let both = is_turned(first, second) && is_turned(second, first);
+    both.then(|| [first, second].map(|load| part.operands[load]))
 }
 
 /// Some elements, for what is left over: of one row, or of one column.
@@ -98,7 +155,28 @@ impl<const N: usize> View<Few<f64, N>, 1> for Strip {
     }
 }
 
-/// Adds `N` elements of a row.
+/// The lanes of a part's rows.
+trait RowsOfLanes {
+    /// Of the terms of a row, those of the columns that `column` stands for.
+    fn lane(&mut self, row: usize, column: usize) -> &mut f64;
+}
+
+impl RowsOfLanes for [RowLanes] {
+    #[inline(always)]
+    fn lane(&mut self, row: usize, column: usize) -> &mut f64 {
+        &mut self[row].0[column % LANES]
+    }
+}
+
+impl RowsOfLanes for [&mut [TurnedLanes]; 2] {
+    #[inline(always)]
+    fn lane(&mut self, row: usize, column: usize) -> &mut f64 {
+        let half = &mut self[column % LANES / COLUMNS];
+        &mut half[row / ROWS].0[column % COLUMNS][row % ROWS]
+    }
+}
+
+/// Adds `N` elements of a row, or of a column.
 ///
 /// # Safety
 /// As for [`CrossedFn`](super::CrossedFn); the elements must be there.
@@ -106,19 +184,18 @@ impl<const N: usize> View<Few<f64, N>, 1> for Strip {
 unsafe fn add_few<P: Program, const N: usize>(
     links: &[Link],
     operands: &[Operand],
-    [row, column]: [usize; 2],
-    lanes: &mut RowLanes,
+    strip: Strip,
+    lanes: &mut (impl RowsOfLanes + ?Sized),
 ) {
-    let strip = Strip {
-        row,
-        column,
-        down: false,
-    };
     // SAFETY: the caller's promise.
     let [Few(terms)] =
         unsafe { P::block::<Few<f64, N>, 1, _>(links, operands, strip, &mut Without) };
-    for (i, term) in terms.into_iter().enumerate() {
-        lanes[(column + i) % LANES] += term;
+    for i in 0..N {
+        let (row, column) = match strip.down {
+            true => (strip.row + i, strip.column),
+            false => (strip.row, strip.column + i),
+        };
+        *lanes.lane(row, column) += terms[i];
     }
 }
 
@@ -130,61 +207,81 @@ unsafe fn add_few<P: Program, const N: usize>(
 unsafe fn add_block<P: Program, V: Turned>(
     links: &[Link],
     part: &mut Crossed<'_>,
-    [row, first]: [usize; 2],
+    [row, column]: [usize; 2],
+    view: impl View<V, ROWS>,
 ) {
-    for column in (first..first + COLUMNS).step_by(V::COUNT) {
-        // SAFETY: the caller's promise; a register fits into the lanes.
-        unsafe {
-            let view = Rows { row, column };
-            let terms = P::block::<V, ROWS, _>(links, part.operands, view, &mut Without);
-            let lanes = part.lanes.as_mut_ptr().add(row);
-            for (i, term) in terms.into_iter().enumerate() {
-                let lanes = lanes.add(i).cast::<f64>().add(column % LANES);
-                V::load(lanes).add(term).store(lanes);
-            }
+    // SAFETY: the caller's promise; a register fits into the lanes.
+    unsafe {
+        let terms = P::block::<V, ROWS, _>(links, part.operands, view, &mut Without);
+        let lanes = part.lanes.as_mut_ptr().add(row);
+        for i in 0..ROWS {
+            let lanes = lanes.add(i).cast::<f64>().add(column % LANES);
+            V::load(lanes).add(terms[i]).store(lanes);
         }
     }
 }
 
-/// Adds what blocks have left over: they have added so many columns of so many rows.
+/// As `add_block`, of the part opposite; the block is that of the first part's rows and columns.
+///
+/// # Safety
+/// As for `add_block`.
+#[inline(always)]
+unsafe fn add_opposite<P: Program, V: Turned>(
+    links: &[Link],
+    part: &mut Opposite<'_>,
+    [row, column]: [usize; 2],
+    view: impl View<V, ROWS>,
+) {
+    // SAFETY: the caller's promise; a register fits into the lanes.
+    unsafe {
+        let terms = P::block::<V, ROWS, _>(links, part.operands, view, &mut Without);
+        let lanes = part.lanes[row % LANES / ROWS].as_mut_ptr();
+        let lanes = lanes.add(column / COLUMNS).cast::<f64>();
+        for i in 0..ROWS {
+            let lanes = lanes.add(i * COLUMNS + column % COLUMNS);
+            V::load(lanes).add(terms[i]).store(lanes);
+        }
+    }
+}
+
+/// Adds what blocks have left over: they have added so many columns of so many of the `of` rows and columns.
 ///
 /// # Safety
 /// As for [`CrossedFn`](super::CrossedFn).
 #[inline(always)]
 unsafe fn add_rest<P: Program>(
     links: &[Link],
-    part: &mut Crossed<'_>,
+    operands: &[Operand],
+    lanes: &mut (impl RowsOfLanes + ?Sized),
     [rows, columns]: [usize; 2],
+    of: [usize; 2],
 ) {
-    let n = part.n;
-    let (blocks, rest) = part.lanes.split_at_mut(rows);
-    for (number, lanes) in blocks.chunks_exact_mut(ROWS).enumerate() {
-        for column in columns..n {
-            let strip = Strip {
-                row: number * ROWS,
-                column,
-                down: true,
-            };
-            // SAFETY: the elements lie within the operands.
-            let [Few(terms)] = unsafe {
-                P::block::<Few<f64, ROWS>, 1, _>(links, part.operands, strip, &mut Without)
-            };
-            for (lanes, term) in lanes.iter_mut().zip(terms) {
-                lanes[column % LANES] += term;
+    let [all_rows, n] = of;
+    // SAFETY: the elements lie within the operands.
+    unsafe {
+        for row in (0..rows).step_by(ROWS) {
+            for column in columns..n {
+                let strip = Strip {
+                    row,
+                    column,
+                    down: true,
+                };
+                add_few::<P, ROWS>(links, operands, strip, lanes);
             }
         }
-    }
-    for (i, lanes) in rest.iter_mut().enumerate() {
-        let row = rows + i;
-        let mut column = 0;
-        // SAFETY: the elements lie within the operands.
-        unsafe {
+        for row in rows..all_rows {
+            let strip = |column| Strip {
+                row,
+                column,
+                down: false,
+            };
+            let mut column = 0;
             while column + ROWS <= n {
-                add_few::<P, ROWS>(links, part.operands, [row, column], lanes);
+                add_few::<P, ROWS>(links, operands, strip(column), lanes);
                 column += ROWS;
             }
             while column < n {
-                add_few::<P, 1>(links, part.operands, [row, column], lanes);
+                add_few::<P, 1>(links, operands, strip(column), lanes);
                 column += 1;
             }
         }
@@ -196,28 +293,59 @@ unsafe fn add_rest<P: Program>(
 #[inline(always)]
 unsafe fn add<P: Program, V: Turned>(
     links: &[Link],
-    parts: &mut [Crossed<'_>],
+    part: &mut Crossed<'_>,
+    opposite: Option<&mut Opposite<'_>>,
     mut asking: Asking<'_>,
 ) {
-    // The second part's rows are the first one's columns.
-    let turned = |number: usize, [row, column]: [usize; 2]| match number {
-        0 => [row, column],
-        _ => [column, row],
-    };
-    let sides = [parts[0].lanes.len(), parts[0].n];
-    let [rows, columns] = sides.map(|len| len / ROWS * ROWS);
-    for row in (0..rows).step_by(ROWS) {
-        for column in (0..columns).step_by(COLUMNS) {
-            asking.ask();
-            for (number, part) in parts.iter_mut().enumerate() {
-                // SAFETY: the block lies within the operands.
-                unsafe { add_block::<P, V>(links, part, turned(number, [row, column])) };
+    let sides = [part.lanes.len(), part.n];
+    let whole = sides.map(|len| len / ROWS * ROWS);
+    macro_rules! blocks {
+        (|$place:ident| $add:expr) => {
+            for row in (0..whole[0]).step_by(ROWS) {
+                for first in (0..whole[1]).step_by(COLUMNS) {
+                    asking.ask();
+                    for column in (first..first + COLUMNS).step_by(V::COUNT) {
+                        let $place = [row, column];
+                        $add
+                    }
+                }
             }
-        }
+        };
     }
-    for (number, part) in parts.iter_mut().enumerate() {
-        // SAFETY: the caller's promise.
-        unsafe { add_rest::<P>(links, part, turned(number, [rows, columns])) };
+    // SAFETY: the blocks lie within the operands, and the rest is the caller's promise.
+    unsafe {
+        match opposite {
+            Some(opposite) => {
+                if let Some(operands) = held(links, part, opposite) {
+                    blocks!(|place| {
+                        let [row, column] = place;
+                        let rows = Rows::<false> { row, column };
+                        let blocks = &[rows.load(&operands[0]), rows.load(&operands[1])];
+                        let next = &Cell::new(0);
+                        add_block::<P, V>(links, part, place, Held { blocks, next });
+                        let next = &Cell::new(1);
+                        add_opposite::<P, V>(links, opposite, place, Held { blocks, next });
+                    });
+                } else {
+                    blocks!(|place| {
+                        let [row, column] = place;
+                        let view = Rows::<false> { row, column };
+                        add_block::<P, V>(links, part, place, view);
+                        let view = Rows::<true> { row, column };
+                        add_opposite::<P, V>(links, opposite, place, view);
+                    });
+                }
+                let turned = |[rows, columns]: [usize; 2]| [columns, rows];
+                let (lanes, whole, of) = (&mut opposite.lanes, turned(whole), turned(sides));
+                add_rest::<P>(links, opposite.operands, lanes, whole, of);
+            }
+            None => blocks!(|place| {
+                let [row, column] = place;
+                let view = Rows::<false> { row, column };
+                add_block::<P, V>(links, part, place, view);
+            }),
+        }
+        add_rest::<P>(links, part.operands, part.lanes, whole, sides);
     }
 }
 
@@ -232,11 +360,12 @@ mod x86 {
     #[target_feature(enable = "avx2,fma")]
     pub unsafe fn add_avx2<P: Program>(
         links: &[Link],
-        parts: &mut [Crossed<'_>],
+        part: &mut Crossed<'_>,
+        opposite: Option<&mut Opposite<'_>>,
         asking: Asking<'_>,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<P, __m256d>(links, parts, asking) }
+        unsafe { add::<P, __m256d>(links, part, opposite, asking) }
     }
 
     /// # Safety
@@ -244,11 +373,12 @@ mod x86 {
     #[target_feature(enable = "avx2,fma,avx512f,avx512dq")]
     pub unsafe fn add_avx512<P: Program>(
         links: &[Link],
-        parts: &mut [Crossed<'_>],
+        part: &mut Crossed<'_>,
+        opposite: Option<&mut Opposite<'_>>,
         asking: Asking<'_>,
     ) {
         // SAFETY: the caller's promise.
-        unsafe { add::<P, __m512d>(links, parts, asking) }
+        unsafe { add::<P, __m512d>(links, part, opposite, asking) }
     }
 }
 #[cfg(target_arch = "x86_64")]

@@ -67,6 +67,16 @@ pub enum Does {
 }
 
 impl Does {
+    /// Whether it has an operand, that it reads.
+    fn has_operand(self) -> bool {
+        use Does::*;
+        match self {
+            Load | LoadAhead | LoadSquare | Add | AddSquare | Subtract | SubtractFrom => true,
+            Multiply | Divide | DivideInto => true,
+            Store | Negate | Absolute | Square | SquareRoot | SinCos | Exp | Log => false,
+        }
+    }
+
     /// Whether it is a function, which only some chains have.
     pub fn is_function(self) -> bool {
         self == Does::SinCos || self.is_exponential()
@@ -227,8 +237,10 @@ pub type SumFn = unsafe fn(links: &[Link], operands: &[Operand], ends: &[usize],
 pub type AddRowsFn =
     unsafe fn(links: &[Link], operands: &[Operand], rows: usize, n: usize, sums: *mut f64);
 
-/// The terms of a run that have been added so far.
-pub type RowLanes = [f64; LANES];
+/// The terms of a run that have been added so far. Registers of them do not cross cache lines.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct RowLanes(pub [f64; LANES]);
 
 /// Rows of which sums are taken, whose operands lie row after row or column after column.
 pub struct Crossed<'a> {
@@ -239,15 +251,34 @@ pub struct Crossed<'a> {
     pub lanes: &'a mut [RowLanes],
 }
 
-/// Runs a chain over the rows of one or two parts, and adds what is in the accumulator to the lanes of each row, as
-/// [`SumFn`] adds up one run. Of two, the second has rows where the first has columns, and columns where that has
-/// rows: what both of them read, one straight and one across, is read at about the same time.
+/// Eight lanes of the runs of eight rows, lane after lane.
+#[derive(Clone, Copy, Debug)]
+#[repr(align(64))]
+pub struct TurnedLanes(pub [[f64; 8]; 8]);
+
+/// Rows that lie opposite of some [`Crossed`] ones: as many as these have elements, with an element for each of these.
+pub struct Opposite<'a> {
+    /// As those of rows that are crossed alone.
+    pub operands: &'a [Operand],
+    /// The first eight lanes of every eight rows, and the other eight.
+    pub lanes: [&'a mut [TurnedLanes]; 2],
+}
+
+/// Runs a chain over the rows of a part, and adds what is in the accumulator to the lanes of each row, as [`SumFn`] adds
+/// up one run; and over those of the part opposite, if there is one: what both of them read, one straight and one across,
+/// is read at the same time.
 ///
 /// It asks for the memory that is needed later [so often](crossed_asks).
 ///
 /// # Safety
-/// As for [`ChainFn`], for as many rows as there are lanes: an operand's rows or its columns must lie side by side.
-pub type CrossedFn = unsafe fn(links: &[Link], parts: &mut [Crossed<'_>], asking: Asking<'_>);
+/// As for [`ChainFn`], for as many rows as there are lanes: an operand's rows or its columns must lie side by side. Opposite
+/// there must be lanes for as many rows as the others have elements.
+pub type CrossedFn = unsafe fn(
+    links: &[Link],
+    part: &mut Crossed<'_>,
+    opposite: Option<&mut Opposite<'_>>,
+    asking: Asking<'_>,
+);
 
 /// How often a [`CrossedFn`] asks for memory: once for each whole block of the first part.
 pub fn crossed_asks(rows: usize, n: usize) -> usize {

@@ -4,6 +4,8 @@ use crate::kernel::prefetch::Prefetches;
 use crate::op::program::BLOCK_BYTES;
 use crate::op::tree::RUN;
 
+const NO_TERMS: RowLanes = RowLanes([-0.0; LANES]);
+
 /// Every kind of link, with operands that advance, single ones and scratch.
 fn links() -> Vec<Link> {
     let link = |does, of, operand| Link { does, of, operand };
@@ -235,15 +237,16 @@ fn operands_across_are_turned() {
             operands[3] = Operand::scratch(more.as_mut_ptr().cast());
             let mut upcoming = Prefetches::default();
             upcoming.add(data.x.as_ptr().cast(), 200);
-            let mut lanes = [[-0.0; LANES]; ROWS];
+            let mut lanes = [NO_TERMS; ROWS];
             let asking = Asking::new(&mut upcoming, 1);
-            // SAFETY: the operands have the rows and the columns.
-            unsafe {
-                let operands = &operands;
-                let lanes = &mut lanes;
-                crossed(&links(), &mut [Crossed { operands, n, lanes }], asking)
+            let mut part = Crossed {
+                operands: &operands,
+                n,
+                lanes: &mut lanes,
             };
-            for (r, lanes) in lanes.into_iter().enumerate() {
+            // SAFETY: the operands have the rows and the columns.
+            unsafe { crossed(&links(), &mut part, None, asking) };
+            for (r, RowLanes(lanes)) in lanes.into_iter().enumerate() {
                 let term = |c: usize| {
                     let (x, y) = (data.x[r * row + c], data.y[c * column + r]);
                     expected(x, y, data.s).1
@@ -259,56 +262,90 @@ fn operands_across_are_turned() {
     }
 }
 
-/// The same sums as of each part alone.
+/// The same sums as of each part alone: where both load the same two operands, where one of them has another one, and of a
+/// chain that stores some of what it computes.
 #[test]
 fn two_parts_across_each_other_are_turned_together() {
     const SIZE: isize = size_of::<f64>() as isize;
-    for level in levels() {
-        let crossed = sums(&links(), level).unwrap().crossed;
-        for [rows, n] in [
-            [0, 9],
-            [5, 7],
-            [8, 8],
-            [16, 3],
-            [19, 40],
-            [40, 19],
-            [67, 128],
-        ] {
-            // x and y are matrices of as many rows as columns, of which each part reads a corner.
-            let row = rows.max(n) + 3;
-            let mut data = Data::new(row * row);
-            let (mut more, mut other) = ([0u64; BLOCK_BYTES / 8], [0u64; BLOCK_BYTES / 8]);
-            let mut operands = data.operands(0, 0);
-            operands[0] = operands[0].rows(row as isize * SIZE).columns(SIZE);
-            operands[1] = operands[1].rows(SIZE).columns(row as isize * SIZE);
-            operands[3] = Operand::scratch(more.as_mut_ptr().cast());
-            let mut opposite = operands.clone();
-            opposite[3] = Operand::scratch(other.as_mut_ptr().cast());
-            let empty = || [vec![[-0.0; LANES]; rows], vec![[-0.0; LANES]; n]];
-            let ([mut first, mut second], [mut alone, mut also_alone]) = (empty(), empty());
-            let part = |operands, n, lanes| Crossed { operands, n, lanes };
-            // SAFETY: the operands have the rows and the columns of both.
-            unsafe {
-                let mut both = [
-                    part(&operands, n, &mut first),
-                    part(&opposite, rows, &mut second),
-                ];
-                crossed(&links(), &mut both, Asking::default());
-                let one = part(&operands, n, &mut alone);
-                crossed(&links(), &mut [one], Asking::default());
-                let one = part(&opposite, rows, &mut also_alone);
-                crossed(&links(), &mut [one], Asking::default());
-            }
-            let bits = |lanes: &[RowLanes]| {
-                lanes
-                    .iter()
-                    .flatten()
-                    .map(|sum| sum.to_bits())
-                    .collect::<Vec<_>>()
+    let binary = |first, second, does| {
+        let of = Of::Elements;
+        let link = |does, operand| Link { does, of, operand };
+        vec![
+            link(Does::Load, first),
+            link(does, second),
+            Link::alone(Does::Square),
+        ]
+    };
+    let programs = [
+        links().to_vec(),
+        binary(0, 1, Does::Subtract),
+        binary(1, 0, Does::SubtractFrom),
+        binary(0, 0, Does::Add),
+        binary(0, 2, Does::AddSquare),
+    ];
+    let sides = [
+        [0, 9],
+        [5, 7],
+        [8, 8],
+        [16, 3],
+        [19, 40],
+        [40, 19],
+        [67, 128],
+    ];
+    let cases = programs
+        .iter()
+        .flat_map(|links| sides.map(|sides| (links, sides)));
+    for (level, (links, [rows, n])) in levels().flat_map(|l| cases.clone().map(move |c| (l, c))) {
+        let crossed = sums(links, level).unwrap().crossed;
+        // x is a matrix of as many rows as columns, of which each part reads a corner, straight and across.
+        let row = rows.max(n) + 3;
+        let mut data = Data::new(row * row);
+        let (mut more, mut other) = ([0u64; BLOCK_BYTES / 8], [0u64; BLOCK_BYTES / 8]);
+        let mut operands = data.operands(0, 0);
+        operands[0] = operands[0].rows(row as isize * SIZE).columns(SIZE);
+        operands[1] = Operand::vector(data.x.as_ptr().cast());
+        operands[1] = operands[1].rows(SIZE).columns(row as isize * SIZE);
+        operands[2] = Operand::vector(data.y.as_ptr().cast());
+        operands[2] = operands[2].rows(SIZE).columns(row as isize * SIZE);
+        operands[3] = Operand::scratch(more.as_mut_ptr().cast());
+        let mut opposite = operands.clone();
+        opposite[3] = Operand::scratch(other.as_mut_ptr().cast());
+        let [mut first, mut alone] = [(); 2].map(|()| vec![NO_TERMS; rows]);
+        let mut also_alone = vec![NO_TERMS; n];
+        let mut turned = [(); 2].map(|()| vec![TurnedLanes([[-0.0; 8]; 8]); n.div_ceil(8)]);
+        let part = |operands, n, lanes| Crossed { operands, n, lanes };
+        // SAFETY: the operands have the rows and the columns of both.
+        unsafe {
+            let mut one = part(&operands, n, &mut first);
+            let mut two = Opposite {
+                operands: &opposite,
+                lanes: turned.each_mut().map(|lanes| &mut lanes[..]),
             };
-            assert_eq!(bits(&first), bits(&alone), "{level:?} {rows} {n}");
-            assert_eq!(bits(&second), bits(&also_alone), "{level:?} {rows} {n}");
+            crossed(links, &mut one, Some(&mut two), Asking::default());
+            let mut one = part(&operands, n, &mut alone);
+            crossed(links, &mut one, None, Asking::default());
+            let mut one = part(&opposite, rows, &mut also_alone);
+            crossed(links, &mut one, None, Asking::default());
         }
+        let second: Vec<_> = (0..n)
+            .map(|row| {
+                RowLanes(std::array::from_fn(|lane| {
+                    turned[lane / 8][row / 8].0[lane % 8][row % 8]
+                }))
+            })
+            .collect();
+        let bits = |lanes: &[RowLanes]| {
+            lanes
+                .iter()
+                .flat_map(|lanes| lanes.0.map(f64::to_bits))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(bits(&first), bits(&alone), "{level:?} {links:?} {rows} {n}");
+        assert_eq!(
+            bits(&second),
+            bits(&also_alone),
+            "{level:?} {links:?} {rows} {n}"
+        );
     }
 }
 
@@ -581,17 +618,15 @@ fn known_chains_have_the_bits_of_interpreted_ones() {
             operands[0] = operands[0].columns(8);
             operands[1] = operands[1].rows(8).columns(24 * 8);
             let crossed = |add: CrossedFn| {
-                let mut lanes = [[-0.0; LANES]; 19];
-                // SAFETY: the operands have the rows and the columns.
-                unsafe {
-                    let (operands, lanes) = (&operands, &mut lanes);
-                    add(
-                        &links,
-                        &mut [Crossed { operands, n, lanes }],
-                        Asking::default(),
-                    )
+                let mut lanes = [NO_TERMS; 19];
+                let mut part = Crossed {
+                    operands: &operands,
+                    n,
+                    lanes: &mut lanes,
                 };
-                bits(lanes.as_flattened())
+                // SAFETY: the operands have the rows and the columns.
+                unsafe { add(&links, &mut part, None, Asking::default()) };
+                bits(lanes.map(|lanes| lanes.0).as_flattened())
             };
             assert_eq!(crossed(known.crossed), crossed(any.crossed), "{does:?} {n}");
         }

@@ -14,7 +14,7 @@ use crate::op::reducer::LANES;
 use crate::op::tree::{BATCH, Cell, Mode};
 
 /// The lanes of a run to which nothing has been added.
-pub const NO_TERMS: RowLanes = [-0.0; LANES];
+pub const NO_TERMS: RowLanes = RowLanes([-0.0; LANES]);
 
 /// Rows whose runs are added up side by side, if they share an operand.
 const SHARING: usize = 8;
@@ -65,7 +65,7 @@ impl Driver<'_> {
                         .add_crossed(&self.index, tile, Asking::default(), lanes)
                 };
                 for (row, &lanes) in lanes.iter().enumerate() {
-                    sums[slot(some + row) * self.ends.len() + run] = sum_of_lanes(lanes);
+                    sums[slot(some + row) * self.ends.len() + run] = sum_of_lanes(lanes.0);
                 }
             }
         }
@@ -124,7 +124,7 @@ impl Driver<'_> {
                             .add_crossed(&self.index, tile, Asking::default(), lanes)
                     };
                     for (row, &lanes) in lanes.iter().enumerate() {
-                        sums[at(row)] = sum_of_lanes(lanes);
+                        sums[at(row)] = sum_of_lanes(lanes.0);
                     }
                 } else {
                     // SAFETY: as below; every row is one run.

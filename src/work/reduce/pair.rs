@@ -11,7 +11,7 @@ use crate::base::region::Region;
 use crate::error::Result;
 use crate::graph::env::Env;
 use crate::graph::stage::{ReduceJob, Stage};
-use crate::kernel::chain::{RowLanes, crossed_asks};
+use crate::kernel::chain::{RowLanes, TurnedLanes, crossed_asks};
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::kernel::reduce::sum_of_lanes;
 use crate::op::tree::{BATCH, Cell, Part, RUN};
@@ -23,10 +23,9 @@ use crate::work::tile::TileShape;
 struct Half<'a> {
     driver: Driver<'a>,
     part: &'a Part,
+    cell: Cell,
     /// Leaves that are as many rows as a run has elements, or all.
     leaves: usize,
-    /// Of the rows of a square.
-    lanes: Vec<RowLanes>,
 }
 
 /// The side of the smaller squares whose sums are taken at a time, of `float64`: two of them and the two that are
@@ -50,18 +49,14 @@ impl<'a> Half<'a> {
         Half {
             driver: Driver::new(inputs, env, job, prepared, &region, &groups(&job.tree)),
             part,
+            cell,
             leaves,
-            lanes: Vec::new(),
         }
-    }
-
-    fn cell(&self) -> Cell {
-        self.driver.tree.cell(&[self.part.range.start])
     }
 
     /// The rows of the cell that belong to a square.
     fn rows(&self, number: usize) -> Range<usize> {
-        let cell = self.cell();
+        let cell = &self.cell;
         let end = ((number + 1) * self.leaves).min(cell.leaves());
         cell.leaf(number * self.leaves).start..cell.leaf(end - 1).end
     }
@@ -73,33 +68,32 @@ impl<'a> Half<'a> {
 
     /// Aims at some rows of a square, counted from its first one, and some columns of the run.
     fn aim_box(&mut self, rows: usize, run: usize, part: [Range<usize>; 2]) -> TileShape {
-        let (cell, part) = self.box_of(rows, run, part);
-        self.driver.aim_box(&cell, part)
+        let part = self.box_of(rows, run, part);
+        self.driver.aim_box(&self.cell, part)
     }
 
     /// Adds the memory that a box of a square is read from.
     fn add_reads(&mut self, square: Square, part: [Range<usize>; 2], upcoming: &mut Prefetches) {
-        let (cell, part) = self.box_of(square.rows, square.run, part);
-        self.driver.add_reads(&cell, part, upcoming);
+        let part = self.box_of(square.rows, square.run, part);
+        self.driver.add_reads(&self.cell, part, upcoming);
     }
 
+    /// Rows of the cell and columns of the run, which is now aimed at.
     fn box_of(
         &mut self,
         rows: usize,
         run: usize,
-        part: [Range<usize>; 2],
-    ) -> (Cell, [Range<usize>; 2]) {
+        [of_square, columns]: [Range<usize>; 2],
+    ) -> [Range<usize>; 2] {
         self.aim(run);
         let first = self.rows(rows).start;
-        let [rows, columns] = part;
-        (self.cell(), [first + rows.start..first + rows.end, columns])
+        [first + of_square.start..first + of_square.end, columns]
     }
 
     /// Gives the sums of the rows of a square to those who fold them.
-    fn keep_sums(&mut self, rows: usize) {
+    fn keep_sums(&mut self, rows: usize, sums: Vec<f64>) {
         let first = self.rows(rows).start;
-        let (number, _) = self.driver.seek(&self.cell(), first);
-        let sums = self.lanes.drain(..).map(sum_of_lanes).collect();
+        let (number, _) = self.driver.seek(&self.cell, first);
         self.driver.known = Some(KnownSums {
             first: number,
             sums,
@@ -109,10 +103,10 @@ impl<'a> Half<'a> {
     /// Folds the square of one run and of as many rows.
     fn square(&mut self, run: usize, rows: usize, levels: &mut [Levels]) {
         self.aim(run);
-        let cell = self.cell();
+        let cell = &self.cell;
         let leaves = rows * self.leaves..((rows + 1) * self.leaves).min(cell.leaves());
         for leaf in leaves {
-            self.driver.fold_lines(&cell, cell.leaf(leaf), 1, levels);
+            self.driver.fold_lines(cell, cell.leaf(leaf), 1, levels);
             for level in levels.iter_mut() {
                 level.close_leaf(1);
             }
@@ -152,53 +146,102 @@ fn boxes([rows, columns]: [usize; 2]) -> impl Iterator<Item = [Range<usize>; 2]>
     sides(rows).flat_map(move |a| sides(columns).map(move |b| [a.clone(), b]))
 }
 
+/// What the sums of squares are taken in, from one to the next.
+#[derive(Default)]
+struct Room {
+    /// Of the rows of the first half.
+    lanes: Vec<RowLanes>,
+    /// Of those of the second half: eight lanes, and the others.
+    turned: [Vec<TurnedLanes>; 2],
+    upcoming: Prefetches,
+}
+
 /// Takes the sums of the rows of a square and the one opposite, smaller square by smaller square, and asks
 /// meanwhile for the memory of what comes next.
-fn sum_squares(halves: &mut [Half<'_>; 2], square: Square, next: Option<Square>) {
+fn sum_squares(halves: &mut [Half<'_>; 2], room: &mut Room, square: Square, next: Option<Square>) {
     let [first, second] = halves;
+    let Room {
+        lanes,
+        turned,
+        upcoming,
+    } = room;
     let lens = |first: &Half, second: &Half, square: Square| {
         [first.rows(square.rows).len(), second.rows(square.run).len()]
     };
     let [n_rows, n_columns] = lens(first, second, square);
-    first.lanes = vec![NO_TERMS; n_rows];
-    second.lanes = vec![NO_TERMS; n_columns];
+    lanes.clear();
+    lanes.resize(n_rows, NO_TERMS);
+    let eights = n_columns.div_ceil(8);
+    for lanes in &mut *turned {
+        lanes.clear();
+        if square.is_pair {
+            lanes.resize(eights, TurnedLanes([[NO_TERMS.0[0]; 8]; 8]));
+        }
+    }
     // Boxes of one half are boxes of the other, turned: rows that are added up must be those of the run opposite.
     first.aim(square.run);
     second.aim(square.rows);
     assert_eq!(first.driver.line.len(), n_columns);
     assert_eq!(second.driver.line.len(), n_rows);
     let mut all = boxes([n_rows, n_columns]).peekable();
-    let mut upcoming = Prefetches::default();
     while let Some([a, b]) = all.next() {
         let following = match all.peek() {
             Some(following) => Some((square, following.clone())),
             None => next.and_then(|next| Some((next, boxes(lens(first, second, next)).next()?))),
         };
         if let Some((square, following)) = following {
-            first.add_reads(square, following, &mut upcoming);
+            first.add_reads(square, following, upcoming);
         }
         let lines = upcoming.lines().div_ceil(crossed_asks(a.len(), b.len()));
-        let asking = Asking::new(&mut upcoming, lines);
+        let asking = Asking::new(upcoming, lines);
         let part = first.aim_box(square.rows, square.run, [a.clone(), b.clone()]);
         let evaluator = &first.driver.evaluator;
-        let straight = evaluator.crossed(part, &mut first.lanes[a.clone()]);
+        let mut straight = evaluator.crossed(part, &mut lanes[a.clone()]);
         // SAFETY: the rows and columns are those of the squares.
         unsafe {
             if square.is_pair {
-                let part = second.aim_box(square.run, square.rows, [b.clone(), a]);
-                let of_second = &second.driver.evaluator;
-                let opposite = of_second.crossed(part, &mut second.lanes[b]);
-                evaluator.add_crossed_parts(&mut [straight, opposite], asking);
+                let eights = b.start / 8..b.end.div_ceil(8);
+                let _ = second.aim_box(square.run, square.rows, [b, a]);
+                let lanes = turned.each_mut().map(|lanes| &mut lanes[eights.clone()]);
+                let mut opposite = second.driver.evaluator.opposite(lanes);
+                evaluator.add_crossed_parts(&mut straight, Some(&mut opposite), asking);
             } else {
-                evaluator.add_crossed_parts(&mut [straight], asking);
+                evaluator.add_crossed_parts(&mut straight, None, asking);
             }
         }
         upcoming.ask_all();
     }
-    first.keep_sums(square.rows);
+    let sums = lanes.iter().map(|lanes| sum_of_lanes(lanes.0));
+    first.keep_sums(square.rows, sums.collect());
     if square.is_pair {
-        second.keep_sums(square.run);
+        second.keep_sums(square.run, sums_of_turned(turned, n_columns));
     }
+}
+
+/// The sums of so many rows whose lanes these are, merged as those of [`sum_of_lanes`], eight rows at a time.
+fn sums_of_turned([some, others]: &[Vec<TurnedLanes>; 2], rows: usize) -> Vec<f64> {
+    let mut sums = Vec::with_capacity(8 * some.len());
+    for (some, others) in some.iter().zip(others) {
+        let mut lanes = some.0;
+        for lane in 0..8 {
+            lanes[lane] = add(lanes[lane], others.0[lane]);
+        }
+        for half in [4, 2, 1] {
+            for lane in 0..half {
+                lanes[lane] = add(lanes[lane], lanes[lane + half]);
+            }
+        }
+        sums.extend(lanes[0]);
+    }
+    sums.truncate(rows);
+    sums
+}
+
+fn add(mut one: [f64; 8], other: [f64; 8]) -> [f64; 8] {
+    for (one, other) in one.iter_mut().zip(other) {
+        *one += other;
+    }
+    one
 }
 
 /// Reduces the parts (I, J) and (J, I) of a square matrix, square by square; or (I, I), if there is no other. `deliver`
@@ -233,12 +276,18 @@ pub fn pair(
         .map(|part| part.runs.clone().map(|_| levels()).collect())
         .collect();
     let last = columns.len() - 1;
+    let mut room = Room::default();
     let squares = squares([second.runs.len(), first.runs.len()], is_diagonal);
     for (number, &square) in squares.iter().enumerate() {
         inputs.stop.check()?;
         let Square { run, rows, is_pair } = square;
         if sums {
-            sum_squares(&mut halves, square, squares.get(number + 1).copied());
+            sum_squares(
+                &mut halves,
+                &mut room,
+                square,
+                squares.get(number + 1).copied(),
+            );
         }
         halves[0].square(run, rows, &mut columns[0][run]);
         if is_pair {

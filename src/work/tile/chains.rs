@@ -3,7 +3,7 @@
 use super::{Bound, Call, Evaluator, OutPlace, TileShape};
 use crate::base::aligned::AlignedBytes;
 use crate::base::few::Few;
-use crate::kernel::chain::{Crossed, Operand as ChainOperand, RowLanes};
+use crate::kernel::chain::{Crossed, Operand as ChainOperand, Opposite, RowLanes, TurnedLanes};
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::op::program::{Arg, BLOCK_BYTES};
 use crate::op::reducer::LANES;
@@ -407,24 +407,30 @@ impl<'a> Evaluator<'a> {
         self.aim_crossed(index, tile);
         let folded = self.prepared.folded.as_ref();
         let folded = folded.expect("only called if there is one");
-        let part = self.crossed(tile, lanes);
+        let mut part = self.crossed(tile, lanes);
         // SAFETY: the caller's contract.
-        unsafe { (folded.sums.crossed)(&folded.links, &mut [part], asking) };
+        unsafe { (folded.sums.crossed)(&folded.links, &mut part, None, asking) };
     }
 
-    /// The same for tiles of one job's evaluators, each of which was [aimed](Evaluator::aim_crossed) at its own: one or two,
-    /// of which the second has rows where the first has columns.
+    /// The same for tiles of one job's evaluators, each of which was [aimed](Evaluator::aim_crossed) at its own: the second
+    /// has rows where the first has columns.
     ///
     /// # Safety
     /// As for [`add_crossed`](Evaluator::add_crossed), for each of them.
-    pub unsafe fn add_crossed_parts(&self, parts: &mut [Crossed<'_>], asking: Asking<'_>) {
+    pub unsafe fn add_crossed_parts(
+        &self,
+        part: &mut Crossed<'_>,
+        opposite: Option<&mut Opposite<'_>>,
+        asking: Asking<'_>,
+    ) {
         let folded = self.prepared.folded.as_ref();
         let folded = folded.expect("only called if there is one");
-        if let [first, second] = parts {
-            assert!(first.lanes.len() == second.n && first.n == second.lanes.len());
+        if let Some(opposite) = &opposite {
+            let rooms = opposite.lanes.each_ref().map(|lanes| lanes.len() * 8);
+            assert!(rooms.iter().all(|&room| part.n <= room));
         }
         // SAFETY: the caller's contract.
-        unsafe { (folded.sums.crossed)(&folded.links, parts, asking) };
+        unsafe { (folded.sums.crossed)(&folded.links, part, opposite, asking) };
     }
 
     /// The tile that this was aimed at.
@@ -435,6 +441,12 @@ impl<'a> Evaluator<'a> {
             n: tile.columns,
             lanes,
         }
+    }
+
+    /// As the part opposite of another one, the tile that this was aimed at.
+    pub fn opposite<'b>(&'b self, lanes: [&'b mut [TurnedLanes]; 2]) -> Opposite<'b> {
+        let operands = &self.chains.operands;
+        Opposite { operands, lanes }
     }
 
     /// Finds the operands of a tile whose sums are to be taken from where the leaves lie.
