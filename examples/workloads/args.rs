@@ -10,6 +10,7 @@ workloads run NAME… [--engine flagstone|limit] [--shape 10000x10000] [--chunks
     [--threads N] [--memory 1GiB] [--repeat 5] [--seed 42]
     [--x FILE.npy] [--y FILE.npy]
 workloads compare NAME… [--pairs 15] [the same flags]
+workloads scale NAME… [--pairs 15] [the same flags]
 workloads ooc [JOB…] [--dir FOLDER] [--memory 512MiB] [--side 1024] [--unit 128] [--codec none|zstd]
     [--engine flagstone|limit] [--threads N] [--keep] [--seed 42]
 workloads serve [--threads N] [--memory 1GiB]
@@ -26,6 +27,8 @@ pub enum Command {
     List,
     Run(Options),
     Compare(Options),
+    /// On one thread and on all.
+    Scale(Options),
     Serve(Options),
     /// Jobs on files that are larger than memory.
     #[cfg(feature = "zarr")]
@@ -58,6 +61,7 @@ pub fn parse(mut words: impl Iterator<Item = String>) -> Result<Command, String>
         Some("list") => Ok(Command::List),
         Some("run") => jobs(words).map(Command::Run),
         Some("compare") => jobs(words).map(Command::Compare),
+        Some("scale") => jobs(words).map(Command::Scale),
         Some("serve") => options(words).map(Command::Serve),
         #[cfg(feature = "zarr")]
         Some("ooc") => crate::ooc::parse(words).map(Command::Ooc),

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! `run` prints one JSON object a line; `compare` runs Flagstone and the loop in turn, in one process, and
-//! prints both medians and the median of the ratios, pair by pair; `serve` answers jobs one by one, for
+//! prints both medians and the median of the ratios, pair by pair; `scale` does so with one thread and with all; `serve` answers jobs one by one, for
 //! programs that measure other libraries in turn with Flagstone (`benches/peers`); `ooc` runs jobs on a Zarr array
 //! that is larger than memory, each in a process of its own. `docs/performance.md`
 //! explains the workloads and the figures.
@@ -58,6 +58,7 @@ fn main() -> ExitCode {
         Command::OocChild(options) => ooc::run_child(&options),
         Command::Run(options) => run_all(&options),
         Command::Compare(options) => compare_all(&options),
+        Command::Scale(options) => scale_all(&options),
         Command::Serve(options) => serve::serve(&options),
     };
     match result {
@@ -102,13 +103,75 @@ fn compare_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Both engines in turn, so that a change of the machine's speed meets both.
+/// An engine on one thread and on all of them.
+fn scale_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
+    let counts = [1, options.threads];
+    let build = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    let pools = [build(counts[0])?, build(counts[1])?];
+    let engine = |i: usize| -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> {
+        Ok(match options.engine {
+            EngineName::Flagstone => Box::new(Flagstone::new(counts[i], options.memory)?),
+            EngineName::Limit => Box::new(Limit { pool: &pools[i] }),
+        })
+    };
+    let engines = [engine(0)?, engine(1)?];
+    let mut files = Files::default();
+    for workload in &options.workloads {
+        let input = files.input(workload, options, &pools[1])?;
+        let pairs = in_turn([&*engines[0], &*engines[1]], workload, options, &input)?;
+        println!(
+            "{}",
+            about(workload, options, &input)
+                .text("engine", engines[0].name())
+                .number("one_thread_seconds", pairs.seconds[0])
+                .number("all_threads_seconds", pairs.seconds[1])
+                .number("speedup", pairs.ratio)
+                .text("checksums", pairs.checksums)
+                .finish()
+        );
+    }
+    Ok(())
+}
+
 fn compare(
     engines: [&dyn Engine; 2],
     workload: &Workload,
     options: &Options,
     input: &Input,
 ) -> Result<String, Box<dyn std::error::Error>> {
+    let pairs = in_turn(engines, workload, options, input)?;
+    Ok(about(workload, options, input)
+        .number("flagstone_seconds", pairs.seconds[0])
+        .number("limit_seconds", pairs.seconds[1])
+        .number("ratio", pairs.ratio)
+        .text("checksums", pairs.checksums)
+        .finish())
+}
+
+fn about(workload: &Workload, options: &Options, input: &Input) -> json::Object {
+    json::Object::new()
+        .text("workload", workload.name)
+        .integers("shape", &input.shape)
+        .integers("chunks", &input.chunks)
+        .integer("threads", options.threads)
+        .integer("pairs", options.pairs)
+}
+
+/// Medians.
+struct Pairs {
+    seconds: [f64; 2],
+    /// The first one's seconds by the second one's, pair by pair.
+    ratio: f64,
+    checksums: &'static str,
+}
+
+/// Two engines in turn, so that a change of the machine's speed meets both.
+fn in_turn(
+    engines: [&dyn Engine; 2],
+    workload: &Workload,
+    options: &Options,
+    input: &Input,
+) -> Result<Pairs, Box<dyn std::error::Error>> {
     let sample = |engine: &dyn Engine| engine.run(workload, input);
     let warm: Vec<Sample> = engines
         .iter()
@@ -124,25 +187,19 @@ fn compare(
         seconds[0].push(a.seconds);
         seconds[1].push(b.seconds);
     }
-    let object = json::Object::new()
-        .text("workload", workload.name)
-        .integers("shape", &input.shape)
-        .integers("chunks", &input.chunks)
-        .integer("threads", options.threads)
-        .integer("pairs", options.pairs)
-        .number("flagstone_seconds", median(&mut seconds[0]))
-        .number("limit_seconds", median(&mut seconds[1]))
-        .number("ratio", median(&mut ratios))
-        .text("checksums", if agrees { "agree" } else { "differ" });
     if !agrees {
         eprintln!(
-            "{}: the two engines' checksums differ: {:?} {:?}",
+            "{}: the two checksums differ: {:?} {:?}",
             workload.name,
             warm[0].checksum.brief(),
             warm[1].checksum.brief()
         );
     }
-    Ok(object.finish())
+    Ok(Pairs {
+        seconds: seconds.each_mut().map(|seconds| median(seconds)),
+        ratio: median(&mut ratios),
+        checksums: if agrees { "agree" } else { "differ" },
+    })
 }
 
 fn median(values: &mut [f64]) -> f64 {

@@ -223,8 +223,8 @@ fn sums_of_turned([some, others]: &[Vec<TurnedLanes>; 2], rows: usize) -> Vec<f6
     let mut sums = Vec::with_capacity(8 * some.len());
     for (some, others) in some.iter().zip(others) {
         let mut lanes = some.0;
-        for lane in 0..8 {
-            lanes[lane] = add(lanes[lane], others.0[lane]);
+        for (lane, other) in lanes.iter_mut().zip(others.0) {
+            *lane = add(*lane, other);
         }
         for half in [4, 2, 1] {
             for lane in 0..half {
