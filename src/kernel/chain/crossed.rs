@@ -10,7 +10,7 @@ use std::cell::Cell;
 use super::functions::Without;
 use super::program::{Program, View};
 use super::registers::Turned;
-use super::{Crossed, Does, Link, Of, Operand, Opposite, RowLanes, TurnedLanes};
+use super::{Crossed, Does, Link, Of, Operand, Opposite};
 use crate::kernel::lanes::{Few, Lanes};
 use crate::kernel::prefetch::Asking;
 use crate::op::reducer::LANES;
@@ -28,17 +28,19 @@ fn place(operand: &Operand, row: usize, column: usize) -> *mut f64 {
     operand.first.wrapping_offset(offset).cast()
 }
 
-/// A register from each of some rows; `TURNED`, of operands whose rows and columns are exchanged.
+/// A register from each of some rows.
 #[derive(Clone, Copy)]
-struct Rows<const TURNED: bool> {
+struct Rows {
     row: usize,
     column: usize,
+    /// Whether the rows and columns of the operands are exchanged.
+    turned: bool,
 }
 
-impl<V: Turned, const TURNED: bool> View<V, ROWS> for Rows<TURNED> {
+impl<V: Turned> View<V, ROWS> for Rows {
     #[inline(always)]
     unsafe fn load(self, operand: &Operand) -> [V; ROWS] {
-        let (first, down, along) = if TURNED {
+        let (first, down, along) = if self.turned {
             let first = place(operand, self.column, self.row);
             (first, operand.column, operand.row)
         } else {
@@ -155,24 +157,57 @@ impl<const N: usize> View<Few<f64, N>, 1> for Strip {
     }
 }
 
-/// The lanes of a part's rows.
-trait RowsOfLanes {
-    /// Of the terms of a row, those of the columns that `column` stands for.
-    fn lane(&mut self, row: usize, column: usize) -> &mut f64;
+/// One of two parts: the first one, or the one opposite.
+enum Part<'a, 'b, 'c> {
+    Straight(&'a mut Crossed<'b>),
+    Opposite(&'a mut Opposite<'c>),
 }
 
-impl RowsOfLanes for [RowLanes] {
+impl Part<'_, '_, '_> {
     #[inline(always)]
-    fn lane(&mut self, row: usize, column: usize) -> &mut f64 {
-        &mut self[row].0[column % LANES]
+    fn operands(&self) -> &[Operand] {
+        match self {
+            Part::Straight(part) => part.operands,
+            Part::Opposite(part) => part.operands,
+        }
     }
-}
 
-impl RowsOfLanes for [&mut [TurnedLanes]; 2] {
+    /// The lane of an element in the part's own rows and columns.
     #[inline(always)]
     fn lane(&mut self, row: usize, column: usize) -> &mut f64 {
-        let half = &mut self[column % LANES / COLUMNS];
-        &mut half[row / ROWS].0[column % COLUMNS][row % ROWS]
+        match self {
+            Part::Straight(part) => &mut part.lanes[row].0[column % LANES],
+            Part::Opposite(part) => {
+                let half = &mut part.lanes[column % LANES / COLUMNS];
+                &mut half[row / ROWS].0[column % COLUMNS][row % ROWS]
+            }
+        }
+    }
+
+    /// Adds the terms of a block, whose place is that in the first part's rows and columns.
+    ///
+    /// # Safety
+    /// There must be lanes for them; and they must lie within eight columns that begin with a multiple of eight.
+    #[inline(always)]
+    unsafe fn add<V: Turned>(&mut self, [row, column]: [usize; 2], terms: [V; ROWS]) {
+        // SAFETY: the caller's promise; a register fits into the lanes.
+        unsafe {
+            let (lanes, step) = match self {
+                Part::Straight(part) => {
+                    let lanes = part.lanes.as_mut_ptr().add(row).cast::<f64>();
+                    (lanes.add(column % LANES), LANES)
+                }
+                Part::Opposite(part) => {
+                    let lanes = part.lanes[row % LANES / ROWS].as_mut_ptr();
+                    let lanes = lanes.add(column / COLUMNS).cast::<f64>();
+                    (lanes.add(column % COLUMNS), COLUMNS)
+                }
+            };
+            for i in 0..ROWS {
+                let lanes = lanes.add(i * step);
+                V::load(lanes).add(terms[i]).store(lanes);
+            }
+        }
     }
 }
 
@@ -181,12 +216,8 @@ impl RowsOfLanes for [&mut [TurnedLanes]; 2] {
 /// # Safety
 /// As for [`CrossedFn`](super::CrossedFn); the elements must be there.
 #[inline(always)]
-unsafe fn add_few<P: Program, const N: usize>(
-    links: &[Link],
-    operands: &[Operand],
-    strip: Strip,
-    lanes: &mut (impl RowsOfLanes + ?Sized),
-) {
+unsafe fn add_few<P: Program, const N: usize>(links: &[Link], part: &mut Part, strip: Strip) {
+    let operands = part.operands();
     // SAFETY: the caller's promise.
     let [Few(terms)] =
         unsafe { P::block::<Few<f64, N>, 1, _>(links, operands, strip, &mut Without) };
@@ -195,52 +226,7 @@ unsafe fn add_few<P: Program, const N: usize>(
             true => (strip.row + i, strip.column),
             false => (strip.row, strip.column + i),
         };
-        *lanes.lane(row, column) += terms[i];
-    }
-}
-
-/// Adds the terms of a block of eight columns.
-///
-/// # Safety
-/// As for [`CrossedFn`](super::CrossedFn); the block must be there.
-#[inline(always)]
-unsafe fn add_block<P: Program, V: Turned>(
-    links: &[Link],
-    part: &mut Crossed<'_>,
-    [row, column]: [usize; 2],
-    view: impl View<V, ROWS>,
-) {
-    // SAFETY: the caller's promise; a register fits into the lanes.
-    unsafe {
-        let terms = P::block::<V, ROWS, _>(links, part.operands, view, &mut Without);
-        let lanes = part.lanes.as_mut_ptr().add(row);
-        for i in 0..ROWS {
-            let lanes = lanes.add(i).cast::<f64>().add(column % LANES);
-            V::load(lanes).add(terms[i]).store(lanes);
-        }
-    }
-}
-
-/// As `add_block`, of the part opposite; the block is that of the first part's rows and columns.
-///
-/// # Safety
-/// As for `add_block`.
-#[inline(always)]
-unsafe fn add_opposite<P: Program, V: Turned>(
-    links: &[Link],
-    part: &mut Opposite<'_>,
-    [row, column]: [usize; 2],
-    view: impl View<V, ROWS>,
-) {
-    // SAFETY: the caller's promise; a register fits into the lanes.
-    unsafe {
-        let terms = P::block::<V, ROWS, _>(links, part.operands, view, &mut Without);
-        let lanes = part.lanes[row % LANES / ROWS].as_mut_ptr();
-        let lanes = lanes.add(column / COLUMNS).cast::<f64>();
-        for i in 0..ROWS {
-            let lanes = lanes.add(i * COLUMNS + column % COLUMNS);
-            V::load(lanes).add(terms[i]).store(lanes);
-        }
+        *part.lane(row, column) += terms[i];
     }
 }
 
@@ -251,8 +237,7 @@ unsafe fn add_opposite<P: Program, V: Turned>(
 #[inline(always)]
 unsafe fn add_rest<P: Program>(
     links: &[Link],
-    operands: &[Operand],
-    lanes: &mut (impl RowsOfLanes + ?Sized),
+    part: &mut Part,
     [rows, columns]: [usize; 2],
     of: [usize; 2],
 ) {
@@ -261,28 +246,58 @@ unsafe fn add_rest<P: Program>(
     unsafe {
         for row in (0..rows).step_by(ROWS) {
             for column in columns..n {
-                let strip = Strip {
-                    row,
-                    column,
-                    down: true,
-                };
-                add_few::<P, ROWS>(links, operands, strip, lanes);
+                let down = true;
+                add_few::<P, ROWS>(links, part, Strip { row, column, down });
             }
         }
         for row in rows..all_rows {
-            let strip = |column| Strip {
-                row,
-                column,
-                down: false,
-            };
-            let mut column = 0;
+            let (mut column, down) = (0, false);
             while column + ROWS <= n {
-                add_few::<P, ROWS>(links, operands, strip(column), lanes);
+                add_few::<P, ROWS>(links, part, Strip { row, column, down });
                 column += ROWS;
             }
             while column < n {
-                add_few::<P, 1>(links, operands, strip(column), lanes);
+                add_few::<P, 1>(links, part, Strip { row, column, down });
                 column += 1;
+            }
+        }
+    }
+}
+
+/// Adds the blocks of two parts that have these operands in common.
+///
+/// # Safety
+/// As for [`CrossedFn`](super::CrossedFn).
+#[inline(always)]
+unsafe fn add_held<P: Program, V: Turned>(
+    links: &[Link],
+    operands: &[Operand; 2],
+    [straight, opposite]: [&mut Part; 2],
+    [rows, columns]: [usize; 2],
+    mut asking: Asking<'_>,
+) {
+    for row in (0..rows).step_by(ROWS) {
+        for column in (0..columns).step_by(V::COUNT) {
+            if column.is_multiple_of(COLUMNS) {
+                asking.ask();
+            }
+            let view = Rows {
+                row,
+                column,
+                turned: false,
+            };
+            // SAFETY: the block lies within the operands.
+            unsafe {
+                let blocks = &[view.load(&operands[0]), view.load(&operands[1])];
+                let next = &Cell::new(0);
+                let view = Held { blocks, next };
+                let of = straight.operands();
+                let terms = P::block::<V, ROWS, _>(links, of, view, &mut Without);
+                straight.add([row, column], terms);
+                next.set(1);
+                let of = opposite.operands();
+                let terms = P::block::<V, ROWS, _>(links, of, view, &mut Without);
+                opposite.add([row, column], terms);
             }
         }
     }
@@ -299,53 +314,43 @@ unsafe fn add<P: Program, V: Turned>(
 ) {
     let sides = [part.lanes.len(), part.n];
     let whole = sides.map(|len| len / ROWS * ROWS);
-    macro_rules! blocks {
-        (|$place:ident| $add:expr) => {
+    let held = match &opposite {
+        Some(opposite) if P::KNOWN => held(links, part, opposite),
+        _ => None,
+    };
+    let mut parts = [Some(Part::Straight(part)), opposite.map(Part::Opposite)];
+    // SAFETY: the blocks lie within the operands, and the rest is the caller's promise.
+    unsafe {
+        if let (Some(operands), [Some(straight), Some(opposite)]) = (held, &mut parts) {
+            add_held::<P, V>(links, &operands, [straight, opposite], whole, asking);
+        } else {
             for row in (0..whole[0]).step_by(ROWS) {
-                for first in (0..whole[1]).step_by(COLUMNS) {
-                    asking.ask();
-                    for column in (first..first + COLUMNS).step_by(V::COUNT) {
-                        let $place = [row, column];
-                        $add
+                for column in (0..whole[1]).step_by(V::COUNT) {
+                    if column.is_multiple_of(COLUMNS) {
+                        asking.ask();
+                    }
+                    for (number, part) in parts.iter_mut().flatten().enumerate() {
+                        let turned = number == 1;
+                        let view = Rows {
+                            row,
+                            column,
+                            turned,
+                        };
+                        let operands = part.operands();
+                        let terms = P::block::<V, ROWS, _>(links, operands, view, &mut Without);
+                        part.add([row, column], terms);
                     }
                 }
             }
-        };
-    }
-    // SAFETY: the blocks lie within the operands, and the rest is the caller's promise.
-    unsafe {
-        match opposite {
-            Some(opposite) => {
-                if let Some(operands) = held(links, part, opposite) {
-                    blocks!(|place| {
-                        let [row, column] = place;
-                        let rows = Rows::<false> { row, column };
-                        let blocks = &[rows.load(&operands[0]), rows.load(&operands[1])];
-                        let next = &Cell::new(0);
-                        add_block::<P, V>(links, part, place, Held { blocks, next });
-                        let next = &Cell::new(1);
-                        add_opposite::<P, V>(links, opposite, place, Held { blocks, next });
-                    });
-                } else {
-                    blocks!(|place| {
-                        let [row, column] = place;
-                        let view = Rows::<false> { row, column };
-                        add_block::<P, V>(links, part, place, view);
-                        let view = Rows::<true> { row, column };
-                        add_opposite::<P, V>(links, opposite, place, view);
-                    });
-                }
-                let turned = |[rows, columns]: [usize; 2]| [columns, rows];
-                let (lanes, whole, of) = (&mut opposite.lanes, turned(whole), turned(sides));
-                add_rest::<P>(links, opposite.operands, lanes, whole, of);
-            }
-            None => blocks!(|place| {
-                let [row, column] = place;
-                let view = Rows::<false> { row, column };
-                add_block::<P, V>(links, part, place, view);
-            }),
         }
-        add_rest::<P>(links, part.operands, part.lanes, whole, sides);
+        let turned = |[rows, columns]: [usize; 2]| [columns, rows];
+        for (number, part) in parts.iter_mut().flatten().enumerate() {
+            let [whole, of] = [whole, sides].map(|sides| match number {
+                0 => sides,
+                _ => turned(sides),
+            });
+            add_rest::<P>(links, part, whole, of);
+        }
     }
 }
 
