@@ -4,13 +4,14 @@
 //! cargo run --release --example workloads -- list
 //! cargo run --release --example workloads -- run sum mean0 --repeat 5
 //! cargo run --release --example workloads -- compare sum mean0 --pairs 15
+//! cargo run --release --example workloads -- scale trig --pairs 15
 //! ```
 //!
 //! `run` prints one JSON object a line; `compare` runs Flagstone and the loop in turn, in one process, and
-//! prints both medians and the median of the ratios, pair by pair; `scale` does so with one thread and with all; `serve` answers jobs one by one, for
-//! programs that measure other libraries in turn with Flagstone (`benches/peers`); `ooc` runs jobs on a Zarr array
-//! that is larger than memory, each in a process of its own. `docs/performance.md`
-//! explains the workloads and the figures.
+//! prints both medians and the median of the ratios, pair by pair; `scale` does so with one thread and with all; `serve`
+//! answers jobs one by one, for programs that measure other libraries in turn with Flagstone (`benches/peers`); `ooc`
+//! runs jobs on a Zarr array that is larger than memory, each in a process of its own. `docs/performance.md` explains the
+//! workloads and the figures.
 
 mod args;
 mod checksum;
@@ -74,16 +75,25 @@ fn run_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.threads)
         .build()?;
-    let engine: Box<dyn Engine> = match options.engine {
-        EngineName::Flagstone => Box::new(Flagstone::new(options.threads, options.memory)?),
-        EngineName::Limit => Box::new(Limit { pool: &pool }),
-    };
+    let engine = engine(options, &pool)?;
     let mut files = Files::default();
     for workload in &options.workloads {
         let input = files.input(workload, options, &pool)?;
         println!("{}", run(&*engine, workload, options, &input)?);
     }
     Ok(())
+}
+
+/// The engine that was asked for, on as many threads as the pool has.
+fn engine<'a>(
+    options: &Options,
+    pool: &'a rayon::ThreadPool,
+) -> Result<Box<dyn Engine + 'a>, Box<dyn std::error::Error>> {
+    let threads = pool.current_num_threads();
+    Ok(match options.engine {
+        EngineName::Flagstone => Box::new(Flagstone::new(threads, options.memory)?),
+        EngineName::Limit => Box::new(Limit { pool }),
+    })
 }
 
 fn compare_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
@@ -105,16 +115,9 @@ fn compare_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
 
 /// An engine on one thread and on all of them.
 fn scale_all(options: &Options) -> Result<(), Box<dyn std::error::Error>> {
-    let counts = [1, options.threads];
     let build = |threads| rayon::ThreadPoolBuilder::new().num_threads(threads).build();
-    let pools = [build(counts[0])?, build(counts[1])?];
-    let engine = |i: usize| -> Result<Box<dyn Engine>, Box<dyn std::error::Error>> {
-        Ok(match options.engine {
-            EngineName::Flagstone => Box::new(Flagstone::new(counts[i], options.memory)?),
-            EngineName::Limit => Box::new(Limit { pool: &pools[i] }),
-        })
-    };
-    let engines = [engine(0)?, engine(1)?];
+    let pools = [build(1)?, build(options.threads)?];
+    let engines = [engine(options, &pools[0])?, engine(options, &pools[1])?];
     let mut files = Files::default();
     for workload in &options.workloads {
         let input = files.input(workload, options, &pools[1])?;

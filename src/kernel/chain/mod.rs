@@ -77,6 +77,12 @@ impl Does {
         }
     }
 
+    /// Whether it needs no accumulator before it.
+    #[cfg(target_arch = "x86_64")]
+    fn loads(self) -> bool {
+        matches!(self, Does::Load | Does::LoadAhead | Does::LoadSquare)
+    }
+
     /// Whether it is a function, which only some chains have.
     pub fn is_function(self) -> bool {
         self == Does::SinCos || self.is_exponential()
@@ -260,6 +266,8 @@ pub struct TurnedLanes(pub [[f64; 8]; 8]);
 pub struct Opposite<'a> {
     /// As those of rows that are crossed alone.
     pub operands: &'a [Operand],
+    /// How many rows there are, and the elements of one.
+    pub shape: [usize; 2],
     /// The first eight lanes of every eight rows, and the other eight.
     pub lanes: [&'a mut [TurnedLanes]; 2],
 }

@@ -109,7 +109,10 @@ unsafe fn sum_terms<const W: usize, F: FunctionsOf<__m512d>>(
     let mut at = 0;
     // SAFETY: blocks lie within the last end's elements; the machine has the instructions.
     unsafe {
-        debug_assert!(!links.is_empty(), "a chain loads what it begins with");
+        debug_assert!(
+            links.first().is_some_and(|link| link.does.loads()),
+            "a chain loads what it begins with: {links:?}"
+        );
         // Kept from block to block: nobody reads what is left of the last one, and to clear it would take time.
         let mut results = Results::<__m512d, W>::new();
         while at + W * COUNT <= n {

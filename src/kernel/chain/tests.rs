@@ -319,6 +319,7 @@ fn two_parts_across_each_other_are_turned_together() {
             let mut one = part(&operands, n, &mut first);
             let mut two = Opposite {
                 operands: &opposite,
+                shape: [n, rows],
                 lanes: turned.each_mut().map(|lanes| &mut lanes[..]),
             };
             crossed(links, &mut one, Some(&mut two), Asking::default());

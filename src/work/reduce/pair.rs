@@ -201,9 +201,9 @@ fn sum_squares(halves: &mut [Half<'_>; 2], room: &mut Room, square: Square, next
         unsafe {
             if square.is_pair {
                 let eights = b.start / 8..b.end.div_ceil(8);
-                let _ = second.aim_box(square.run, square.rows, [b, a]);
+                let part = second.aim_box(square.run, square.rows, [b, a]);
                 let lanes = turned.each_mut().map(|lanes| &mut lanes[eights.clone()]);
-                let mut opposite = second.driver.evaluator.opposite(lanes);
+                let mut opposite = second.driver.evaluator.opposite(part, lanes);
                 evaluator.add_crossed_parts(&mut straight, Some(&mut opposite), asking);
             } else {
                 evaluator.add_crossed_parts(&mut straight, None, asking);
@@ -305,4 +305,31 @@ pub fn pair(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op::reducer::LANES;
+
+    #[test]
+    fn turned_lanes_are_merged_as_others() {
+        let number = |row: usize, lane: usize| ((row * 37 + lane * 11) as f64).sin() / 3.0;
+        for rows in [0usize, 1, 8, 13] {
+            let half = |half: usize| -> Vec<TurnedLanes> {
+                let lane = |eight: usize, lane: usize| {
+                    std::array::from_fn(|row| number(eight * 8 + row, half * 8 + lane))
+                };
+                let eights = 0..rows.div_ceil(8);
+                eights
+                    .map(|eight| TurnedLanes(std::array::from_fn(|i| lane(eight, i))))
+                    .collect()
+            };
+            let sum = |row| sum_of_lanes(std::array::from_fn::<_, LANES, _>(|i| number(row, i)));
+            let expected: Vec<u64> = (0..rows).map(|row| sum(row).to_bits()).collect();
+            let sums = sums_of_turned(&[half(0), half(1)], rows);
+            let sums: Vec<u64> = sums.into_iter().map(f64::to_bits).collect();
+            assert_eq!(sums, expected);
+        }
+    }
 }

@@ -426,6 +426,7 @@ impl<'a> Evaluator<'a> {
         let folded = self.prepared.folded.as_ref();
         let folded = folded.expect("only called if there is one");
         if let Some(opposite) = &opposite {
+            assert!(opposite.shape == [part.n, part.lanes.len()]);
             let rooms = opposite.lanes.each_ref().map(|lanes| lanes.len() * 8);
             assert!(rooms.iter().all(|&room| part.n <= room));
         }
@@ -444,9 +445,16 @@ impl<'a> Evaluator<'a> {
     }
 
     /// As the part opposite of another one, the tile that this was aimed at.
-    pub fn opposite<'b>(&'b self, lanes: [&'b mut [TurnedLanes]; 2]) -> Opposite<'b> {
-        let operands = &self.chains.operands;
-        Opposite { operands, lanes }
+    pub fn opposite<'b>(
+        &'b self,
+        tile: TileShape,
+        lanes: [&'b mut [TurnedLanes]; 2],
+    ) -> Opposite<'b> {
+        Opposite {
+            operands: &self.chains.operands,
+            shape: [tile.rows, tile.columns],
+            lanes,
+        }
     }
 
     /// Finds the operands of a tile whose sums are to be taken from where the leaves lie.
