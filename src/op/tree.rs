@@ -309,17 +309,27 @@ impl Runs {
     }
 
     /// Where each of some neighbouring runs ends, counted from where the first of them begins.
-    pub fn ends(&self, runs: Range<usize>) -> impl Iterator<Item = usize> {
+    pub fn ends(&self, runs: Range<usize>, ends: &mut Few<usize>) {
         let first = self.range(runs.start).start;
-        let (mut end, mut chunk_end) = (first, first);
-        runs.map(move |run| {
-            // Once for all runs of a chunk: divisions of all runs would take a tenth of the time of their sums.
-            if end == chunk_end {
-                chunk_end = self.chunks.range(self.chunk_of(run)).end * self.inner;
+        let (mut run, mut start) = (runs.start, 0);
+        ends.clear();
+        ends.resize(runs.len(), 0);
+        let mut left = &mut ends[..];
+        // Chunk by chunk: divisions for each run would take a tenth of the time of their sums.
+        while !left.is_empty() {
+            let chunk_end = self.chunks.range(self.chunk_of(run)).end * self.inner - first;
+            // A line without elements has a run.
+            let count = (chunk_end - start).div_ceil(RUN).clamp(1, left.len());
+            let (of_chunk, of_others) = left.split_at_mut(count);
+            for (i, end) in of_chunk.iter_mut().enumerate() {
+                *end = start + (i + 1) * RUN;
             }
-            end = (end + RUN).min(chunk_end);
-            end - first
-        })
+            let end = &mut of_chunk[count - 1];
+            *end = (*end).min(chunk_end);
+            start = *end;
+            run += count;
+            left = of_others;
+        }
     }
 
     /// The elements of neighbouring runs.
@@ -635,11 +645,10 @@ mod tests {
                         .clone()
                         .map(|run| runs.range(run).end - start)
                         .collect();
-                    assert_eq!(
-                        runs.ends(some).collect::<Vec<_>>(),
-                        ends,
-                        "{runs:?} from {first}"
-                    );
+                    // What was there before is gone.
+                    let mut got = Few::from_slice(&[1; 7]);
+                    runs.ends(some, &mut got);
+                    assert_eq!(got[..], ends, "{runs:?} from {first}");
                 }
             }
         }

@@ -16,6 +16,8 @@ mod arg;
 mod counted;
 mod custom;
 mod deviations;
+#[cfg(test)]
+mod group_tests;
 mod lanes;
 mod monoid;
 mod prepare;

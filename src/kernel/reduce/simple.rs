@@ -1,6 +1,7 @@
 //! Folds whose states are those of a monoid.
 
 use std::any::{Any as StdAny, TypeId};
+use std::cell::Cell;
 
 use super::monoid::{MaxOf, MinOf, Monoid, SumOf};
 use super::prepare::{Prepare, each_run};
@@ -39,6 +40,21 @@ pub fn nothing(name: &str) -> Error {
         Kind::Value,
         format!("{name} of no elements has no value (none are there, or all are masked or NaN)"),
     )
+}
+
+/// Merges the first of the states with the second, the third with the fourth, and so on; what comes of them lies side
+/// by side at the beginning, and behind it a last one that has no other.
+#[inline(always)]
+pub fn merge_pairs<S: Copy>(states: &mut [S], merge: impl Fn(S, S) -> S) {
+    // Cells: pairs are read where earlier results may be written.
+    let cells = Cell::from_mut(states).as_slice_of_cells();
+    let (pairs, rest) = cells.as_chunks::<2>();
+    for (to, [left, right]) in cells.iter().zip(pairs) {
+        to.set(merge(left.get(), right.get()));
+    }
+    if let [last] = rest {
+        cells[pairs.len()].set(last.get());
+    }
 }
 
 /// The methods of [`Fold`] that only move states of the type `$state`.
@@ -82,13 +98,13 @@ macro_rules! state_methods {
             let states = &mut typed_mut::<$state>(states)[..groups * n];
             for group in 0..groups {
                 let members = &mut states[group * n..][..n];
-                let mut apart = 1;
-                while apart < n {
-                    for i in (0..n - apart).step_by(2 * apart) {
-                        let ($left, $right) = (members[i], members[i + apart]);
-                        members[i] = $merge;
-                    }
-                    apart *= 2;
+                let mut left = n;
+                while left > 1 {
+                    crate::kernel::reduce::simple::merge_pairs(
+                        &mut members[..left],
+                        |$left, $right| $merge,
+                    );
+                    left = left.div_ceil(2);
                 }
                 states[group] = states[group * n];
             }

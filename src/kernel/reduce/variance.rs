@@ -114,6 +114,68 @@ struct Part<'a, M> {
     m2: &'a mut [f64],
 }
 
+impl<M: Moment> Part<'_, M> {
+    /// As [`merge_pairs`](super::simple::merge_pairs) of states that lie in one slice.
+    fn merge_pairs(self, level: Level) {
+        // SAFETY: whoever made the fold vouches for the level; the body is safe code.
+        unsafe {
+            match level {
+                Level::Portable => Self::pairs_portable(self),
+                Level::Avx2 => Self::pairs_avx2(self),
+                Level::Avx512 => Self::pairs_avx512(self),
+            }
+        }
+    }
+
+    level_functions!(unsafe fn pairs_portable, pairs_avx2, pairs_avx512(part: Part<'_, M>) = Self::pairs_body);
+
+    #[inline(always)]
+    unsafe fn pairs_body(part: Part<'_, M>) {
+        /// Pairs that are read before any of them is written: as many as fill a register.
+        const AT_ONCE: usize = 8;
+        let Part { n, mean, m2 } = part;
+        let pairs = n.len() / 2;
+        let mut done = 0;
+        while done + AT_ONCE <= pairs {
+            let from = 2 * done..2 * (done + AT_ONCE);
+            let (mut left, mut right) = ([One::NONE; AT_ONCE], [One::NONE; AT_ONCE]);
+            let (all_n, all_mean, all_m2) = (&n[from.clone()], &mean[from.clone()], &m2[from]);
+            for i in 0..AT_ONCE {
+                left[i] = One {
+                    n: all_n[2 * i],
+                    mean: all_mean[2 * i],
+                    m2: all_m2[2 * i],
+                };
+                right[i] = One {
+                    n: all_n[2 * i + 1],
+                    mean: all_mean[2 * i + 1],
+                    m2: all_m2[2 * i + 1],
+                };
+            }
+            let to = done..done + AT_ONCE;
+            let (to_n, to_mean, to_m2) = (&mut n[to.clone()], &mut mean[to.clone()], &mut m2[to]);
+            for i in 0..AT_ONCE {
+                let one = left[i].merge(right[i]);
+                (to_n[i], to_mean[i], to_m2[i]) = (one.n, one.mean, one.m2);
+            }
+            done += AT_ONCE;
+        }
+        for i in done..pairs {
+            let one = |at: usize| One {
+                n: n[at],
+                mean: mean[at],
+                m2: m2[at],
+            };
+            let merged = one(2 * i).merge(one(2 * i + 1));
+            (n[i], mean[i], m2[i]) = (merged.n, merged.mean, merged.m2);
+        }
+        if n.len() % 2 == 1 {
+            let last = n.len() - 1;
+            (n[pairs], mean[pairs], m2[pairs]) = (n[last], mean[last], m2[last]);
+        }
+    }
+}
+
 impl<M: Moment> One<M> {
     const NONE: One<M> = One {
         n: 0.0,
@@ -531,12 +593,10 @@ impl<M: Moment + Element> Fold for Variance<M> {
         let states = moments_mut::<M>(states);
         for group in 0..groups {
             let first = group * n;
-            let mut apart = 1;
-            while apart < n {
-                for i in (first..first + n - apart).step_by(2 * apart) {
-                    states.set(i, states.get(i).merge(states.get(i + apart)));
-                }
-                apart *= 2;
+            let mut left = n;
+            while left > 1 {
+                states.part(first..first + left).merge_pairs(self.level);
+                left = left.div_ceil(2);
             }
             states.set(group, states.get(first));
         }

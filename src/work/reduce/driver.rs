@@ -165,8 +165,7 @@ impl<'a> Driver<'a> {
     pub fn aim(&mut self, runs: Range<usize>) {
         let line = self.tree.runs();
         self.line = line.span(&runs);
-        self.ends.clear();
-        self.ends.extend(line.ends(runs));
+        line.ends(runs, &mut self.ends);
     }
 
     /// How many runs are at hand.
