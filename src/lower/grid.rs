@@ -20,8 +20,9 @@ pub const MAP_TASK: usize = 1 << 17;
 const FRESH_TASK: usize = 4 << 20;
 const REDUCE_TASK: usize = 1 << 22;
 /// A task of a reduction takes at least about so long, in nanoseconds: parts that are smaller than that have to be merged
-/// and, where chunks are small, to jump from row to row.
-const REDUCE_TIME: f64 = 5e4;
+/// and, where chunks are small, to jump from row to row. Twice as long as elements take that come from a near cache, and
+/// some ten times as long as what a task costs beside them.
+const REDUCE_TIME: f64 = 1e5;
 /// That much of it is one stretch of a line, which is not cut shorter: memory is read page by page.
 const LEAST_STRETCH: usize = 32;
 /// A larger region of a source that can be read anywhere is read in parts.
@@ -249,7 +250,7 @@ fn split(tree: &Tree, most: usize, stretch: usize, state_bytes: usize) -> Split 
     let parts = split.parts_of_rows(tree).max(1);
     if parts * 2 <= wanted && runs.count() > 1 {
         let shortest = (stretch * runs.count()).div_ceil(line).next_power_of_two();
-        split.runs = floor_power((runs.count() * parts / wanted).max(1)).max(shortest);
+        split.runs = nearest_power(runs.count() * parts / wanted).max(shortest);
     }
     split
 }
@@ -295,6 +296,11 @@ fn split_rows(tree: &Tree, most: usize) -> Split {
 
 fn floor_power(value: usize) -> usize {
     1 << value.max(1).ilog2()
+}
+
+/// The power of two whose ratio to the value is closest to 1.
+fn nearest_power(value: usize) -> usize {
+    floor_power((value as f64 * std::f64::consts::SQRT_2) as usize)
 }
 
 /// The grid of a load: the units of storage, or the chunks where any region is as good as another,
