@@ -6,7 +6,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier, Mutex};
 
-use flagstone::{Array, Engine, s};
+use flagstone::{Array, Engine, Reducer, s};
 use ndarray::ArrayD;
 use rayon::prelude::*;
 
@@ -291,6 +291,68 @@ fn closures_that_use_the_pool() {
             SUM + 2.0 * 4096.0,
             "{name}"
         );
+    }
+}
+
+/// The thread that computes works, too, but not on code of users: there, Rayon is the engine's pool.
+#[test]
+fn rayon_is_the_engines_pool_in_code_of_users() {
+    // As no machine has by itself.
+    const THREADS: usize = 3;
+    static CALLS: AtomicUsize = AtomicUsize::new(0);
+    fn see() {
+        CALLS.fetch_add(1, Ordering::Relaxed);
+        assert_eq!(rayon::current_num_threads(), THREADS);
+    }
+
+    struct Sum;
+
+    impl Reducer<f64> for Sum {
+        type State = f64;
+        type Output = f64;
+
+        fn identity(&self) -> f64 {
+            0.0
+        }
+
+        fn step(&self, state: &mut f64, value: f64) {
+            see();
+            *state += value;
+        }
+
+        fn merge(&self, left: &mut f64, right: &f64) {
+            *left += right;
+        }
+
+        fn finish(&self, state: &f64) -> f64 {
+            *state
+        }
+    }
+
+    let engine = Engine::builder().threads(THREADS).build().unwrap();
+    let (shape, chunks) = ([400, 1000], [100, 1000]);
+    let x = || Array::<f64>::ones(shape, chunks);
+    let made = Array::from_fn(shape, chunks, |_| {
+        see();
+        1.0
+    });
+    let mapped = x().map(|value: f64| {
+        see();
+        value
+    });
+    let paired = x().zip_map(x(), |left: f64, _: f64| {
+        see();
+        left
+    });
+    let blocks = x().map_blocks(|block| {
+        see();
+        block.to_owned()
+    });
+    let sums = [made, mapped, paired, blocks].map(|y| y.sum(..));
+    for sum in sums.into_iter().chain([x().reduce(Sum, ..)]) {
+        CALLS.store(0, Ordering::Relaxed);
+        assert_eq!(engine.item(&sum).unwrap(), 400_000.0);
+        assert!(CALLS.load(Ordering::Relaxed) > 0);
     }
 }
 

@@ -417,6 +417,7 @@ unsafe fn execute(
     }
     if mixed {
         let mixed = Mixed::new(engine, planned, calls);
+        options.joins = false;
         // Tasks have other numbers than the plan's.
         options.outline = engine.is_observed().then(|| mixed.outline());
         let (tasks, order) = (Arc::clone(&mixed.tasks), Arc::clone(&mixed.order));

@@ -13,6 +13,7 @@ pub(super) fn run_options(engine: &Engine, planned: &Planned, serial: bool) -> R
         cancel: engine.cancel.clone(),
         observers: engine.observers.to_vec(),
         serial,
+        joins: !planned.calls_users(),
         outline: engine.is_observed().then(|| outline(planned)),
     }
 }

@@ -212,18 +212,25 @@ fn product_panel(dtype: DType) -> [usize; 2] {
 impl Planned {
     /// Whether the job is shorter than waking a thread. With functions of users nobody can tell.
     pub fn is_tiny(&self) -> bool {
-        let env = &self.env;
-        let opaque = !env.maps.is_empty()
-            || !env.block_fns.is_empty()
-            || !env.sources.is_empty()
-            || env
-                .generates
-                .iter()
-                .any(|generate| matches!(generate, Generate::Closure { .. }));
-        if opaque && self.tasks.len() > 1 {
+        if self.maps_by_users() && self.tasks.len() > 1 {
             return false;
         }
         self.cost() < SERIAL_COST
+    }
+
+    /// Whether tasks call functions of users for elements or blocks.
+    fn maps_by_users(&self) -> bool {
+        let env = &self.env;
+        let generates = |generate: &Generate| matches!(generate, Generate::Closure { .. });
+        !env.maps.is_empty()
+            || !env.block_fns.is_empty()
+            || !env.sources.is_empty()
+            || env.generates.iter().any(generates)
+    }
+
+    /// Whether tasks call any code of users.
+    pub fn calls_users(&self) -> bool {
+        self.maps_by_users() || self.env.folds.iter().any(|fold| fold.is_users())
     }
 
     /// The nanoseconds that all tasks take together, roughly.

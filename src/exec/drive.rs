@@ -1,7 +1,7 @@
 //! Starting runs, waiting for them, ending them.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::alone::Alone;
 use super::cancel::Cancel;
@@ -13,7 +13,7 @@ use super::job::Job;
 use super::lane::Lane;
 use super::ledger::{Account, Ledger, Patience, Purpose};
 use super::outline::Outline;
-use super::pool::Pool;
+use super::pool::{Pool, Seat};
 use super::stream::Stream;
 use super::{DOUBT, Work, inside, inside_task};
 use crate::error::{Error, Kind, Result};
@@ -21,6 +21,8 @@ use crate::graph::tasks::{Order, Tasks};
 
 /// As `DOUBT`, on a thread of another Rayon pool: less likely.
 const LITTLE_DOUBT: Duration = Duration::from_secs(10);
+/// How long a thread that works on its own run looks for tasks before it sleeps.
+const LINGER: Duration = Duration::from_micros(50);
 
 /// Threads and memory: what an engine owns. Clones share both.
 #[derive(Clone)]
@@ -39,6 +41,9 @@ pub struct RunOptions {
     pub observers: Vec<Arc<dyn Observer>>,
     /// On the calling thread only: for jobs so small that waking another thread costs more.
     pub serial: bool,
+    /// The calling thread works, too, instead of one of the pool's: it need not be woken. Not for code of users, which may
+    /// depend on the thread that it is called on, if only by using Rayon.
+    pub joins: bool,
     /// What observers are told of the stages; without it, what the tasks' numbers say.
     pub outline: Option<Outline>,
 }
@@ -103,7 +108,8 @@ impl Executor {
             return self.run_alone(&tasks, &order, &*work, options);
         }
         check_delivered(&tasks)?;
-        let run = self.start(Purpose::Run, tasks, order, work, options)?;
+        let mut run = self.start(Purpose::Run, tasks, order, work, options)?;
+        run.join();
         run.drive(|job| job.is_over())?;
         run.end()
     }
@@ -139,6 +145,7 @@ impl Executor {
         };
         let observers = Observers::new(&options.observers, self.pool.watchers());
         let outline = self.outline(&tasks, &order, &observers, options);
+        let joins = options.joins && purpose == Purpose::Run && !order.fetches;
         let account = Account::open(
             &self.ledger,
             purpose,
@@ -162,6 +169,7 @@ impl Executor {
             job,
             self.pool.clone(),
             options.serial,
+            joins,
             outline,
         ))
     }
@@ -292,17 +300,26 @@ pub struct Running {
     pool: Pool,
     serial: bool,
     n_tasks: u64,
+    /// The place of this thread, which works itself.
+    seat: Option<Seat>,
     ended: bool,
 }
 
 impl Running {
-    fn start(job: Arc<Job>, pool: Pool, serial: bool, outline: Option<Outline>) -> Running {
-        let run = Running {
+    fn start(
+        job: Arc<Job>,
+        pool: Pool,
+        serial: bool,
+        joins: bool,
+        outline: Option<Outline>,
+    ) -> Running {
+        let mut run = Running {
             gate: Arc::new(Gate::new(Arc::clone(&job) as Arc<dyn Crew>)),
             n_tasks: job.n_tasks(),
             job,
             pool,
             serial,
+            seat: None,
             ended: false,
         };
         if let Some(outline) = outline {
@@ -310,6 +327,10 @@ impl Running {
         }
         if !serial {
             run.pool.add(&run.gate);
+        }
+        // First, so that one thread less is called.
+        if joins && !serial {
+            run.seat = run.pool.join();
         }
         run.job.open(Door::new(&run.gate, &run.job));
         run.job.start();
@@ -320,6 +341,25 @@ impl Running {
     fn tell(&self, event: &Event) {
         let _inside = inside();
         self.job.tell(event);
+    }
+
+    /// Works on this thread, if it has a place: until nothing is ready for some time, or others wait for the place.
+    fn join(&mut self) {
+        let Some(seat) = self.seat.take() else {
+            return;
+        };
+        let worker = self.pool.threads();
+        loop {
+            self.job.work(worker, &mut || seat.is_due());
+            let idle = Instant::now();
+            // To be woken takes longer than the last tasks of other threads often do.
+            while !self.job.is_over() && !self.job.has_ready() && idle.elapsed() < LINGER {
+                std::thread::yield_now();
+            }
+            if self.job.is_over() || !self.job.has_ready() || seat.is_due() {
+                return;
+            }
+        }
     }
 
     /// Waits until `until` holds, which it must once the run is over; see [`drive`](crew::drive).

@@ -176,6 +176,25 @@ impl Pool {
         self.0.call();
     }
 
+    /// For a thread that is neither of the pool nor inside a task: takes the place of one of its threads, unless all are
+    /// taken. Not in a user's pool: who brings one has chosen the threads.
+    pub fn join(&self) -> Option<Seat> {
+        let stranger = self.current_thread().is_none() && !super::inside_task();
+        if !self.0.own || !stranger || !self.0.take_ticket() {
+            return None;
+        }
+        let Some(computing) = self.0.claim() else {
+            self.0.end_ticket(false);
+            return None;
+        };
+        // Until the seat is given up.
+        std::mem::forget(computing);
+        Some(Seat {
+            pool: self.clone(),
+            since: Instant::now(),
+        })
+    }
+
     /// Grows whenever a task or a run ends.
     pub fn moves(&self) -> u64 {
         let runs = locked(&self.0.runs);
@@ -208,6 +227,26 @@ impl Drop for Computing<'_> {
     }
 }
 
+/// A place among the threads of a pool, for a thread that is none of them: it counts as one and holds a ticket.
+pub struct Seat {
+    pool: Pool,
+    since: Instant,
+}
+
+impl Seat {
+    /// Whether other runs have waited long enough.
+    pub fn is_due(&self) -> bool {
+        self.pool.0.is_due(self.since)
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        drop(Computing(&self.pool.0));
+        self.pool.0.end_ticket(true);
+    }
+}
+
 /// What a Rayon job of ours does.
 enum Errand {
     /// Shows where the top level of its thread is.
@@ -217,14 +256,32 @@ enum Errand {
 
 impl Inner {
     fn call(self: &Arc<Inner>) {
-        let more = |tickets| (tickets < self.threads).then_some(tickets + 1);
-        if self
-            .tickets
-            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
-            .is_ok()
-        {
+        if self.take_ticket() {
             self.spawn(Errand::Work);
         }
+    }
+
+    /// Whether there was one.
+    fn take_ticket(&self) -> bool {
+        let more = |tickets| (tickets < self.threads).then_some(tickets + 1);
+        self.tickets
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, more)
+            .is_ok()
+    }
+
+    /// `looked`: whether its holder has found nothing more to do.
+    fn end_ticket(self: &Arc<Inner>, looked: bool) {
+        self.tickets.fetch_sub(1, Ordering::SeqCst);
+        // Someone may have made tasks ready after we looked and before we ceased to be counted. A
+        // lost ticket leaves that to those who wait: it would only be found here again.
+        if looked && (self.next_run().is_some() || self.next_offer().is_some()) {
+            self.call();
+        }
+    }
+
+    /// Whether a thread that has been at one run since then should look for others.
+    fn is_due(&self, since: Instant) -> bool {
+        self.n_runs.load(Ordering::Relaxed) > 1 && since.elapsed() > SLICE
     }
 
     /// The only place that spawns, so that all errands have the same frames beneath them.
@@ -296,9 +353,7 @@ impl Inner {
                 let _ = catch_unwind(AssertUnwindSafe(move || {
                     if let Some(crew) = run.enter() {
                         let start = Instant::now();
-                        crew.work(worker, &mut || {
-                            self.n_runs.load(Ordering::Relaxed) > 1 && start.elapsed() > SLICE
-                        });
+                        crew.work(worker, &mut || self.is_due(start));
                     }
                     drop(run);
                 }));
@@ -340,12 +395,7 @@ fn run_errand(pool: &Weak<Inner>, errand: Errand) {
         }
         Errand::Work => {
             let worked = !super::inside_task() && pool.is_top(here) && pool.work();
-            pool.tickets.fetch_sub(1, Ordering::SeqCst);
-            // Someone may have made tasks ready after we looked and before we ceased to be counted. A
-            // lost ticket leaves that to those who wait: it would only be found here again.
-            if worked && (pool.next_run().is_some() || pool.next_offer().is_some()) {
-                pool.call();
-            }
+            pool.end_ticket(worked);
         }
     }
 }

@@ -163,4 +163,9 @@ pub trait Fold: Send + Sync {
 
     /// The type of an output element.
     fn output(&self) -> DType;
+
+    /// Whether it calls code of a user.
+    fn is_users(&self) -> bool {
+        false
+    }
 }

@@ -119,6 +119,7 @@ fn everything_is_fetched_once_and_within_the_floor() {
             let work = Arc::new(Fetched::new(&tasks, &meter, 0));
             let options = RunOptions {
                 serial: dice.below(4) == 0,
+                joins: dice.below(2) == 0,
                 ..RunOptions::default()
             };
             let report = executor
@@ -183,6 +184,7 @@ fn whatever_fails_while_fetching_leaves_nothing_behind() {
         let options = RunOptions {
             cancel: Some(cancel),
             serial: dice.below(4) == 0,
+            joins: dice.below(2) == 0,
             ..RunOptions::default()
         };
         let error = executor

@@ -2,6 +2,7 @@
 
 mod closures;
 mod failures;
+mod joining;
 mod lane;
 mod memory;
 mod random;

@@ -33,6 +33,7 @@ fn every_task_runs_once_within_the_floor() {
         let work = Checked::new(&tasks, &meter, |_| Ok(()));
         let options = RunOptions {
             serial: dice.below(8) == 0,
+            joins: dice.below(2) == 0,
             ..RunOptions::default()
         };
         let report = executor
@@ -79,6 +80,7 @@ fn whatever_fails_leaves_nothing_behind() {
         });
         let options = RunOptions {
             cancel: Some(cancel),
+            joins: dice.below(2) == 0,
             ..RunOptions::default()
         };
         let result = executor.run(tasks, order, Arc::clone(&work) as _, &options);
@@ -128,6 +130,8 @@ fn streams_within_the_floor() {
         let work = Checked::new(&tasks, &meter, |_| Ok(()));
         let options = RunOptions {
             serial: dice.below(8) == 0,
+            // Nobody joins a stream.
+            joins: dice.below(2) == 0,
             ..RunOptions::default()
         };
         let stream = executor

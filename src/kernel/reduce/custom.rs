@@ -167,6 +167,10 @@ impl<T: Element, R: Reducer<T>> Fold for Custom<T, R> {
         Ok(())
     }
 
+    fn is_users(&self) -> bool {
+        true
+    }
+
     fn output(&self) -> DType {
         R::Output::DTYPE
     }
