@@ -13,6 +13,7 @@
 //! it (a thread, a task, a tile) computes complete subtrees, so that nothing but shape and chunks can
 //! change a bit.
 
+use std::convert::Infallible;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -537,6 +538,22 @@ fn digit_count(tree: &Tree, counts: &[usize], prefix: &[usize]) -> usize {
     }
 }
 
+/// A leaf of a tree with a single outer axis.
+#[derive(Clone, Debug)]
+pub struct Leaf {
+    pub cell: Cell,
+    /// In the cell.
+    pub number: usize,
+    /// Its range of the axis.
+    pub rows: Range<usize>,
+}
+
+impl Leaf {
+    pub fn is_last_of_cell(&self) -> bool {
+        self.number + 1 == self.cell.leaves()
+    }
+}
+
 /// A range of runs, and for these one subtree across rows: fixed leading digits, and a range of the
 /// next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -601,6 +618,22 @@ impl Part {
                 digit -= 1;
             }
         }
+    }
+
+    /// The leaves of the part, of a tree with a single outer axis.
+    pub fn leaves(&self, tree: &Tree) -> Vec<Leaf> {
+        let mut leaves = Vec::new();
+        let mut add = |cell: &Cell, number: usize| {
+            let (start, rows) = (cell.ranges[0].start, cell.leaf(number));
+            leaves.push(Leaf {
+                cell: cell.clone(),
+                number,
+                rows: start + rows.start..start + rows.end,
+            });
+            Ok::<(), Infallible>(())
+        };
+        let Ok(()) = self.walk(tree, &mut add, &mut |_| Ok(()));
+        leaves
     }
 
     /// The ranges along the reduced axes that hold all elements of the part, axis by axis.

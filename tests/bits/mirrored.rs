@@ -20,6 +20,11 @@ fn matrices_beside_their_transposes_have_the_same_bits_whichever_way() {
         (1500, 700),
         (1025, 512),
         (1400, 1000),
+        // Several cells in a band, several bands in a cell, and a single line.
+        (3100, 100),
+        (2100, 128),
+        (2100, 1050),
+        (1300, 1300),
     ];
     for (side, chunk) in sizes {
         let x = numbers(&[side, side]).rechunk([chunk, chunk]);
@@ -32,7 +37,10 @@ fn matrices_beside_their_transposes_have_the_same_bits_whichever_way() {
                 |reduction: &str| format!("{reduction} of terms {number}, {side} in {chunk}");
             engines.assert_agree(&terms.sum(..), || what("sum"));
             engines.assert_agree(&terms.max(..), || what("max"));
-            engines.assert_agree(&terms.std(..), || what("std"));
+            // Of one chunk it needs more memory than the smallest engine has.
+            if chunk < side {
+                engines.assert_agree(&terms.std(..), || what("std"));
+            }
             engines.assert_agree(&terms.argmin(..), || what("argmin"));
         }
     }

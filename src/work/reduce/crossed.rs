@@ -11,7 +11,7 @@ use crate::kernel::prefetch::Prefetches;
 use crate::kernel::reduce::sum_of_lanes;
 use crate::op::fold::States;
 use crate::op::reducer::LANES;
-use crate::op::tree::{BATCH, Cell, Mode};
+use crate::op::tree::{BATCH, Mode};
 
 /// The lanes of a run to which nothing has been added.
 pub const NO_TERMS: RowLanes = RowLanes([-0.0; LANES]);
@@ -174,32 +174,33 @@ impl Driver<'_> {
             && self.evaluator.adds_crossed(row_dim.copied(), column_dim)
     }
 
-    /// A tile of some rows of a cell and some columns of the run at hand, and what is now aimed at.
-    fn box_of(&mut self, cell: &Cell, [rows, columns]: [Range<usize>; 2]) -> TileShape {
-        self.seek(cell, rows.start);
+    /// A tile of some rows and some columns of the run at hand, and what is now aimed at.
+    fn box_of(&mut self, [rows, columns]: [Range<usize>; 2]) -> TileShape {
+        let (axis, dim) = (self.tree.outer_axes()[0], self.dim_of_rank[0]);
+        self.index[dim] = rows.start - self.origin(axis);
         let column_dim = self.lens.len().checked_sub(1);
         if let Some(dim) = column_dim {
             self.index[dim] = self.line_at() + columns.start;
         }
         TileShape {
-            row_dim: self.dim_of_rank.last().copied(),
+            row_dim: Some(dim),
             column_dim,
             rows: rows.len(),
             columns: columns.len(),
         }
     }
 
-    /// Aims at some rows of a cell and some columns of the run at hand, whose terms are then
+    /// Aims at some rows, of the only outer axis, and some columns of the run at hand, whose terms are then
     /// added to the lanes of the rows; see [`add_crossed_parts`](super::super::tile::Evaluator::add_crossed_parts).
-    pub fn aim_box(&mut self, cell: &Cell, part: [Range<usize>; 2]) -> TileShape {
-        let tile = self.box_of(cell, part);
+    pub fn aim_box(&mut self, part: [Range<usize>; 2]) -> TileShape {
+        let tile = self.box_of(part);
         self.evaluator.aim_crossed(&self.index, tile);
         tile
     }
 
     /// Adds the memory that a box is read from.
-    pub fn add_reads(&mut self, cell: &Cell, part: [Range<usize>; 2], upcoming: &mut Prefetches) {
-        let tile = self.box_of(cell, part);
+    pub fn add_reads(&mut self, part: [Range<usize>; 2], upcoming: &mut Prefetches) {
+        let tile = self.box_of(part);
         self.evaluator.add_reads(&self.index, tile, upcoming);
     }
 }

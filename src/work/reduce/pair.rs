@@ -14,18 +14,18 @@ use crate::graph::stage::{ReduceJob, Stage};
 use crate::kernel::chain::{RowLanes, TurnedLanes, crossed_asks};
 use crate::kernel::prefetch::{Asking, Prefetches};
 use crate::kernel::reduce::sum_of_lanes;
-use crate::op::tree::{BATCH, Cell, Part, RUN};
+use crate::op::tree::{BATCH, Leaf, Part};
 use crate::work::blocks::Inputs;
 use crate::work::prepare::Prepared;
 use crate::work::tile::TileShape;
 
-/// One of the two: a cell of rows, and the runs of another one.
+/// One of the two: leaves of rows, and runs of columns.
 struct Half<'a> {
     driver: Driver<'a>,
     part: &'a Part,
-    cell: Cell,
-    /// Leaves that are as many rows as a run has elements, or all.
-    leaves: usize,
+    leaves: Vec<Leaf>,
+    /// The leaves that are the rows of a square, for each run of the other half.
+    squares: Vec<Range<usize>>,
 }
 
 /// The side of the smaller squares whose sums are taken at a time, of `float64`: two of them and the two that are
@@ -39,26 +39,27 @@ impl<'a> Half<'a> {
         job: &'a ReduceJob,
         prepared: &'a Prepared,
         part: &'a Part,
+        other: &Part,
     ) -> Half<'a> {
         let region = Stage::reduce_region(job, part, &Region::whole(&[]));
-        let cell = job.tree.cell(&[part.range.start]);
-        let leaves = match cell.size() <= RUN {
-            true => cell.leaves(),
-            false => RUN / cell.leaf(0).len(),
-        };
+        let leaves = part.leaves(&job.tree);
+        let squares = other.runs.clone().map(|run| {
+            let rows = job.tree.runs().range(run);
+            let first = leaves.partition_point(|leaf| leaf.rows.start < rows.start);
+            first..leaves.partition_point(|leaf| leaf.rows.start < rows.end)
+        });
         Half {
             driver: Driver::new(inputs, env, job, prepared, &region, &groups(&job.tree)),
             part,
-            cell,
+            squares: squares.collect(),
             leaves,
         }
     }
 
-    /// The rows of the cell that belong to a square.
+    /// The rows of a square.
     fn rows(&self, number: usize) -> Range<usize> {
-        let cell = &self.cell;
-        let end = ((number + 1) * self.leaves).min(cell.leaves());
-        cell.leaf(number * self.leaves).start..cell.leaf(end - 1).end
+        let leaves = &self.leaves[self.squares[number].clone()];
+        leaves[0].rows.start..leaves[leaves.len() - 1].rows.end
     }
 
     fn aim(&mut self, run: usize) {
@@ -69,16 +70,16 @@ impl<'a> Half<'a> {
     /// Aims at some rows of a square, counted from its first one, and some columns of the run.
     fn aim_box(&mut self, rows: usize, run: usize, part: [Range<usize>; 2]) -> TileShape {
         let part = self.box_of(rows, run, part);
-        self.driver.aim_box(&self.cell, part)
+        self.driver.aim_box(part)
     }
 
     /// Adds the memory that a box of a square is read from.
     fn add_reads(&mut self, square: Square, part: [Range<usize>; 2], upcoming: &mut Prefetches) {
         let part = self.box_of(square.rows, square.run, part);
-        self.driver.add_reads(&self.cell, part, upcoming);
+        self.driver.add_reads(part, upcoming);
     }
 
-    /// Rows of the cell and columns of the run, which is now aimed at.
+    /// Rows and the columns of the run, which is now aimed at.
     fn box_of(
         &mut self,
         rows: usize,
@@ -93,22 +94,25 @@ impl<'a> Half<'a> {
     /// Gives the sums of the rows of a square to those who fold them.
     fn keep_sums(&mut self, rows: usize, sums: Vec<f64>) {
         let first = self.rows(rows).start;
-        let (number, _) = self.driver.seek(&self.cell, first);
-        self.driver.known = Some(KnownSums {
-            first: number,
-            sums,
-        });
+        self.driver.known = Some(KnownSums { first, sums });
     }
 
     /// Folds the square of one run and of as many rows.
     fn square(&mut self, run: usize, rows: usize, levels: &mut [Levels]) {
         self.aim(run);
-        let cell = &self.cell;
-        let leaves = rows * self.leaves..((rows + 1) * self.leaves).min(cell.leaves());
+        let leaves = &self.leaves[self.squares[rows].clone()];
+        // The digits of a leaf, and of a cell if a part has several.
+        let digit = self.driver.tree.outer_axes().len();
+        let has_cells = self.part.prefix.len() < digit;
         for leaf in leaves {
-            self.driver.fold_lines(cell, cell.leaf(leaf), 1, levels);
+            let rows = leaf.cell.leaf(leaf.number);
+            self.driver.fold_lines(&leaf.cell, rows, 1, levels);
             for level in levels.iter_mut() {
                 level.close_leaf(1);
+                if has_cells && leaf.is_last_of_cell() {
+                    let cell = level.close(digit, 1);
+                    level.push(digit - 1, cell, 1);
+                }
             }
         }
     }
@@ -268,7 +272,8 @@ pub fn pair(
     } else {
         &[first, second]
     };
-    let mut halves = [first, second].map(|part| Half::new(inputs, env, job, prepared, part));
+    let both = [(first, second), (second, first)];
+    let mut halves = both.map(|(part, other)| Half::new(inputs, env, job, prepared, part, other));
     let sums = halves.iter().all(|half| half.driver.adds_crossed());
     // A column of runs advances with each of its squares.
     let mut columns: Vec<Vec<Few<Levels<'_>, 1>>> = parts
@@ -297,9 +302,7 @@ pub fn pair(
     for (part, columns) in columns.iter_mut().enumerate() {
         for (run, levels) in columns.iter_mut().enumerate() {
             for (fold, level) in levels.iter_mut().enumerate() {
-                let cell = level.close(digits, 1);
-                level.push(digits - 1, cell, 1);
-                let states = level.close(digits - 1, 1);
+                let states = level.close(first.prefix.len(), 1);
                 deliver(part * job.folds.len() + fold, &states, run, 1)?;
             }
         }
