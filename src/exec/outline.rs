@@ -18,7 +18,7 @@ pub struct Outline {
     pub planned_peak: u64,
     /// The memory budget of the engine, which all its computations share.
     pub budget: u64,
-    /// The threads that compute; in events, a worker of this number stands for all other threads.
+    /// The threads that compute; in events, a worker of this number stands for all threads that called for a computation.
     pub threads: usize,
     /// The stages in the order in which their tasks are numbered.
     pub stages: Vec<StageOutline>,

@@ -130,7 +130,7 @@ pub struct OpUse {
 pub struct WorkerUse {
     /// Its number, as in events.
     pub worker: usize,
-    /// `thread 0`, or `other threads`.
+    /// `thread 0`, or `calling threads`: those that compute work themselves, each in place of one of the pool's, which rests.
     pub name: String,
     /// The tasks that it ran.
     pub tasks: u64,
@@ -460,7 +460,7 @@ fn workers(notes: &Notes, end: &impl Fn(&RunNotes) -> u64) -> Vec<WorkerUse> {
             worker,
             name: match worker < threads {
                 true => format!("thread {worker}"),
-                false => "other threads".to_owned(),
+                false => "calling threads".to_owned(),
             },
             tasks: 0,
             stolen: 0,

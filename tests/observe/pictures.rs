@@ -115,7 +115,7 @@ fn the_threads_of_a_profile_are_colours() {
     let keys: Vec<String> = texts(&document);
     assert!(
         keys.iter()
-            .any(|key| key == "thread 0" || key == "other threads"),
+            .any(|key| key == "thread 0" || key == "calling threads"),
         "{keys:?}"
     );
 }

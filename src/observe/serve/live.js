@@ -41,7 +41,7 @@
       g.fillStyle = css("--idle");
       g.fillRect(LEFT, row * ROW + 6, width - LEFT - 8, ROW - 4);
       g.fillStyle = css("--ink"); g.textAlign = "right";
-      if (ROW >= 13 || row % 2 === 0) g.fillText(row < threads ? `thread ${row}` : "other threads", LEFT - 8, row * ROW + ROW / 2 + 8);
+      if (ROW >= 13 || row % 2 === 0) g.fillText(row < threads ? `thread ${row}` : "calling threads", LEFT - 8, row * ROW + ROW / 2 + 8);
     }
     for (const span of shown) {
       const x0 = Math.max(LEFT, x(span.start)), x1 = Math.min(width - 8, x(span.end));
