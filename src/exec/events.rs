@@ -39,8 +39,8 @@ pub enum Event {
         /// The stage that the task belongs to, from 0, in the order in which
         /// [`explain`](crate::Array::explain) lists them.
         stage: usize,
-        /// The number of the thread; the last one stands for all that are not the pool's: who calls for a computation works in
-        /// place of one of the pool's, unless code of users is called.
+        /// The number of the thread; the last one stands for all that are not the pool's: who calls for a short computation
+        /// works in place of one of the pool's, unless code of users is called.
         worker: usize,
         /// Another thread's queue had it: one that ran an input of it.
         stolen: bool,

@@ -279,9 +279,16 @@ impl Inner {
         }
     }
 
-    /// Whether a thread that has been at one run since then should look for others.
+    /// Whether a thread that has been at one run since then should go to another one, which also has ready tasks.
     fn is_due(&self, since: Instant) -> bool {
-        self.n_runs.load(Ordering::Relaxed) > 1 && since.elapsed() > SLICE
+        self.n_runs.load(Ordering::Relaxed) > 1 && since.elapsed() > SLICE && self.several_wait()
+    }
+
+    fn several_wait(&self) -> bool {
+        let runs = locked(&self.runs);
+        let waiting =
+            |run: &&Arc<Gate<dyn Crew>>| run.enter().is_some_and(|crew| crew.wants_workers());
+        runs.list.iter().filter(waiting).nth(1).is_some()
     }
 
     /// The only place that spawns, so that all errands have the same frames beneath them.

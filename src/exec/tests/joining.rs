@@ -157,6 +157,17 @@ fn a_caller_leaves_its_seat_to_others() {
     });
 }
 
+/// A queue of calls is listed for ever, and is empty most of the time.
+#[test]
+fn a_caller_keeps_its_seat_from_nobody() {
+    let executor = executor(1, 1_000_000);
+    let _bag = executor.pool.bag();
+    let ran = threads_of(&executor, &joins(), independent(40), |_| {
+        thread::sleep(Duration::from_millis(1));
+    });
+    assert_eq!(ran, vec![thread::current().id(); 40]);
+}
+
 #[test]
 fn many_callers_share_a_pool() {
     for threads in [1, 2, 8] {
