@@ -59,17 +59,11 @@ impl<M: Moment> Moments<M> {
     }
 
     fn part(&mut self, range: Range<usize>) -> Part<'_, M> {
-        self.open(range).0
-    }
-
-    /// With the sums of their deviations.
-    fn open(&mut self, range: Range<usize>) -> (Part<'_, M>, &mut [M]) {
-        let part = Part {
+        Part {
             n: &mut self.n[range.clone()],
             mean: &mut self.mean[range.clone()],
-            m2: &mut self.m2[range.clone()],
-        };
-        (part, &mut self.sum[range])
+            m2: &mut self.m2[range],
+        }
     }
 
     fn set(&mut self, at: usize, one: One<M>) {
@@ -258,50 +252,46 @@ impl<M: Moment + Element> Variance<M> {
     }
 
     level_functions!(unsafe fn lines_portable, lines_avx2, lines_avx512(
-        values: *const M, ends: &[usize], states: Part<'_, M>, sums: &mut [M]) = Self::lines);
+        values: *const M, ends: &[usize], states: Part<'_, M>) = Self::lines);
 
-    /// Folds runs that take part as a whole and whose terms lie side by side. `sums` is room for those of the deviations.
+    /// Folds runs that take part as a whole and whose terms lie side by side.
     ///
     /// # Safety
-    /// There must be terms up to the last end, and as many states and sums as ends.
+    /// There must be terms up to the last end, and as many states as ends.
     #[inline(always)]
-    unsafe fn lines(values: *const M, ends: &[usize], states: Part<'_, M>, sums: &mut [M]) {
-        let Part { n, mean, m2 } = states;
+    unsafe fn lines(values: *const M, ends: &[usize], states: Part<'_, M>) {
         let mut start = 0;
         for (i, &end) in ends.iter().enumerate() {
             // SAFETY: the caller's promise.
             let terms = unsafe { std::slice::from_raw_parts(values.add(start), end - start) };
-            let center = terms.first().copied().unwrap_or(M::ZERO);
-            let mut deviations = Deviations::none();
-            deviations.take(terms, center);
-            (n[i], mean[i]) = (terms.len() as f64, center);
-            (sums[i], m2[i]) = deviations.sums();
+            let one = match terms {
+                [] => One::NONE,
+                [center, ..] => {
+                    let mut deviations = Deviations::none();
+                    deviations.take(terms, *center);
+                    let (sum, squares) = deviations.sums();
+                    One::around(*center, terms.len() as f64, sum, squares)
+                }
+            };
+            (states.n[i], states.mean[i], states.m2[i]) = (one.n, one.mean, one.m2);
             start = end;
         }
-        // Of all runs at once: a run alone would wait for its division.
-        seal(n, mean, m2, sums);
     }
 
     /// As `lines`, at the level of the fold.
     ///
     /// # Safety
     /// As for `lines`.
-    unsafe fn fold_lines(
-        &self,
-        values: *const M,
-        ends: &[usize],
-        states: Part<'_, M>,
-        sums: &mut [M],
-    ) {
+    unsafe fn fold_lines(&self, values: *const M, ends: &[usize], states: Part<'_, M>) {
         // Wide registers only pay where they are filled a few times.
         let is_short = ends.first().is_some_and(|&end| end < 4 * LANES);
         // SAFETY: the caller's promise; whoever made the fold vouches for the level.
         unsafe {
             match self.level {
-                _ if is_short => Self::lines_portable(values, ends, states, sums),
-                Level::Portable => Self::lines_portable(values, ends, states, sums),
-                Level::Avx2 => Self::lines_avx2(values, ends, states, sums),
-                Level::Avx512 => Self::lines_avx512(values, ends, states, sums),
+                _ if is_short => Self::lines_portable(values, ends, states),
+                Level::Portable => Self::lines_portable(values, ends, states),
+                Level::Avx2 => Self::lines_avx2(values, ends, states),
+                Level::Avx512 => Self::lines_avx512(values, ends, states),
             }
         }
     }
@@ -482,21 +472,6 @@ impl<M: Moment + Element> Variance<M> {
     }
 }
 
-/// From deviations from centers to those from means. States of no values stay as they are.
-#[inline(always)]
-fn seal<M: Moment>(n: &[f64], mean: &mut [M], m2: &mut [f64], sums: &[M]) {
-    let len = n.len();
-    let (mean, m2, sums) = (&mut mean[..len], &mut m2[..len], &sums[..len]);
-    for i in 0..len {
-        let one = One::around(mean[i], n[i], sums[i], m2[i]);
-        // Computed first in any case, as vectors are.
-        (mean[i], m2[i]) = match n[i] > 0.0 {
-            true => (one.mean, one.m2),
-            false => (mean[i], m2[i]),
-        };
-    }
-}
-
 /// The states as what they are.
 fn moments<M: Moment>(states: &States) -> &Moments<M> {
     &typed::<Moments<M>>(states)[0]
@@ -540,8 +515,7 @@ impl<M: Moment + Element> Fold for Variance<M> {
                 for r in 0..rows.rows {
                     let at = at + r * stride;
                     let values = rows.values(r, 0, M::DTYPE).cast();
-                    let (part, sums) = states.open(at..at + ends.len());
-                    self.fold_lines(values, ends, part, sums);
+                    self.fold_lines(values, ends, states.part(at..at + ends.len()));
                 }
                 return;
             }
@@ -578,8 +552,18 @@ impl<M: Moment + Element> Fold for Variance<M> {
     }
 
     fn seal(&self, states: &mut States, n: usize) {
-        let (Part { n, mean, m2 }, sums) = moments_mut::<M>(states).open(0..n);
-        seal(n, mean, m2, sums);
+        let Moments {
+            n: counts,
+            mean,
+            m2,
+            sum,
+        } = moments_mut::<M>(states);
+        for i in 0..n {
+            if counts[i] > 0.0 {
+                let one = One::around(mean[i], counts[i], sum[i], m2[i]);
+                (mean[i], m2[i]) = (one.mean, one.m2);
+            }
+        }
     }
 
     fn merge(&self, left: &mut States, right: &mut States, n: usize) {
