@@ -144,8 +144,8 @@ impl IntoBytes for &str {
 impl EngineBuilder {
     /// The number of threads that compute; by default `FLAGSTONE_NUM_THREADS`, else one per core.
     ///
-    /// The thread that asks for a short computation works in place of one of them. Functions of yours are called on the engine's own
-    /// threads, where Rayon's `par_iter` and `join` use these, unless there is only one short task.
+    /// The thread that asks for a short computation works in place of one of them. Functions of yours are called on the
+    /// engine's own threads, where Rayon's `par_iter` and `join` use these, unless there is only one short task.
     pub fn threads(mut self, threads: usize) -> EngineBuilder {
         self.threads = Some(threads);
         self

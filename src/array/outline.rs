@@ -7,9 +7,9 @@ use crate::exec::{Outline, RunOptions, StageOutline};
 use crate::graph::stage::{Place, StageId};
 use crate::plan::display;
 
-/// The estimated nanoseconds of a thread up to which the calling thread works, too. To wait for a pool's thread is a small part of
-/// what takes longer; and the thread in whose place it works, which Rayon wakes now and then, looks for work for a while, and
-/// takes time from those who have some: 5 % of 20 ms were seen.
+/// The estimated nanoseconds of a thread up to which the calling thread works, too. Of what takes longer, waiting for a
+/// pool's thread is a small part; and the one that rests meanwhile, which Rayon wakes now and then, looks for work for a
+/// while and takes time from those who have some: 5 % of 20 ms were seen.
 const SHORT: f64 = 1e6;
 
 /// How an engine runs a plan.
