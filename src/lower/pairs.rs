@@ -69,7 +69,8 @@ fn division(tree: &Tree, state_bytes: usize, threads: usize) -> Option<(usize, S
     splits.iter().find(balances).or_else(most).cloned()
 }
 
-/// Divisions into bands, the best first: of whole cells, as many as make about a [`SIDE`] or fewer, or of some leaves of a cell.
+/// Divisions into bands, the best first: of whole cells, as many as make about a [`SIDE`] or fewer, or of some leaves of
+/// a cell.
 fn splits(tree: &Tree) -> Vec<Split> {
     let runs = tree.runs();
     let cell = tree.cell(&[0]);
