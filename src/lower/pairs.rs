@@ -9,10 +9,18 @@ use super::grid::MERGE_BYTES;
 use crate::base::index_map::AxisMap;
 use crate::graph::stage::{Fused, Leaf, LeafSource, Pair};
 use crate::op::reducer::LANES;
-use crate::op::tree::{Mode, RUN, Split, Tree};
+use crate::op::tree::{self, Mode, Part, RUN, Split, Tree};
 
 /// What a task has besides its scratch: lanes for the rows of two squares, and the list of what is fetched next.
-pub const PAIR_BYTES: usize = 2 * RUN * (LANES * size_of::<f64>() + 2 * size_of::<[usize; 2]>());
+const PAIR_BYTES: usize = 2 * RUN * (LANES * size_of::<f64>() + 2 * size_of::<[usize; 2]>());
+
+/// The same with the leaves of the two parts that a task has at most.
+pub fn pair_bytes(tree: &Tree, parts: &[Part]) -> usize {
+    // Bands are the parts of the first runs.
+    let bands = parts.iter().take_while(|part| part.runs.start == 0);
+    let leaves = bands.map(|band| band.leaves(tree).len()).max();
+    PAIR_BYTES + 2 * leaves.unwrap_or(0) * size_of::<tree::Leaf>()
+}
 
 /// A band has about so many rows, and as many columns.
 const SIDE: usize = 1024;
@@ -47,7 +55,9 @@ pub fn pairs(
 /// How many bands, and how the tree is divided into them.
 fn division(tree: &Tree, state_bytes: usize, threads: usize) -> Option<(usize, Split)> {
     match (tree.mode(), tree.shape(), tree.outer_axes()) {
-        (Mode::Lines { from: 1 }, [rows, columns], [0]) if rows == columns && *rows > 0 => {}
+        // The first cell's size is what others are measured by.
+        (Mode::Lines { from: 1 }, [rows, columns], [0])
+            if rows == columns && *rows > 0 && tree.cell(&[0]).size() > 0 => {}
         _ => return None,
     }
     let fits = |bands: usize| {
@@ -148,7 +158,8 @@ fn is_mirrored(fused: &Fused) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::base::chunks::Chunks;
+    use crate::base::chunks::{AxisChunks, Chunks};
+    use crate::base::few::few;
 
     #[test]
     fn bands_are_large_enough_and_as_many_as_threads_need() {
@@ -178,6 +189,24 @@ mod tests {
             let got = division(&tree, 8, threads)
                 .map(|(bands, split)| (bands, split.span, split.digit, split.runs));
             assert_eq!(got, expected, "{side} in {chunk} for {threads} threads");
+        }
+    }
+    #[test]
+    fn bands_of_uneven_chunks() {
+        for (sizes, expected) in [
+            (&[300, 300, 300][..], Some((6, 2, 1, 1))),
+            (&[300, 300, 7], Some((5, 2, 1, 1))),
+            (&[7, 300, 300], None),
+            // Views may leave nothing of a chunk.
+            (&[0, 300, 300], None),
+            (&[300, 0, 300], None),
+            (&[300, 300, 0], None),
+        ] {
+            let chunks = Chunks(few((0..2).map(|_| AxisChunks::from_sizes(sizes))));
+            let tree = Tree::new(&chunks, &[0, 1]);
+            let got = division(&tree, 8, 2)
+                .map(|(bands, split)| (bands, split.span, split.digit, split.runs));
+            assert_eq!(got, expected, "{sizes:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Build;
 use super::compile::{Wanted, compile};
 use super::grid::{bands, least_reduced, reduce_grid};
-use super::pairs::{PAIR_BYTES, pairs};
+use super::pairs::{pair_bytes, pairs};
 use super::stages::{TASK_COST, fused_cost, held_bytes, is_opaque};
 use crate::base::chunks::Chunks;
 use crate::base::dtype::DType;
@@ -99,7 +99,10 @@ impl Build<'_> {
             None => (most_states, 0),
         };
         let halves = scratch * (1 + usize::from(pairs.is_some()));
-        let lanes = if pairs.is_some() { PAIR_BYTES } else { 0 };
+        let lanes = match &pairs {
+            Some(_) => pair_bytes(tree, &parts),
+            None => 0,
+        };
         let scratch = halves + lanes + levels * columns * BATCH * state_bytes;
         let tasks = pairs.as_ref().map_or(parts.len(), Vec::len);
         let elements = cell as f64 * (tree.count() as f64 / tasks as f64);
